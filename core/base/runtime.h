@@ -1,0 +1,40 @@
+/* The two runtimes behind larder/plugin/runtime.h: the real one, and the simulated one of the tests. */
+#ifndef LDR_BASE_RUNTIME_H
+#define LDR_BASE_RUNTIME_H
+
+#include <stddef.h>
+
+#include "larder/plugin/runtime.h"
+
+/*
+ * Monotonic clock, a heap of timers served by one thread that also runs posted tasks, and `workers` threads (at least 1)
+ * for blocking work with a queue of at most `queue` tasks. NULL with the reason in larder_last_error().
+ */
+const struct larder_runtime *ldr_runtime_open(unsigned workers, size_t queue);
+
+/*
+ * Stops taking work, waits for tasks and work that are running, drops timers that have not fired, frees everything.
+ * Work that was queued but not begun still runs (its owner counts on being called). NULL is fine.
+ */
+void ldr_runtime_close(const struct larder_runtime *runtime);
+
+/*
+ * The simulated runtime: everything happens in ldr_sim_step(), on the caller's thread, in an order that depends on the
+ * seed alone. Work runs like a posted task, after a random delay.
+ */
+const struct larder_runtime *ldr_sim_open(uint64_t seed);
+void ldr_sim_close(const struct larder_runtime *runtime);
+
+/* Runs the earliest event and moves the clock to it. False: nothing is left to run. */
+bool ldr_sim_step(const struct larder_runtime *runtime);
+
+/* Runs all events up to the point `until` of its clock, then stands there. */
+void ldr_sim_run(const struct larder_runtime *runtime, uint64_t until);
+
+/* A digest over the times and order of everything run so far: the same seed and program give the same digest. */
+uint64_t ldr_sim_digest(const struct larder_runtime *runtime);
+
+/* Mixes something of the caller's (a message sent, an answer) into the digest. */
+void ldr_sim_note(const struct larder_runtime *runtime, uint64_t value);
+
+#endif

@@ -1,0 +1,119 @@
+/*
+ * The members of the cluster as this node sees them: who owns a key, and how to ask a peer. It knows the transport's
+ * table and no sockets. The member list is published as an immutable view; readers take no lock (see epoch.h).
+ */
+#ifndef LDR_CLUSTER_CLUSTER_H
+#define LDR_CLUSTER_CLUSTER_H
+
+#include "core/base/log.h"
+#include "core/cluster/ring.h"
+#include "larder/plugin/transport.h"
+
+struct ldr_cluster;
+struct ldr_peer; /* another member: its transport handle, breaker and counters; counted references */
+
+struct ldr_cluster_options {
+    const struct larder_runtime *runtime; /* must outlive the cluster, like all that follow */
+    struct ldr_log *log;
+    const char *self; /* this member's name; copied */
+    bool gateway;     /* this node is no member and owns nothing */
+    struct ldr_ring_settings ring;
+    const struct larder_transport *transport; /* for calls to peers */
+    void *transport_state;
+    const char *transport_name; /* whose addresses of the members are used; copied */
+    uint64_t peer_timeout_ms;   /* one attempt of a request that loads nothing */
+    unsigned retries;           /* further attempts of what is safe to repeat */
+    uint64_t backoff_ms;        /* before the first retry; doubles, with jitter of half */
+    unsigned suspend_after;     /* failed calls in a row that suspend a peer */
+    uint64_t suspend_ms;        /* how long, unless a probe succeeds before */
+    uint64_t probe_ms;          /* interval of pings to each peer */
+    uint64_t slow_limit_ms;     /* load timeout added to peer_timeout_ms for a GET that may load */
+};
+
+/* NULL with the reason in larder_last_error(). No member list yet: not ready. */
+struct ldr_cluster *ldr_cluster_open(const struct ldr_cluster_options *options);
+
+/*
+ * Stops probes and retries; pending calls complete with UNAVAILABLE. Must be called before the transport is closed;
+ * returns when no completion is running or will run any more. NULL is fine.
+ */
+void ldr_cluster_close(struct ldr_cluster *cluster);
+
+/* See struct larder_discovery_host.members. Peers that stay keep their handle and breaker. */
+enum larder_status ldr_cluster_set_members(struct ldr_cluster *cluster, uint64_t epoch,
+                                           const struct larder_member *members, size_t count);
+
+/* Whether the first member list is there. */
+bool ldr_cluster_ready(const struct ldr_cluster *cluster);
+
+/* How this node sees the ring; goes with every request and reply between peers. */
+struct larder_ring_view ldr_cluster_ring(const struct ldr_cluster *cluster);
+
+/* Where a key goes. */
+struct ldr_route {
+    struct ldr_peer *peer; /* a counted reference to be given to ldr_cluster_call(); NULL: this node answers itself */
+    bool owner;            /* false: whoever answers only stands in for an owner that is suspended */
+};
+
+/*
+ * The owner of the key, or while it is suspended the next member in ring order that is not: this node itself at the
+ * latest (a gateway then gets the owner all the same). Takes no lock.
+ */
+struct ldr_route ldr_cluster_route(struct ldr_cluster *cluster, struct larder_slice group, struct larder_slice key);
+
+/*
+ * Calls a peer and completes with its reply, after at most 1 + retries attempts, as safe: GET, PING, unconditional
+ * SET, DELETE and TOUCH, and anything that was not sent. Adds sender and ring view to the request. `request` stays valid
+ * until the completion, which is called by the request's deadline. A failed call (UNAVAILABLE, or DEADLINE of an attempt's own
+ * limit) counts against the peer; NOT_FOUND, errors of the origin and a caller's deadline do not. Takes the reference.
+ */
+void ldr_cluster_call(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_request *request,
+                      larder_reply_fn done, void *arg);
+
+/*
+ * Calls every other member once (with the same attempts). `each` is called for each with the member's name, then `all`
+ * once; with no other member `all` is called at once. `request` stays valid until `all`.
+ */
+struct ldr_fanout {
+    void (*each)(struct ldr_fanout *fanout, const char *member,
+                 struct larder_reply *reply); /* must release the reply */
+    void (*all)(struct ldr_fanout *fanout);
+};
+void ldr_cluster_call_all(struct ldr_cluster *cluster, const struct larder_request *request, struct ldr_fanout *fanout);
+
+/*
+ * Looks at a request that came from a peer. LARDER_OK: serve it, also when its sender sees the ring differently (counted in
+ * `ring_mismatches`). LARDER_REFUSED with larder_last_error() "ring settings differ: ..." when the settings differ. A ping
+ * or request of a suspended peer re-admits nobody: only an answer of its own does.
+ */
+enum larder_status ldr_cluster_accept(struct ldr_cluster *cluster, const struct larder_request *request);
+
+/* One member, for documents. Strings are valid during the callback. */
+struct ldr_member_info {
+    const char *name;
+    const char *address; /* on the peer transport; "" when it has none */
+    uint32_t weight;
+    double share;
+    bool self;
+    const char *state;  /* "self", "up", "suspended", "refused", "unknown" (never answered) */
+    const char *reason; /* of the last failure; "" when up */
+    bool agrees;        /* its last answer carried this node's ring checksum */
+    uint64_t requests, failures;
+};
+void ldr_cluster_members(struct ldr_cluster *cluster, void (*each)(void *arg, const struct ldr_member_info *info),
+                         void *arg);
+
+struct ldr_cluster_stats {
+    uint64_t peer_requests; /* attempts sent to peers for requests, pings not counted */
+    uint64_t peer_probes;   /* pings */
+    uint64_t peer_failures, peer_retries;
+    uint64_t peer_suspended;  /* gauge: suspended now */
+    uint64_t ring_mismatches; /* requests from peers that saw another ring */
+    uint64_t members;         /* gauge */
+};
+void ldr_cluster_stats(struct ldr_cluster *cluster, struct ldr_cluster_stats *stats);
+
+/* The settings as text, "hash=xxhash seed=0 virtual_nodes=256", for messages. Valid as long as the cluster. */
+const char *ldr_cluster_settings_text(const struct ldr_cluster *cluster);
+
+#endif

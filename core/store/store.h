@@ -1,0 +1,109 @@
+/*
+ * The cache of one process: entries by key, a byte budget, expiry, and an eviction module that chooses who goes. It knows
+ * nothing of groups, nodes or threads that wait. All functions may be called from any thread.
+ *
+ * Points of time are nanoseconds of the caller's clock (struct larder_runtime's now()); the store reads no clock itself.
+ */
+#ifndef LDR_STORE_STORE_H
+#define LDR_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "larder/plugin/eviction.h"
+#include "larder/plugin/request.h"
+
+struct ldr_store;
+
+/*
+ * An entry as a reader holds it: pinned, its bytes never change. A new value is a new entry. Only the time of expiry of a
+ * resident entry may change (touch).
+ */
+struct ldr_entry;
+
+struct larder_slice ldr_entry_key(const struct ldr_entry *entry);
+struct larder_slice ldr_entry_value(const struct ldr_entry *entry);
+struct larder_version ldr_entry_version(const struct ldr_entry *entry);
+uint64_t ldr_entry_expires(const struct ldr_entry *entry); /* LARDER_NEVER: never */
+bool ldr_entry_negative(const struct ldr_entry *entry);    /* remembers that the origin has no such key */
+void ldr_entry_release(struct ldr_entry *entry);           /* NULL is fine; also after ldr_store_close() */
+
+struct ldr_store_options {
+    uint64_t max_bytes;                      /* bounds everything the store holds, its own bookkeeping included */
+    uint64_t max_value;                      /* most bytes of one value */
+    const struct larder_eviction *eviction;  /* must outlive the store */
+    const struct larder_param_value *params; /* of the eviction module; needed during the call only */
+    uint64_t seed;                           /* random: keys the index's hash */
+    bool exact_hits;                         /* every hit reaches the policy, under the lock */
+};
+
+/* NULL with the reason in larder_last_error(). */
+struct ldr_store *ldr_store_open(const struct ldr_store_options *options);
+void ldr_store_close(struct ldr_store *store); /* entries still pinned stay valid; NULL is fine */
+
+/*
+ * Looks up a key and counts the use. The entry is pinned: release it. NULL: not there, or past its time (then removed and
+ * counted as an expiration).
+ */
+struct ldr_entry *ldr_store_get(struct ldr_store *store, struct larder_slice key, uint64_t now);
+
+/* The same without counting a use: statistics, scans and the tests' eyes do not disturb the order. */
+struct ldr_entry *ldr_store_peek(struct ldr_store *store, struct larder_slice key, uint64_t now);
+
+enum ldr_put_flags {
+    LDR_PUT_IF_ABSENT = 1u << 0, /* a negative entry counts as absent */
+    LDR_PUT_IF_PRESENT = 1u << 1,
+    LDR_PUT_IF_VERSION = 1u << 2, /* only over an entry of version `expected` */
+    LDR_PUT_NEWER = 1u << 3,      /* only over nothing or an entry of an older version; else OK without effect */
+    LDR_PUT_NEGATIVE = 1u << 4    /* remember "not found"; the value is empty */
+};
+
+struct ldr_put {
+    struct larder_slice key, value;
+    uint64_t expires;
+    struct larder_version version, expected;
+    uint32_t flags;
+};
+
+/*
+ * Stores a new entry in the place of the one there, evicting until it fits. *created (may be NULL) tells that no entry
+ * (or only a negative or expired one) was there. LARDER_INVALID (key of 0 bytes), LARDER_TOO_LARGE, LARDER_NO_ROOM (over half
+ * the budget and it can never fit), LARDER_PRECONDITION, LARDER_NO_MEMORY; then the old entry is still there.
+ */
+enum larder_status ldr_store_put(struct ldr_store *store, const struct ldr_put *put, uint64_t now, bool *created);
+
+/*
+ * Removes an entry. `flags` of ldr_put_flags: IF_VERSION. LARDER_NOT_FOUND also for an expired or negative entry, which is
+ * removed all the same.
+ */
+enum larder_status ldr_store_remove(struct ldr_store *store, struct larder_slice key, uint32_t flags,
+                                    struct larder_version expected, uint64_t now);
+
+/* Gives an entry a new time of expiry. LARDER_NOT_FOUND also for a negative one. *version may be NULL. */
+enum larder_status ldr_store_touch(struct ldr_store *store, struct larder_slice key, uint64_t expires, uint64_t now,
+                                   struct larder_version *version);
+
+/*
+ * Removes at most `limit` entries whose time has passed, in O(removed). Returns when the next one is due: `now` when the
+ * limit was reached, LARDER_NEVER when none will ever be.
+ */
+uint64_t ldr_store_expire(struct ldr_store *store, uint64_t now, size_t limit);
+
+void ldr_store_clear(struct ldr_store *store);
+
+/* See larder_group_set_eviction() and larder_group_set_max_bytes(). On failure nothing has changed. */
+enum larder_status ldr_store_set_eviction(struct ldr_store *store, const struct larder_eviction *eviction,
+                                          const struct larder_param_value *params);
+enum larder_status ldr_store_set_max_bytes(struct ldr_store *store, uint64_t max_bytes);
+
+struct ldr_store_stats {
+    uint64_t entries, bytes_used, bytes_limit;
+    uint64_t value_bytes; /* keys and values alone */
+    uint64_t evictions, evictions_unexpired, expirations;
+};
+
+/* Touches no entry. */
+void ldr_store_stats(struct ldr_store *store, struct ldr_store_stats *stats);
+
+#endif

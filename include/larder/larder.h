@@ -1,0 +1,207 @@
+/*
+ * Larder, embedded: a node in this process, groups in it, and the operations on their keys.
+ *
+ *     struct larder_node *node = larder_node_open(NULL);
+ *     struct larder_group *users = larder_group_open(node, "users", &(struct larder_group_options){
+ *         .max_bytes = 64 << 20, .eviction = "lru", .ttl_ms = 60000, .load = load_user});
+ *     struct larder_value *value;
+ *     if (larder_get(users, "tom", 3, 1000, &value) == LARDER_OK) {
+ *         fwrite(larder_value_data(value), 1, larder_value_size(value), stdout);
+ *         larder_value_release(value);
+ *     }
+ *     larder_group_close(users);
+ *     larder_node_close(node);
+ *
+ * Keys are any 1 to 65,535 bytes, values any 0 to max_value bytes. Times are milliseconds. All functions may be called
+ * from any thread unless said otherwise; several nodes may live in one process. Failures leave a message in
+ * larder_last_error() of the calling thread.
+ */
+#ifndef LARDER_LARDER_H
+#define LARDER_LARDER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "config.h"
+#include "stats.h"
+#include "status.h"
+#include "version.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct larder_node;  /* a member of a cluster, or a cache alone */
+struct larder_group; /* a handle on a named cache of a node */
+struct larder_value; /* bytes that stay while they are held */
+
+/* The version of the library, "0.1.0"; compare with LARDER_VERSION of the headers. */
+LARDER_API const char *larder_version(void);
+
+/* ------------------------------------------------------------------------------------------------ nodes */
+
+/*
+ * Opens a node: checks the configuration, opens its plugins and groups, joins its cluster, listens. With NULL, or without
+ * `transports` and `cluster`, it opens no socket and starts no discovery. NULL on failure, with nothing left behind.
+ * The configuration is copied.
+ */
+LARDER_API struct larder_node *larder_node_open(const struct larder_config *config);
+
+/*
+ * Closes the node: lets requests under way finish for at most `node.drain_timeout`, then stops. Requests still pending
+ * then complete with LARDER_UNAVAILABLE. A loader callback that is running is waited for. Group handles stay valid
+ * (their operations give LARDER_UNAVAILABLE) until closed; values that are held stay valid until released.
+ * Not from a completion or a loader callback. NULL is fine.
+ */
+LARDER_API void larder_node_close(struct larder_node *node);
+
+/*
+ * Takes over what can be changed while running from a new configuration: log level, members of a static discovery,
+ * budgets, ttls and policies of groups, new and removed groups. What cannot be changed and differs is logged and left.
+ * On failure nothing was changed.
+ */
+LARDER_API enum larder_status larder_node_reload(struct larder_node *node, const struct larder_config *config);
+
+/* The address a transport listens on ("127.0.0.1:8001"), by its index in the configuration. LARDER_INVALID when there is none. */
+LARDER_API enum larder_status larder_node_address(struct larder_node *node, size_t transport, char *buffer,
+                                                  size_t capacity);
+
+/* LARDER_OK once the node answers for keys (its first member list is there); LARDER_UNAVAILABLE with the reason before. */
+LARDER_API enum larder_status larder_node_ready(struct larder_node *node);
+
+/* ------------------------------------------------------------------------------------------------ groups */
+
+struct larder_loaded; /* where a loader callback puts the value it found */
+
+/*
+ * Fetches one key from the origin. Runs on a worker thread of the node, one call for a key at a time however many wait;
+ * it may block, but nobody waits longer than their own deadline. Return LARDER_OK after larder_loaded_set(),
+ * LARDER_NOT_FOUND (remembered for negative_ttl_ms), or LARDER_LOAD_FAILED. `timeout_ms` is how long somebody waits.
+ */
+typedef enum larder_status (*larder_load_fn)(void *arg, const void *key, size_t key_size, uint64_t timeout_ms,
+                                             struct larder_loaded *loaded);
+
+/* Gives the value of a load; ttl_ms 0: the group's, -1: never expires. Copies. LARDER_NO_MEMORY, LARDER_TOO_LARGE. */
+LARDER_API enum larder_status larder_loaded_set(struct larder_loaded *loaded, const void *value, size_t value_size,
+                                                int64_t ttl_ms);
+
+/* All members may be left 0. */
+struct larder_group_options {
+    uint64_t max_bytes;       /* the budget, all bookkeeping included; 0: 64 MiB */
+    uint64_t max_value;       /* most bytes of one value; 0: 16 MiB */
+    const char *eviction;     /* a policy's name; NULL: "lru" */
+    int64_t ttl_ms;           /* default time to live; 0: entries do not expire */
+    int64_t negative_ttl_ms;  /* how long "not found" of the origin is remembered; 0: not at all */
+    uint64_t load_timeout_ms; /* how long a load may take; 0: 5000 */
+    larder_load_fn load;      /* NULL: what is not there is not found */
+    void *load_arg;           /* handed to load(); must live until the node is closed */
+};
+
+/*
+ * Opens a handle on a group: creates the group, or, with options NULL, takes one that is there. Creating one that is
+ * there already gives the loader (when set) to it if everything else in `options` is 0 or the same, and is LARDER_EXISTS
+ * otherwise. In a cluster every member opens its groups itself. NULL on failure.
+ */
+LARDER_API struct larder_group *larder_group_open(struct larder_node *node, const char *name,
+                                                  const struct larder_group_options *options);
+
+/* Closes the handle; the group stays in the node. Values held stay valid. NULL is fine. */
+LARDER_API void larder_group_close(struct larder_group *group);
+
+/* Drops the group of this node with all its entries; other handles on it then give LARDER_NO_GROUP. */
+LARDER_API enum larder_status larder_group_drop(struct larder_node *node, const char *name);
+
+/* Removes all entries of the group at this node. */
+LARDER_API enum larder_status larder_group_clear(struct larder_group *group);
+
+LARDER_API enum larder_status larder_group_stats(struct larder_group *group, struct larder_group_stats *stats);
+
+/*
+ * Changes the policy of the running group; `eviction` is a name, or a flow mapping with parameters
+ * ("{plugin: lru}"). No entry is lost, the order is carried over. On failure the old policy stays.
+ */
+LARDER_API enum larder_status larder_group_set_eviction(struct larder_group *group, const char *eviction);
+
+/* Changes the budget of the running group; entries over a smaller one are evicted before it returns. */
+LARDER_API enum larder_status larder_group_set_max_bytes(struct larder_group *group, uint64_t max_bytes);
+
+/* ------------------------------------------------------------------------------------------------ keys */
+
+/*
+ * In all calls `timeout_ms` is how long the call may take at most; 0: the node's `request_timeout`. When it is over the
+ * call gives LARDER_DEADLINE; a load goes on for others.
+ */
+
+/*
+ * Gets a value, from this node, its owner, or the loader. LARDER_OK: *value is held and must be released.
+ * LARDER_NOT_FOUND and failures: *value is NULL.
+ */
+LARDER_API enum larder_status larder_get(struct larder_group *group, const void *key, size_t key_size,
+                                         uint64_t timeout_ms, struct larder_value **value);
+
+/*
+ * The same into the caller's buffer. *size is the value's size, also when it is larger than `capacity`, in which case
+ * nothing is copied and the status is LARDER_TOO_LARGE.
+ */
+LARDER_API enum larder_status larder_get_copy(struct larder_group *group, const void *key, size_t key_size,
+                                              uint64_t timeout_ms, void *buffer, size_t capacity, size_t *size);
+
+/* Stores a value. ttl_ms > 0; 0: the group's; -1: never expires. */
+LARDER_API enum larder_status larder_set(struct larder_group *group, const void *key, size_t key_size,
+                                         const void *value, size_t value_size, int64_t ttl_ms, uint64_t timeout_ms);
+
+/* LARDER_NOT_FOUND when it was not there. */
+LARDER_API enum larder_status larder_delete(struct larder_group *group, const void *key, size_t key_size,
+                                            uint64_t timeout_ms);
+
+/* Gives a key a new time to live, counted from now. ttl_ms as for larder_set(). */
+LARDER_API enum larder_status larder_touch(struct larder_group *group, const void *key, size_t key_size, int64_t ttl_ms,
+                                           uint64_t timeout_ms);
+
+/* One key of a batch, and what became of it. */
+struct larder_item {
+    const void *key;
+    size_t key_size;
+    enum larder_status status;  /* out */
+    struct larder_value *value; /* out: held when status is LARDER_OK, else NULL */
+};
+
+/*
+ * Gets many keys at once, all with the same timeout. LARDER_OK when every item has its answer, found or not;
+ * otherwise the first failure. Every item's status is set in any case.
+ */
+LARDER_API enum larder_status larder_get_many(struct larder_group *group, struct larder_item *items, size_t count,
+                                              uint64_t timeout_ms);
+
+/* One write of a batch. */
+struct larder_write {
+    const void *key;
+    size_t key_size;
+    const void *value;
+    size_t value_size;
+    int64_t ttl_ms;            /* as for larder_set() */
+    enum larder_status status; /* out */
+};
+
+LARDER_API enum larder_status larder_set_many(struct larder_group *group, struct larder_write *writes, size_t count,
+                                              uint64_t timeout_ms);
+
+/*
+ * Gets a value without waiting: `done` is called exactly once, on this thread before the call returns or on a thread of
+ * the node; it must not block. On LARDER_OK the value is held by the callee and must be released. The key is copied.
+ */
+LARDER_API void larder_get_async(struct larder_group *group, const void *key, size_t key_size, uint64_t timeout_ms,
+                                 void (*done)(void *arg, enum larder_status status, struct larder_value *value),
+                                 void *arg);
+
+/* Bytes of a held value. Valid until it is released, whatever is evicted, replaced or closed meanwhile. */
+LARDER_API const void *larder_value_data(const struct larder_value *value);
+LARDER_API size_t larder_value_size(const struct larder_value *value);
+LARDER_API int64_t larder_value_ttl_ms(const struct larder_value *value); /* what remained; -1: never expires */
+LARDER_API void larder_value_release(struct larder_value *value);         /* NULL is fine */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,51 @@
+/* Statistics of a group and of a node, as larder_group_stats() and the wire doors report them. */
+#ifndef LARDER_STATS_H
+#define LARDER_STATS_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A latency distribution, 100 ns to 100 s. Percentiles are upper bounds of buckets that are at most 1/16 wide. */
+struct larder_latency {
+    uint64_t count;
+    uint64_t sum_ns;
+    uint64_t p50_ns;
+    uint64_t p95_ns;
+    uint64_t p99_ns;
+    uint64_t p999_ns;
+};
+
+/* Counters count since the group was created; gauges are of now. All sums are this node's own. */
+struct larder_group_stats {
+    uint64_t gets;                /* every get that named this group at this node, from clients and from peers */
+    uint64_t hits;                /* answered from this node's store */
+    uint64_t misses;              /* not in this node's store: answered by a peer, by a load, or not found */
+    uint64_t peer_hits;           /* answered with a value by a peer */
+    uint64_t peer_misses;         /* a peer answered that there is no such key */
+    uint64_t loads;               /* calls of the loader */
+    uint64_t loads_deduplicated;  /* gets that waited for another's flight instead of starting one */
+    uint64_t load_errors;         /* loads that failed or were given up at their timeout */
+    uint64_t negative_hits;       /* gets answered by a remembered "not found" */
+    uint64_t sets;                /* writes this node stored as owner */
+    uint64_t deletes;             /* entries deleted by request at this node */
+    uint64_t expirations;         /* entries removed because their time had passed */
+    uint64_t evictions;           /* entries removed to make room */
+    uint64_t evictions_unexpired; /* those of them whose time had not passed */
+    uint64_t entries;             /* gauge: entries in the store now */
+    uint64_t bytes_used;          /* gauge: bytes the group holds now, all of its bookkeeping included */
+    uint64_t bytes_limit;         /* gauge: the budget, max_bytes */
+    uint64_t value_bytes;         /* gauge: bytes of the keys and values alone */
+    double hit_ratio;             /* (hits + negative_hits) / gets; 0 without gets */
+    struct larder_latency get;    /* gets at this node, loads and peer calls included */
+    struct larder_latency set;    /* sets at this node, peer calls included */
+    struct larder_latency load;   /* calls of the loader alone */
+    struct larder_latency peer;   /* calls to peers for this group */
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif
