@@ -35,7 +35,6 @@ struct ldr_store_options {
     const struct larder_eviction *eviction;  /* must outlive the store */
     const struct larder_param_value *params; /* of the eviction module; needed during the call only */
     uint64_t seed;                           /* random: keys the index's hash */
-    bool exact_hits;                         /* every hit reaches the policy, under the lock */
 };
 
 /* NULL with the reason in larder_last_error(). */
