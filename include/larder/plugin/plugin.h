@@ -49,8 +49,12 @@ enum larder_param_type {
     LARDER_PARAM_RECORD = 8,   /* a mapping described by `fields`                      -> items, one a field */
     LARDER_PARAM_RECORDS = 9,  /* a list of such mappings                              -> items, each with items */
     LARDER_PARAM_MAP = 10,     /* a mapping of free names to texts                     -> items with name and string */
-    LARDER_PARAM_PLUGIN =
-        11 /* {plugin: NAME, ...its own parameters}; kind in `choices`. Only the host's own tables use it */
+    /* Only the host's own tables use these: {plugin: NAME, ...its own parameters}, and a list of such. The row's
+       `choices` is the name of the kind. */
+    LARDER_PARAM_PLUGIN = 11,
+    LARDER_PARAM_PLUGINS = 12
+};
+kind in `choices`.Only the host's own tables use it */
 };
 
 /*
