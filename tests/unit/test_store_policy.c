@@ -112,6 +112,22 @@ static void a_change_of_policy_loses_nothing_and_keeps_the_order(void **unused)
     ldr_store_close(store);
 }
 
+static void a_change_of_policy_of_a_full_store_evicts_nothing(void **unused)
+{
+    (void)unused;
+    for (uint64_t budget = 2048; budget <= UINT64_C(8) << 20; budget *= 4) {
+        struct ldr_store *store = kit_open(LRU, budget);
+        (void)fill(store);
+        uint64_t entries = kit_stats(store).entries;
+        for (int i = 0; i < 4; i++) {
+            assert_int_equal(ldr_store_set_eviction(store, i % 2 ? LRU : FIFO, NULL), LARDER_OK);
+            assert_int_equal(kit_stats(store).entries, entries);
+            kit_check(store);
+        }
+        ldr_store_close(store);
+    }
+}
+
 static void a_smaller_budget_keeps_the_hottest(void **unused)
 {
     (void)unused;
@@ -412,6 +428,7 @@ int main(void)
         cmocka_unit_test(fault_27_looking_does_not_disturb_recency),
         cmocka_unit_test(evictions_tell_the_unexpired),
         cmocka_unit_test(a_change_of_policy_loses_nothing_and_keeps_the_order),
+        cmocka_unit_test(a_change_of_policy_of_a_full_store_evicts_nothing),
         cmocka_unit_test(a_smaller_budget_keeps_the_hottest),
         cmocka_unit_test(a_policy_is_told_what_the_contract_says),
         cmocka_unit_test(nonsense_is_caught_and_counted),
