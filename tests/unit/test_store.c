@@ -152,6 +152,33 @@ static void conditions_are_kept(void **unused)
     ldr_store_close(store);
 }
 
+static void newer_compares_epochs_then_clocks(void **unused)
+{
+    (void)unused;
+    static const struct {
+        struct larder_version version;
+        bool newer;
+    } puts[] = {
+        {{2, 50}, true}, {{2, 50}, false}, {{2, 49}, false}, {{1, 90}, false},
+        {{2, 51}, true}, {{3, 1}, true},   {{2, 99}, false}, {{0, 0}, false},
+    };
+    struct ldr_store *store = kit_open(LRU, 1 << 16);
+    char value[16], stored[16] = "";
+    for (size_t i = 0; i < sizeof puts / sizeof *puts; i++) {
+        snprintf(value, sizeof value, "%zu", i);
+        const struct ldr_put put = {.key = ldr_slice_text("k"),
+                                    .value = ldr_slice_text(value),
+                                    .expires = LARDER_NEVER,
+                                    .version = puts[i].version,
+                                    .flags = LDR_PUT_NEWER};
+        assert_int_equal(ldr_store_put(store, &put, 0, NULL), LARDER_OK);
+        if (puts[i].newer)
+            memcpy(stored, value, sizeof stored);
+        assert_true(kit_is(store, "k", stored));
+    }
+    ldr_store_close(store);
+}
+
 static void a_negative_entry_counts_as_absent(void **unused)
 {
     (void)unused;
@@ -397,6 +424,7 @@ int main(void)
         cmocka_unit_test(fault_15_slots_never_mix_up_keys),
         cmocka_unit_test(bad_sizes_are_refused),
         cmocka_unit_test(conditions_are_kept),
+        cmocka_unit_test(newer_compares_epochs_then_clocks),
         cmocka_unit_test(a_negative_entry_counts_as_absent),
         cmocka_unit_test(entries_expire_when_they_are_met),
         cmocka_unit_test(expire_takes_those_that_are_due_in_order),

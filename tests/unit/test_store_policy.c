@@ -316,6 +316,9 @@ static void a_policy_is_told_what_the_contract_says(void **unused)
     assert_int_equal(last_witness->list.count, kit_stats(store).entries);
     for (unsigned i = 0; i < 20000; i++)
         put_number(store, i % 999);
+    uint64_t entries = kit_stats(store).entries;
+    assert_int_equal(ldr_store_set_eviction(store, LRU, NULL), LARDER_OK);
+    assert_int_equal(kit_stats(store).entries, entries);
     assert_int_equal(kit_stats(store).policy_faults, 0);
     ldr_store_close(store);
 }
@@ -394,6 +397,34 @@ static void nonsense_during_a_change_of_policy_loses_nothing(void **unused)
     }
 }
 
+/* Always the slot that came first. */
+static uint32_t first_evict(void *state)
+{
+    (void)state;
+    return 0;
+}
+
+static void a_rewritten_entry_is_not_evicted_twice(void **unused)
+{
+    (void)unused;
+    struct larder_eviction table = *FIFO;
+    table.evict = first_evict;
+    struct ldr_store *store = kit_open(&table, 1 << 15);
+    char large[1 << 14] = {0};
+    unsigned count = 0;
+    while (kit_stats(store).bytes_used < 30000)
+        put_number(store, count++);
+    assert_int_equal(kit_put(store, "000000", large, sizeof large), LARDER_OK);
+    struct ldr_entry *entry = ldr_store_peek(store, ldr_slice_text("000000"), 0);
+    assert_non_null(entry);
+    assert_int_equal(ldr_entry_value(entry).size, sizeof large);
+    ldr_entry_release(entry);
+    struct ldr_store_stats stats = kit_stats(store);
+    assert_int_equal(stats.policy_faults, 1);
+    assert_int_equal(stats.entries + stats.evictions, count);
+    ldr_store_close(store);
+}
+
 static uint64_t absurd_extra(const void *state)
 {
     (void)state;
@@ -433,6 +464,7 @@ int main(void)
         cmocka_unit_test(a_policy_is_told_what_the_contract_says),
         cmocka_unit_test(nonsense_is_caught_and_counted),
         cmocka_unit_test(nonsense_during_a_change_of_policy_loses_nothing),
+        cmocka_unit_test(a_rewritten_entry_is_not_evicted_twice),
         cmocka_unit_test(an_absurd_size_of_a_policy_is_caught),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
