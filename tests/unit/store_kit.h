@@ -93,4 +93,35 @@ static inline enum larder_status kit_remove(struct ldr_store *store, const char 
     return status;
 }
 
+/* Entries of one size, by number. */
+static inline void kit_put_number(struct ldr_store *store, unsigned number)
+{
+    char key[16];
+    snprintf(key, sizeof key, "%06u", number);
+    assert_int_equal(kit_put(store, key, key, 6), LARDER_OK);
+}
+
+static inline bool kit_has_number(struct ldr_store *store, unsigned number)
+{
+    char key[16];
+    snprintf(key, sizeof key, "%06u", number);
+    return kit_has(store, key);
+}
+
+static inline void kit_use_number(struct ldr_store *store, unsigned number)
+{
+    char key[16];
+    snprintf(key, sizeof key, "%06u", number);
+    assert_true(kit_entry_is(ldr_store_get(store, ldr_slice_text(key), 0), key));
+}
+
+/* Fills a store with 0, 1, 2, ... up to the first eviction. Returns how many were put. */
+static inline unsigned kit_fill(struct ldr_store *store)
+{
+    unsigned count = 0;
+    while (kit_stats(store).evictions == 0)
+        kit_put_number(store, count++);
+    return count;
+}
+
 #endif
