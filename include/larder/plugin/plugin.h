@@ -54,8 +54,6 @@ enum larder_param_type {
     LARDER_PARAM_PLUGIN = 11,
     LARDER_PARAM_PLUGINS = 12
 };
-kind in `choices`.Only the host's own tables use it */
-};
 
 /*
  * One parameter of a module, as a row of a table that ends with a row whose name is NULL. From these rows come the
@@ -136,6 +134,7 @@ struct larder_host {
         LARDER_PRINTF(3, 4);
     const struct larder_runtime *runtime; /* time, chance and threads: see runtime.h */
     const char *node_name;                /* the name of this node in its cluster */
+    void *owner;                          /* the host's own; modules leave it alone */
 };
 
 #ifdef __cplusplus
