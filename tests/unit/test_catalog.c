@@ -83,7 +83,7 @@ static void what_is_not_found_names_the_directories_and_the_nearest_name(void **
     (void)state;
     struct ldr_catalog *catalog = open_on("/nowhere");
     assert_null(ldr_catalog_hash(catalog, "crc23"));
-    expect_error("no hash plugin \"crc23\" in /nowhere, " TEST_PLUGINS "; is \"crc32\" meant?");
+    expect_error("no hash plugin \"crc23\" in /nowhere, " TEST_PLUGINS "; did you mean \"crc32\"?");
     assert_null(ldr_catalog_hash(catalog, "something-else"));
     expect_error("no hash plugin \"something-else\" in /nowhere, " TEST_PLUGINS);
     ldr_catalog_close(catalog);
