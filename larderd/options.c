@@ -32,22 +32,31 @@ static enum exit_code usage(void)
     return EXIT_USAGE;
 }
 
-/* The value of an option, which must not be empty. */
-static enum exit_code take(const char **place, const char *option)
+static enum exit_code take_config(struct options *options, const char *path)
 {
-    if (optarg[0] == '\0') {
-        fprintf(stderr, "larderd: %s: got an empty text, wanted a file name\n", option);
+    if (path[0] == '\0') {
+        fputs("larderd: --config: got an empty text, wanted a file name\n", stderr);
         return usage();
     }
-    *place = optarg;
+    options->config = path;
+    return EXIT_DONE;
+}
+
+static enum exit_code take_setting(struct options *options, const char *setting)
+{
+    if (!strchr(setting, '=')) {
+        fprintf(stderr, "larderd: --set: got '%s', wanted PATH=VALUE\n", setting);
+        return usage();
+    }
+    options->settings[options->setting_count++] = setting;
     return EXIT_DONE;
 }
 
 static enum exit_code read_option(struct options *options, int option)
 {
     switch (option) {
-    case 'c': return take(&options->config, "--config");
-    case 's': options->settings[options->setting_count++] = optarg; return EXIT_DONE;
+    case 'c': return take_config(options, optarg);
+    case 's': return take_setting(options, optarg);
     case 'C': options->action = ACTION_CHECK; return EXIT_DONE;
     case 'R': options->action = ACTION_REFERENCE; return EXIT_DONE;
     case 'h': options->action = ACTION_HELP; return EXIT_DONE;
