@@ -61,6 +61,9 @@ struct ldr_route {
  */
 struct ldr_route ldr_cluster_route(struct ldr_cluster *cluster, struct larder_slice group, struct larder_slice key);
 
+/* Gives a reference back that is not wanted for a call. NULL is fine. */
+void ldr_peer_release(struct ldr_peer *peer);
+
 /*
  * Calls a peer and completes with its reply, after at most 1 + retries attempts, as safe: GET, PING, unconditional
  * SET, DELETE and TOUCH, and anything that was not sent. Adds sender and ring view to the request. `request` stays valid
