@@ -54,8 +54,6 @@ enum larder_param_type {
     LARDER_PARAM_PLUGIN = 11,
     LARDER_PARAM_PLUGINS = 12
 };
-kind in `choices`.Only the host's own tables use it */
-};
 
 /*
  * One parameter of a module, as a row of a table that ends with a row whose name is NULL. From these rows come the
