@@ -32,6 +32,7 @@
 #define TRANSPORT_HTTP_PEER_FORM_H
 
 #include "larder/plugin/request.h"
+#include "larder/plugin/runtime.h"
 
 #define PEER_FORM_VERSION     1
 #define PEER_FORM_PATH        "/v1/peer"
