@@ -36,8 +36,7 @@ static struct larder_slice message_of(const struct http_exchange *exchange)
     return (struct larder_slice){exchange->message, exchange->message_size};
 }
 
-static void problem(struct http_text *text, const char *slug, const char *title, int status,
-                    struct larder_slice detail)
+static void problem(struct http_text *text, const char *slug, const char *title, int status, struct larder_slice detail)
 {
     http_text_literal(text, "{\"type\":\"");
     http_text_literal(text, slug[0] == '\0' ? "about:blank" : "urn:larder:problem:");

@@ -17,7 +17,7 @@ struct item {
 
 struct http_batch {
     struct http_exchange *exchange;
-    json_t *document;  /* keys and values lie in it */
+    json_t *document; /* keys and values lie in it */
     bool sets;
     size_t count;
     atomic_size_t left; /* to be answered, and one while they are being submitted */
@@ -139,7 +139,8 @@ static void build(struct http_exchange *exchange, json_t *document)
 void http_batch_parse(struct http_exchange *exchange, struct larder_slice text)
 {
     json_error_t error;
-    json_t *document = json_loadb(text.size > 0 ? text.data : "", text.size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    json_t *document = json_loadb(text.size > 0 ? text.data : "", text.size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL,
+                                  &error);
     if (document == NULL) {
         http_exchange_refuse(exchange, 400, "%d:%d: %s", error.line, error.column, error.text);
         return;
@@ -222,7 +223,8 @@ static void add_item(struct http_text *text, const struct http_batch *batch, con
         if (!batch->sets)
             add_value(text, reply);
         else
-            http_text_literal(text, (reply->flags & LARDER_REPLY_CREATED) != 0 ? ",\"created\":true" : ",\"created\":false");
+            http_text_literal(text,
+                              (reply->flags & LARDER_REPLY_CREATED) != 0 ? ",\"created\":true" : ",\"created\":false");
     }
     http_text_literal(text, "}");
 }

@@ -33,8 +33,8 @@ static ssize_t read_more(struct http_connection *connection, const char **data, 
         connection->in = in;
         connection->in_capacity = capacity;
     }
-    ssize_t got =
-        recv(connection->fd, connection->in + connection->in_size, connection->in_capacity - connection->in_size, 0);
+    ssize_t got = recv(connection->fd, connection->in + connection->in_size,
+                       connection->in_capacity - connection->in_size, 0);
     if (got > 0)
         connection->in_size += (size_t)got;
     *data = connection->in;

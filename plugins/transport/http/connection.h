@@ -26,14 +26,14 @@ struct http_connection {
     int fd;
     enum http_phase phase;
     bool scheduled, reading, writing;
-    bool end_seen;     /* the client will send no more */
-    bool lingering;    /* all is said: reads and drops until the client closes, so that the last answer is not lost */
-    bool continue_due; /* 100 Continue is to be sent before the body */
+    bool end_seen;      /* the client will send no more */
+    bool lingering;     /* all is said: reads and drops until the client closes, so that the last answer is not lost */
+    bool continue_due;  /* 100 Continue is to be sent before the body */
     bool blank_skipped; /* an empty line before the request */
-    bool reset;        /* broken: closes without a word */
-    uint64_t deadline; /* LARDER_NEVER: none */
-    uint64_t began;    /* when the phase under way began */
-    uint64_t active;   /* when bytes last moved */
+    bool reset;         /* broken: closes without a word */
+    uint64_t deadline;  /* LARDER_NEVER: none */
+    uint64_t began;     /* when the phase under way began */
+    uint64_t active;    /* when bytes last moved */
     struct tp_output output;
     struct http_exchange *first, *last; /* submitted or refused: answered in this order */
     size_t queued;                      /* of them */

@@ -147,8 +147,8 @@ static size_t consume_head(struct http_connection *connection, const char *data,
             return 0;
         connection->began = connection->worker->now;
     }
-    enum http_scan_result result =
-        http_scan_head(&connection->scan, &connection->worker->server->options.limits, data, size);
+    enum http_scan_result result = http_scan_head(&connection->scan, &connection->worker->server->options.limits, data,
+                                                  size);
     if (result == HTTP_SCAN_MORE)
         return 0;
     size_t used = connection->scan.at;

@@ -5,7 +5,9 @@
 
 #include "answer.h"
 #include "peer_form.h"
+#include "status_names.h"
 #include "status_page.h"
+#include "text.h"
 #include "worker.h"
 
 /* Status line and fields, all of bounded length. */
@@ -111,8 +113,7 @@ static bool respond_text(struct response *response, int status, const char *type
         response->at = http_put_methods(response->at, response->exchange->allow);
         put(response, "\r\n");
     }
-    return end(response) &&
-           (response->exchange->head_only || tp_output_copy(response->output, text->data, text->size));
+    return end(response) && (response->exchange->head_only || tp_output_copy(response->output, text->data, text->size));
 }
 
 /* A failure, in the form of its route. */

@@ -154,7 +154,8 @@ static void read_ttl(struct http_exchange *exchange, struct larder_slice query)
     struct larder_slice name, value;
     while (http_query_next(&query, &name, &value)) {
         if (!http_slice_is(name, "ttl"))
-            http_exchange_refuse(exchange, 400, "unknown parameter \"%.*s\", wanted ttl", shown(name), (const char *)name.data);
+            http_exchange_refuse(exchange, 400, "unknown parameter \"%.*s\", wanted ttl", shown(name),
+                                 (const char *)name.data);
         else if (!http_parse_ttl(value, &exchange->request.ttl_ms))
             http_exchange_refuse(exchange, 400, "ttl: got \"%.*s\", wanted a time like 250ms, 30s, 5m or 1h, or none",
                                  shown(value), (const char *)value.data);

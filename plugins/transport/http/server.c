@@ -57,8 +57,8 @@ enum larder_status http_server_listen(struct http_server *server)
     int *sockets = calloc(count, sizeof *sockets);
     if (sockets == NULL)
         return host->fail(host, LARDER_NO_MEMORY, "http: out of memory");
-    enum larder_status status =
-        http_listen(host, server->options.listen, sockets, count, server->address, sizeof server->address);
+    enum larder_status status = http_listen(host, server->options.listen, sockets, count, server->address,
+                                            sizeof server->address);
     if (status == LARDER_OK) {
         for (unsigned i = 0; i < count; i++)
             server->workers[i].listener = sockets[i];

@@ -228,8 +228,8 @@ static void listen_here(struct tp_task *task)
     struct http_worker *worker = worker_of(task);
     struct timeval period = tick_period(&worker->server->options);
     worker->started = LARDER_NO_MEMORY;
-    worker->accept_event =
-        event_new(tp_loop_base(worker->loop), worker->listener, EV_READ | EV_PERSIST, on_accept, worker);
+    worker->accept_event = event_new(tp_loop_base(worker->loop), worker->listener, EV_READ | EV_PERSIST, on_accept,
+                                     worker);
     if (worker->accept_event != NULL && event_add(worker->accept_event, NULL) == 0 &&
         event_add(worker->tick_event, &period) == 0)
         worker->started = LARDER_OK;

@@ -28,10 +28,10 @@ struct http_worker {
     struct http_connections connections, ready;
     struct http_exchange *pool;
     size_t pooled;
-    size_t outstanding; /* submitted and not completed */
-    uint64_t now;       /* the runtime's clock when the loop last looked */
+    size_t outstanding;  /* submitted and not completed */
+    uint64_t now;        /* the runtime's clock when the loop last looked */
     uint64_t date_until; /* `date` holds until then, on the runtime's clock */
-    char date[29];      /* "Fri, 20 Nov 2026 10:00:00 GMT" */
+    char date[29];       /* "Fri, 20 Nov 2026 10:00:00 GMT" */
     char scratch[HTTP_READ_SIZE];
 };
 
