@@ -79,8 +79,6 @@ uint64_t ldr_policy_array_bytes(const struct larder_eviction *module, uint32_t m
 
 uint64_t ldr_policy_bytes(const struct ldr_policy *policy, uint32_t used)
 {
-    if (policy->state == NULL)
-        return 0;
     return ldr_policy_array_bytes(policy->module, policy->max_slots, used) + extra_bytes(policy);
 }
 

@@ -43,7 +43,10 @@ uint64_t ldr_policy_slot_bytes(const struct larder_eviction *module);
  */
 uint64_t ldr_policy_array_bytes(const struct larder_eviction *module, uint32_t max_slots, uint32_t used);
 
-/* The same for this state, with its extra_bytes of now. */
+/*
+ * The same for this state, with its extra_bytes of now. A state that was given up costs its arrays all the same: they are
+ * held ready for the one that comes after it, so that no entry has to go for it.
+ */
 uint64_t ldr_policy_bytes(const struct ldr_policy *policy, uint32_t used);
 
 /*

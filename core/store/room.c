@@ -43,15 +43,17 @@ static bool grow(struct ldr_store *store, uint64_t need)
  */
 static bool renew(struct ldr_store *store, struct ldr_keep *keep, bool *renewed)
 {
+    enum larder_status status = LARDER_NO_ROOM;
     if (!*renewed) {
         *renewed = true;
-        if (ldr_rebuild(store, &store->setup, keep) == LARDER_OK)
+        status = ldr_rebuild(store, &store->setup, keep);
+        if (status == LARDER_OK)
             return true;
-    } else if (store->policy.state != NULL) {
-        store->policy_faults++;
     }
     if (store->policy.state == NULL)
         return false;
+    if (status == LARDER_NO_ROOM)
+        store->policy_faults++;
     ldr_policy_close(&store->policy);
     return true;
 }

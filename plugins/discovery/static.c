@@ -123,7 +123,7 @@ static enum larder_status check_names(const struct static_discovery *list)
         sorted[i] = &list->members[i];
         if (status == LARDER_OK && name[strspn(name, allowed)] != '\0')
             status = host->fail(host, LARDER_INVALID,
-                                "cluster.discovery.members.%zu.name: got \"%s\", wanted 1 to %d of [A-Za-z0-9._-]", i,
+                                "cluster.discovery.members[%zu].name: got \"%s\", wanted 1 to %d of [A-Za-z0-9._-]", i,
                                 name, LARDER_MEMBER_NAME_MAX);
     }
     qsort(sorted, list->count, sizeof *sorted, compare_names);

@@ -35,6 +35,7 @@ static void each_broken_module_is_refused_by_name(void **state)
         {EVICTION, "no_name", "name: got none, wanted 1 to 32 of [a-z0-9_-]"},
         {EVICTION, "bad_name", "name: got \"Bad Name\", wanted 1 to 32 of [a-z0-9_-]"},
         {EVICTION, "other_name", "name: got \"lru\", wanted \"other_name\" as the file is called"},
+        {EVICTION, "bad_default", "default: params.share: got \"101\", wanted 1 to 100"},
         {EVICTION, "no_help", "help: got none, wanted one line of text"},
     };
     struct ldr_catalog *catalog = open_on(TEST_MODULES);
