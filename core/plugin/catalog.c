@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "core/base/bytes.h"
 #include "core/base/fail.h"
 #include "core/plugin/catalog_state.h"
 #include "core/plugin/kind.h"
@@ -162,20 +161,6 @@ static void hunt_in(struct hunt *hunt, const char *directory)
         hunt_directly(hunt, directory, file);
 }
 
-static void fail_not_found(const struct ldr_catalog *catalog, const struct hunt *hunt)
-{
-    struct ldr_buffer where = {0};
-    for (size_t i = 0; i < catalog->search.count; i++)
-        ldr_buffer_printf(&where, "%s%s", i == 0 ? "" : ", ", catalog->search.directories[i]);
-    if (hunt->other_kind[0] != '\0')
-        ldr_fail(LARDER_INVALID, "%s", hunt->other_kind);
-    else if (where.failed)
-        ldr_fail_memory();
-    else
-        ldr_fail(LARDER_INVALID, "no %s plugin \"%s\" in %s", ldr_kind(hunt->kind)->name, hunt->name, where.data);
-    ldr_buffer_free(&where);
-}
-
 static struct ldr_module *find(struct ldr_catalog *catalog, uint32_t kind, const char *name)
 {
     struct ldr_module *module = ldr_catalog_known(catalog, kind, name);
@@ -186,8 +171,10 @@ static struct ldr_module *find(struct ldr_catalog *catalog, uint32_t kind, const
         hunt_in(&hunt, catalog->search.directories[i]);
     if (hunt.found != NULL)
         return ldr_catalog_keep(catalog, hunt.found) == LARDER_OK ? hunt.found : NULL;
-    if (!hunt.stop)
-        fail_not_found(catalog, &hunt);
+    if (!hunt.stop && hunt.other_kind[0] != '\0')
+        ldr_fail(LARDER_INVALID, "%s", hunt.other_kind);
+    else if (!hunt.stop)
+        ldr_catalog_fail_missing(catalog, kind, name);
     return NULL;
 }
 

@@ -1,4 +1,4 @@
-/* Inside of the catalog, for the two files that are about it: finding one module, and listing all. */
+/* Inside of the catalog, for the files that are about it: finding one module, not finding it, and listing all. */
 #ifndef LDR_PLUGIN_CATALOG_STATE_H
 #define LDR_PLUGIN_CATALOG_STATE_H
 
@@ -21,6 +21,9 @@ struct ldr_module *ldr_catalog_known(const struct ldr_catalog *catalog, uint32_t
 
 /* Keeps a module, or closes it when memory is short. With the lock. */
 enum larder_status ldr_catalog_keep(struct ldr_catalog *catalog, struct ldr_module *module);
+
+/* Puts into larder_last_error() that there is no such module, where it was searched for, and which name is near. */
+void ldr_catalog_fail_missing(const struct ldr_catalog *catalog, uint32_t kind, const char *name);
 
 /* Opens DIRECTORY/KIND/NAME.so, which must be of that kind. */
 struct ldr_module *ldr_catalog_open_file(const char *path, uint32_t kind);

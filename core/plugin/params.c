@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/fail.h"
+#include "core/config/schema.h"
 #include "larder/plugins.h"
 
 #define ROWS_MAX  1024 /* a table without its last row is read beyond its end: at least not for ever */
@@ -98,6 +99,26 @@ static enum larder_status check_shape(const struct place *place, const struct la
     return check_bounds(place, row);
 }
 
+/* The default goes the way of a value that a user wrote, so that both mean the same. */
+static enum larder_status check_default(const struct place *place, const struct larder_param *row)
+{
+    struct larder_param alone[] = {*row, {.name = NULL}};
+    struct ldr_errors errors = {0};
+    if (row->default_text == NULL)
+        return LARDER_OK;
+    alone[0].name = place->path;
+    struct ldr_arena *arena = ldr_arena_open();
+    if (arena == NULL)
+        return ldr_fail_memory();
+    enum larder_status status = LARDER_OK;
+    if (ldr_schema_check(NULL, alone, NULL, arena, &errors) == NULL)
+        status = ldr_fail_memory();
+    else if (errors.count > 0)
+        status = ldr_fail(LARDER_INVALID, "%s: %s", place->label, errors.first);
+    ldr_arena_close(arena);
+    return status;
+}
+
 static enum larder_status check_table(const struct place *outer, const struct larder_param *table, unsigned depth);
 
 static enum larder_status check_row(const struct place *outer, const struct larder_param *table,
@@ -110,6 +131,8 @@ static enum larder_status check_row(const struct place *outer, const struct lard
             status = ldr_fail(LARDER_INVALID, "%s: %s: got two rows, wanted one", place.label, place.path);
     if (status == LARDER_OK)
         status = check_shape(&place, row);
+    if (status == LARDER_OK)
+        status = check_default(&place, row);
     if (status == LARDER_OK && row->fields != NULL)
         status = check_table(&place, row->fields, depth + 1);
     return status;

@@ -1,4 +1,4 @@
-/* The functions of larder/plugins.h that open and list modules. */
+/* One module by its path, for programs that describe or measure it. */
 #include "core/base/fail.h"
 #include "core/plugin/module.h"
 #include "larder/plugins.h"
