@@ -75,7 +75,8 @@ static inline bool kit_entry_is(struct ldr_entry *entry, const char *value)
 static inline bool kit_is(struct ldr_store *store, const char *key, const char *value)
 {
     struct ldr_entry *entry = ldr_store_get(store, ldr_slice_text(key), 0);
-    return value == NULL ? entry == NULL : kit_entry_is(entry, value);
+    bool found = entry != NULL, is = kit_entry_is(entry, value == NULL ? "" : value);
+    return value == NULL ? !found : is;
 }
 
 static inline bool kit_has(struct ldr_store *store, const char *key)

@@ -112,6 +112,22 @@ static void a_change_of_policy_loses_nothing_and_keeps_the_order(void **unused)
     ldr_store_close(store);
 }
 
+static void a_change_of_policy_of_a_full_store_evicts_nothing(void **unused)
+{
+    (void)unused;
+    for (uint64_t budget = 2048; budget <= UINT64_C(8) << 20; budget *= 4) {
+        struct ldr_store *store = kit_open(LRU, budget);
+        (void)fill(store);
+        uint64_t entries = kit_stats(store).entries;
+        for (int i = 0; i < 4; i++) {
+            assert_int_equal(ldr_store_set_eviction(store, i % 2 ? LRU : FIFO, NULL), LARDER_OK);
+            assert_int_equal(kit_stats(store).entries, entries);
+            kit_check(store);
+        }
+        ldr_store_close(store);
+    }
+}
+
 static void a_smaller_budget_keeps_the_hottest(void **unused)
 {
     (void)unused;
@@ -300,6 +316,9 @@ static void a_policy_is_told_what_the_contract_says(void **unused)
     assert_int_equal(last_witness->list.count, kit_stats(store).entries);
     for (unsigned i = 0; i < 20000; i++)
         put_number(store, i % 999);
+    uint64_t entries = kit_stats(store).entries;
+    assert_int_equal(ldr_store_set_eviction(store, LRU, NULL), LARDER_OK);
+    assert_int_equal(kit_stats(store).entries, entries);
     assert_int_equal(kit_stats(store).policy_faults, 0);
     ldr_store_close(store);
 }
@@ -378,6 +397,34 @@ static void nonsense_during_a_change_of_policy_loses_nothing(void **unused)
     }
 }
 
+/* Always the slot that came first. */
+static uint32_t first_evict(void *state)
+{
+    (void)state;
+    return 0;
+}
+
+static void a_rewritten_entry_is_not_evicted_twice(void **unused)
+{
+    (void)unused;
+    struct larder_eviction table = *FIFO;
+    table.evict = first_evict;
+    struct ldr_store *store = kit_open(&table, 1 << 15);
+    char large[1 << 14] = {0};
+    unsigned count = 0;
+    while (kit_stats(store).bytes_used < 30000)
+        put_number(store, count++);
+    assert_int_equal(kit_put(store, "000000", large, sizeof large), LARDER_OK);
+    struct ldr_entry *entry = ldr_store_peek(store, ldr_slice_text("000000"), 0);
+    assert_non_null(entry);
+    assert_int_equal(ldr_entry_value(entry).size, sizeof large);
+    ldr_entry_release(entry);
+    struct ldr_store_stats stats = kit_stats(store);
+    assert_int_equal(stats.policy_faults, 1);
+    assert_int_equal(stats.entries + stats.evictions, count);
+    ldr_store_close(store);
+}
+
 static uint64_t absurd_extra(const void *state)
 {
     (void)state;
@@ -412,10 +459,12 @@ int main(void)
         cmocka_unit_test(fault_27_looking_does_not_disturb_recency),
         cmocka_unit_test(evictions_tell_the_unexpired),
         cmocka_unit_test(a_change_of_policy_loses_nothing_and_keeps_the_order),
+        cmocka_unit_test(a_change_of_policy_of_a_full_store_evicts_nothing),
         cmocka_unit_test(a_smaller_budget_keeps_the_hottest),
         cmocka_unit_test(a_policy_is_told_what_the_contract_says),
         cmocka_unit_test(nonsense_is_caught_and_counted),
         cmocka_unit_test(nonsense_during_a_change_of_policy_loses_nothing),
+        cmocka_unit_test(a_rewritten_entry_is_not_evicted_twice),
         cmocka_unit_test(an_absurd_size_of_a_policy_is_caught),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
