@@ -19,6 +19,9 @@ struct ldr_store;
 /*
  * An entry as a reader holds it: pinned, its bytes never change. A new value is a new entry. Only the time of expiry of a
  * resident entry may change (touch).
+ *
+ * What readers hold of entries that are gone from the store is theirs: it is not counted in bytes_used and not bounded by
+ * max_bytes, but by how many entries readers hold at a time, each for as long as an answer takes to be sent.
  */
 struct ldr_entry;
 
@@ -100,6 +103,11 @@ struct ldr_store_stats {
     uint64_t entries, bytes_used, bytes_limit;
     uint64_t value_bytes; /* keys and values alone */
     uint64_t evictions, evictions_unexpired, expirations;
+    /*
+     * How often the eviction module answered nonsense: a slot that is not resident, or none while entries are. Its state
+     * is then given up, and entries are evicted in no useful order until it is opened anew.
+     */
+    uint64_t policy_faults;
 };
 
 /* Touches no entry. */
