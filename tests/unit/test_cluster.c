@@ -266,6 +266,30 @@ static const char *name_of_route(struct world *world, const char *key, bool *own
     return "nobody";
 }
 
+/* ------------------------------------------------------------------------------------------------ other settings */
+
+static void be_b(struct ldr_cluster_options *options)
+{
+    options->self = "b";
+}
+
+static void suspend_late(struct ldr_cluster_options *options)
+{
+    options->suspend_after = 100;
+    options->probe_ms = 1000000;
+}
+
+static void be_gateway(struct ldr_cluster_options *options)
+{
+    options->self = "g";
+    options->gateway = true;
+}
+
+static void ping_rarely(struct ldr_cluster_options *options)
+{
+    options->probe_ms = 3600 * 1000;
+}
+
 /* ------------------------------------------------------------------------------------------------ the list */
 
 /* Fault 8: before the first list this node neither answers for keys nor sends them anywhere. */
@@ -362,11 +386,6 @@ static void fault_4_identity_is_the_name(void **state)
     assert_string_equal(state_of(&world, "a"), "self");
     assert_string_equal(state_of(&world, "b"), "up");
     world_close(&world);
-}
-
-static void be_b(struct ldr_cluster_options *options)
-{
-    options->self = "b";
 }
 
 /* Fault 5: every node is in its own ring, and all see the same one, in whatever order their lists come. */
@@ -550,12 +569,6 @@ static void fault_2_attempts_are_bounded(void **state)
     assert_int_equal(c->calls + 3, stats_of(&world).peer_requests);
     assert_int_equal(occurrences(logged(&world), "peer b suspended after 3 failed calls: connection reset"), 1);
     world_close(&world);
-}
-
-static void suspend_late(struct ldr_cluster_options *options)
-{
-    options->suspend_after = 100;
-    options->probe_ms = 1000000;
 }
 
 static void retries_back_off(void **state)
@@ -773,12 +786,6 @@ static void the_next_in_ring_order_stands_in(void **state)
     world_close(&world);
 }
 
-static void be_gateway(struct ldr_cluster_options *options)
-{
-    options->self = "g";
-    options->gateway = true;
-}
-
 static void with_all_suspended_a_member_answers_and_a_gateway_asks_the_owner(void **state)
 {
     (void)state;
@@ -837,11 +844,6 @@ static void a_ping_readmits_before_the_time(void **state)
     assert_non_null(strstr(logged(&world), "peer b answers again"));
     ldr_peer_release(peer_of(&world, "b"));
     world_close(&world);
-}
-
-static void ping_rarely(struct ldr_cluster_options *options)
-{
-    options->probe_ms = 3600 * 1000;
 }
 
 static void at_the_end_of_a_suspension_one_ping_decides(void **state)
