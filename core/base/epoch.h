@@ -25,8 +25,8 @@ struct ldr_retired {
 void ldr_epoch_retire(struct ldr_retired *retired, void (*free)(struct ldr_retired *retired));
 
 /*
- * Waits until everything retired so far is freed. For closing a node and for tests; not inside a section. It blocks
- * as long as other threads stay inside theirs.
+ * Waits until everything retired so far is freed. For closing a node and for tests; not inside a section or a free(). It
+ * blocks as long as other threads stay inside theirs.
  */
 void ldr_epoch_barrier(void);
 

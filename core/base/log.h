@@ -3,8 +3,9 @@
  *
  *     ts=2026-11-20T10:00:00.123Z level=warn node=a msg="peer b suspended after 3 failed calls: connection refused"
  *
- * A message repeated from the same place is written at most once a second; the next line from there says how often it
- * was held back (repeated=N). Control characters and quotes in the text are escaped.
+ * A place in the program (its format string) writes the same text at most once a second, and at most eight different texts
+ * a second; the next line from there says how many were held back (repeated=N). Control characters, quotes and bytes that
+ * are not UTF-8 are escaped. A message is cut at 2,047 bytes.
  */
 #ifndef LDR_BASE_LOG_H
 #define LDR_BASE_LOG_H

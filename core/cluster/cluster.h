@@ -35,11 +35,15 @@ struct ldr_cluster *ldr_cluster_open(const struct ldr_cluster_options *options);
 
 /*
  * Stops probes and retries; pending calls complete with UNAVAILABLE. Must be called before the transport is closed;
- * returns when no completion is running or will run any more. NULL is fine.
+ * returns when no completion is running or will run any more, so not from within one, nor while a route is held that was
+ * not given to ldr_cluster_call() yet. NULL is fine.
  */
 void ldr_cluster_close(struct ldr_cluster *cluster);
 
-/* See struct larder_discovery_host.members. Peers that stay keep their handle and breaker. */
+/*
+ * See struct larder_discovery_host.members. Peers that stay, under the same address, keep their handle and breaker. Waits
+ * until nobody reads the former list, which takes as long as the longest epoch section: not from within one.
+ */
 enum larder_status ldr_cluster_set_members(struct ldr_cluster *cluster, uint64_t epoch,
                                            const struct larder_member *members, size_t count);
 
@@ -61,18 +65,26 @@ struct ldr_route {
  */
 struct ldr_route ldr_cluster_route(struct ldr_cluster *cluster, struct larder_slice group, struct larder_slice key);
 
+/* Gives a reference back that is not wanted for a call. NULL is fine. */
+void ldr_peer_release(struct ldr_peer *peer);
+
 /*
  * Calls a peer and completes with its reply, after at most 1 + retries attempts, as safe: GET, PING, unconditional
  * SET, DELETE and TOUCH, and anything that was not sent. Adds sender and ring view to the request. `request` stays valid
  * until the completion, which is called by the request's deadline. A failed call (UNAVAILABLE, or DEADLINE of an attempt's own
  * limit) counts against the peer; NOT_FOUND, errors of the origin and a caller's deadline do not. Takes the reference.
+ *
+ * UNAVAILABLE means that the peer failed while the caller still has time: so also an attempt's own limit is told, and a peer
+ * that is suspended during a backoff. LARDER_REPLY_NOT_SENT is set when no attempt can have reached the peer. A request
+ * that came from a peer is never forwarded: it is answered INVALID and counted in `forwarded_refused`.
  */
 void ldr_cluster_call(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_request *request,
                       larder_reply_fn done, void *arg);
 
 /*
  * Calls every other member once (with the same attempts). `each` is called for each with the member's name, then `all`
- * once; with no other member `all` is called at once. `request` stays valid until `all`.
+ * once; with no other member `all` is called at once. `request` stays valid until `all`. The calls of `each` come one at a
+ * time, on any threads, some of them before ldr_cluster_call_all() returns.
  */
 struct ldr_fanout {
     void (*each)(struct ldr_fanout *fanout, const char *member,
@@ -104,12 +116,14 @@ void ldr_cluster_members(struct ldr_cluster *cluster, void (*each)(void *arg, co
                          void *arg);
 
 struct ldr_cluster_stats {
-    uint64_t peer_requests; /* attempts sent to peers for requests, pings not counted */
-    uint64_t peer_probes;   /* pings */
-    uint64_t peer_failures, peer_retries;
-    uint64_t peer_suspended;  /* gauge: suspended now */
-    uint64_t ring_mismatches; /* requests from peers that saw another ring */
-    uint64_t members;         /* gauge */
+    uint64_t peer_requests;     /* attempts sent to peers for requests, pings not counted */
+    uint64_t peer_probes;       /* pings */
+    uint64_t peer_failures;     /* attempts that failed, pings not counted */
+    uint64_t peer_retries;      /* attempts after the first of a call */
+    uint64_t peer_suspended;    /* gauge: suspended now */
+    uint64_t ring_mismatches;   /* requests from peers that saw another ring */
+    uint64_t forwarded_refused; /* requests from peers that were about to be forwarded again, and were not */
+    uint64_t members;           /* gauge */
 };
 void ldr_cluster_stats(struct ldr_cluster *cluster, struct ldr_cluster_stats *stats);
 

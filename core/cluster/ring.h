@@ -2,7 +2,8 @@
  * The consistent-hash ring: a pure function of members, weights, hash, seed and virtual nodes, the same on every machine.
  *
  * Point p of virtual node v of a member is a digest of "NAME#v" mixed with p; a key belongs to the member of the first
- * point at or after its own digest. (Karger et al., "Consistent hashing and random trees", STOC 1997.)
+ * point at or after its own digest. (Karger et al., "Consistent hashing and random trees", STOC 1997.) How many points
+ * a virtual node has, and why: docs/decisions/0001-ring-placement.md.
  */
 #ifndef LDR_CLUSTER_RING_H
 #define LDR_CLUSTER_RING_H
@@ -32,6 +33,15 @@ void ldr_ring_free(struct ldr_ring *ring); /* NULL is fine */
 /* Where a key of a group falls on the ring. `group_digest` comes from ldr_ring_group(). */
 uint64_t ldr_ring_group(const struct ldr_ring_settings *settings, struct larder_slice group);
 uint64_t ldr_ring_key(const struct ldr_ring_settings *settings, uint64_t group_digest, struct larder_slice key);
+
+/*
+ * The place of the first point at or after the digest, the member that owns a place, and the place after it (round the
+ * end). Not for an empty ring. Followed from place to place, members come again and again: for callers that look for the
+ * first that will do, without memory for those that would not.
+ */
+size_t ldr_ring_find(const struct ldr_ring *ring, uint64_t digest);
+size_t ldr_ring_member(const struct ldr_ring *ring, size_t place);
+size_t ldr_ring_next(const struct ldr_ring *ring, size_t place);
 
 /*
  * The first `wanted` distinct members from the digest's place on, owner first, into `found`. Returns how many there are.

@@ -99,9 +99,8 @@ struct larder_group_options {
 };
 
 /*
- * Opens a handle on a group: creates the group, or, with options NULL, takes one that is there. Creating one that is
- * there already gives the loader (when set) to it if everything else in `options` is 0 or the same, and is LARDER_EXISTS
- * otherwise. In a cluster every member opens its groups itself. NULL on failure.
+ * Opens a handle on a group: creates the group, or, with options NULL, takes one that is there. Options that set only a
+ * loader give it to a group that is there and has none; any others are LARDER_EXISTS then. In a cluster every member opens its groups itself. NULL on failure.
  */
 LARDER_API struct larder_group *larder_group_open(struct larder_node *node, const char *name,
                                                   const struct larder_group_options *options);

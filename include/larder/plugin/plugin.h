@@ -134,6 +134,7 @@ struct larder_host {
         LARDER_PRINTF(3, 4);
     const struct larder_runtime *runtime; /* time, chance and threads: see runtime.h */
     const char *node_name;                /* the name of this node in its cluster */
+    void *owner;                          /* the host's own; modules leave it alone */
 };
 
 #ifdef __cplusplus

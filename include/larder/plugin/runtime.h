@@ -27,9 +27,8 @@ struct larder_task {
 /* A one-shot timer inside its owner's struct. Zero it before first use. */
 struct larder_timer {
     void (*fire)(struct larder_timer *timer); /* runs on a thread of the runtime; must not block */
-    uint64_t at;                              /* the runtime's */
-    uint64_t order;                           /* the runtime's */
-    uint64_t place;                           /* the runtime's: position + 1 in its heap, 0 when idle */
+    uint64_t at;                              /* the runtime's, like all that follow */
+    struct larder_timer *next, *previous;     /* NULL when idle: a timer is linked, so that starting one cannot fail */
 };
 
 struct larder_runtime {

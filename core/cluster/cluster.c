@@ -1,0 +1,241 @@
+#include "core/cluster/cluster.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/fail.h"
+#include "core/cluster/peer.h"
+#include "core/cluster/state.h"
+
+/* ------------------------------------------------------------------------------------------------ opening */
+
+static enum larder_status check_options(const struct ldr_cluster_options *options)
+{
+    if (options->ring.virtual_nodes < 1 || options->ring.virtual_nodes > 4096)
+        return ldr_fail(LARDER_INVALID, "cluster: virtual_nodes is %u, wanted 1 to 4096", options->ring.virtual_nodes);
+    if (options->peer_timeout_ms == 0 || options->probe_ms == 0 || options->suspend_after == 0)
+        return ldr_fail(LARDER_INVALID, "cluster: peer_timeout, probe interval and suspend_after must be at least 1");
+    return LARDER_OK;
+}
+
+static bool copy_texts(struct ldr_cluster *cluster, const struct ldr_cluster_options *options)
+{
+    cluster->self = strdup(options->self);
+    cluster->transport_name = strdup(options->transport_name);
+    if (asprintf(&cluster->settings_text, "hash=%s seed=%" PRIu64 " virtual_nodes=%u", options->ring.hash->head.name,
+                 options->ring.seed, options->ring.virtual_nodes) < 0)
+        cluster->settings_text = NULL;
+    return cluster->self != NULL && cluster->transport_name != NULL && cluster->settings_text != NULL;
+}
+
+static void free_cluster(struct ldr_cluster *cluster)
+{
+    pthread_cond_destroy(&cluster->changed);
+    pthread_mutex_destroy(&cluster->lock);
+    pthread_mutex_destroy(&cluster->list_lock);
+    free(cluster->settings_text);
+    free(cluster->transport_name);
+    free(cluster->self);
+    free(cluster);
+}
+
+static void reap(struct larder_timer *timer);
+
+struct ldr_cluster *ldr_cluster_open(const struct ldr_cluster_options *options)
+{
+    if (check_options(options) != LARDER_OK)
+        return NULL;
+    struct ldr_cluster *cluster = calloc(1, sizeof *cluster);
+    if (cluster == NULL) {
+        ldr_fail_memory();
+        return NULL;
+    }
+    pthread_mutex_init(&cluster->list_lock, NULL);
+    pthread_mutex_init(&cluster->lock, NULL);
+    pthread_cond_init(&cluster->changed, NULL);
+    if (!copy_texts(cluster, options)) {
+        free_cluster(cluster);
+        ldr_fail_memory();
+        return NULL;
+    }
+    cluster->options = *options;
+    cluster->options.self = cluster->self;
+    cluster->options.transport_name = cluster->transport_name;
+    cluster->breaker = (struct ldr_breaker_settings){options->suspend_after, options->suspend_ms};
+    cluster->settings_digest = ldr_ring_settings_digest(&options->ring);
+    cluster->reaper.fire = reap;
+    return cluster;
+}
+
+/* ------------------------------------------------------------------------------------------------ peers without references */
+
+void ldr_cluster_peer_lost(struct ldr_cluster *cluster)
+{
+    if (cluster->closing) {
+        pthread_cond_broadcast(&cluster->changed);
+    } else if (!cluster->reaping) {
+        /* Later, on a thread of the runtime: this may be one of the transport's, in the midst of the peer's own call. */
+        cluster->reaping = true;
+        cluster->options.runtime->timer_start(cluster->options.runtime, &cluster->reaper,
+                                              larder_now(cluster->options.runtime));
+    }
+}
+
+/* Takes a peer without references out of the list; with the lock held. */
+static struct ldr_peer *take_lost(struct ldr_cluster *cluster)
+{
+    for (struct ldr_peer **link = &cluster->peers; *link != NULL; link = &(*link)->next) {
+        struct ldr_peer *peer = *link;
+        if (atomic_load_explicit(&peer->references, memory_order_acquire) == 0) {
+            *link = peer->next;
+            return peer;
+        }
+    }
+    return NULL;
+}
+
+static void reap(struct larder_timer *timer)
+{
+    struct ldr_cluster *cluster = (struct ldr_cluster *)((char *)timer - offsetof(struct ldr_cluster, reaper));
+    struct ldr_peer *peer;
+    pthread_mutex_lock(&cluster->lock);
+    while ((peer = take_lost(cluster)) != NULL) {
+        pthread_mutex_unlock(&cluster->lock);
+        ldr_peer_free(peer);
+        pthread_mutex_lock(&cluster->lock);
+    }
+    cluster->reaping = false;
+    pthread_cond_broadcast(&cluster->changed);
+    pthread_mutex_unlock(&cluster->lock);
+}
+
+/* ------------------------------------------------------------------------------------------------ closing */
+
+static void retire(struct ldr_retired *retired)
+{
+    ldr_view_free((struct ldr_view *)((char *)retired - offsetof(struct ldr_view, retired)));
+}
+
+/* From here on no list is taken and no peer is reaped: cluster->peers stays as it is. */
+static void begin_closing(struct ldr_cluster *cluster)
+{
+    const struct larder_runtime *runtime = cluster->options.runtime;
+    pthread_mutex_lock(&cluster->list_lock);
+    pthread_mutex_lock(&cluster->lock);
+    cluster->closing = true;
+    if (cluster->reaping && runtime->timer_cancel(runtime, &cluster->reaper))
+        cluster->reaping = false;
+    while (cluster->reaping)
+        pthread_cond_wait(&cluster->changed, &cluster->lock);
+    pthread_mutex_unlock(&cluster->lock);
+    struct ldr_view *view = atomic_exchange_explicit(&cluster->view, NULL, memory_order_acq_rel);
+    if (view != NULL)
+        ldr_epoch_retire(&view->retired, retire);
+    pthread_mutex_unlock(&cluster->list_lock);
+}
+
+static bool all_lost(const struct ldr_cluster *cluster)
+{
+    for (const struct ldr_peer *peer = cluster->peers; peer != NULL; peer = peer->next)
+        if (atomic_load_explicit(&peer->references, memory_order_acquire) != 0)
+            return false;
+    return true;
+}
+
+void ldr_cluster_close(struct ldr_cluster *cluster)
+{
+    if (cluster == NULL)
+        return;
+    begin_closing(cluster);
+    for (struct ldr_peer *peer = cluster->peers; peer != NULL; peer = peer->next)
+        ldr_peer_close(peer);
+    ldr_epoch_barrier();
+    pthread_mutex_lock(&cluster->lock);
+    while (!all_lost(cluster))
+        pthread_cond_wait(&cluster->changed, &cluster->lock);
+    pthread_mutex_unlock(&cluster->lock);
+    for (struct ldr_peer *peer = cluster->peers, *next; peer != NULL; peer = next) {
+        next = peer->next;
+        ldr_peer_free(peer);
+    }
+    free_cluster(cluster);
+}
+
+/* ------------------------------------------------------------------------------------------------ the member list */
+
+/* LARDER_OK with *news false: the list is known already. */
+static enum larder_status compare_epochs(const struct ldr_view *old, const struct ldr_view *view, bool *news)
+{
+    *news = old == NULL || view->seen.epoch > old->seen.epoch;
+    if (*news || (view->seen.epoch == old->seen.epoch && view->seen.checksum == old->seen.checksum))
+        return LARDER_OK;
+    if (view->seen.epoch == old->seen.epoch)
+        return ldr_fail(LARDER_INVALID, "member list: epoch %" PRIu64 " was already given with other members",
+                        view->seen.epoch);
+    return ldr_fail(LARDER_INVALID, "member list: epoch %" PRIu64 " is older than epoch %" PRIu64 ", which is in use",
+                    view->seen.epoch, old->seen.epoch);
+}
+
+static bool has_peer(const struct ldr_view *view, const struct ldr_view_member *member)
+{
+    size_t i = view == NULL ? 0 : ldr_view_find(view, member->name);
+    return view != NULL && i < view->count && view->members[i].peer == member->peer;
+}
+
+static void publish(struct ldr_cluster *cluster, struct ldr_view *old, struct ldr_view *view)
+{
+    /* Release: whoever sees the view sees its content. */
+    atomic_store_explicit(&cluster->view, view, memory_order_release);
+    for (size_t i = 0; i < view->count; i++)
+        if (view->members[i].peer != NULL && !has_peer(old, &view->members[i]))
+            ldr_probe_start(view->members[i].peer);
+    for (size_t i = 0; old != NULL && i < old->count; i++)
+        if (old->members[i].peer != NULL && !has_peer(view, &old->members[i]))
+            ldr_probe_stop(old->members[i].peer);
+    ldr_log(cluster->options.log, LARDER_LOG_INFO,
+            "member list of epoch %" PRIu64 ": %zu members, ring checksum %016" PRIx64, view->seen.epoch, view->count,
+            view->seen.checksum);
+    if (!cluster->options.gateway && ldr_view_find(view, cluster->self) == view->count)
+        ldr_log(cluster->options.log, LARDER_LOG_WARN,
+                "member list of epoch %" PRIu64 " has no member %s: this node owns nothing", view->seen.epoch,
+                cluster->self);
+    if (old != NULL)
+        ldr_epoch_retire(&old->retired, retire);
+}
+
+static enum larder_status change(struct ldr_cluster *cluster, struct ldr_view *view, bool *published)
+{
+    struct ldr_view *old = ldr_cluster_view(cluster);
+    bool news;
+    enum larder_status status = compare_epochs(old, view, &news);
+    if (status != LARDER_OK || !news)
+        return status;
+    if (!ldr_view_find_peers(view, cluster, old))
+        return ldr_fail_memory();
+    publish(cluster, old, view);
+    *published = true;
+    return LARDER_OK;
+}
+
+enum larder_status ldr_cluster_set_members(struct ldr_cluster *cluster, uint64_t epoch,
+                                           const struct larder_member *members, size_t count)
+{
+    enum larder_status status = ldr_view_check(members, count);
+    if (status != LARDER_OK)
+        return status;
+    struct ldr_view *view = ldr_view_new(cluster, epoch, members, count);
+    if (view == NULL)
+        return ldr_fail_memory();
+    bool published = false;
+    pthread_mutex_lock(&cluster->list_lock);
+    status = cluster->closing ? ldr_fail(LARDER_UNAVAILABLE, "the cluster is closing")
+                              : change(cluster, view, &published);
+    pthread_mutex_unlock(&cluster->list_lock);
+    if (published)
+        ldr_epoch_barrier(); /* the old list lets go of peers that left now, not when something else is retired one day */
+    else
+        ldr_view_free(view);
+    return status;
+}

@@ -1,0 +1,101 @@
+/* What the cluster tells about itself, and what it says to requests of peers. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/base/fail.h"
+#include "core/cluster/peer.h"
+#include "core/cluster/state.h"
+
+static uint64_t read_count(const atomic_uint_fast64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+enum larder_status ldr_cluster_accept(struct ldr_cluster *cluster, const struct larder_request *request)
+{
+    if ((request->flags & LARDER_REQUEST_PEER) == 0)
+        return LARDER_OK;
+    if (request->ring.settings != cluster->settings_digest) {
+        int size = request->sender.size < LARDER_MEMBER_NAME_MAX ? (int)request->sender.size : LARDER_MEMBER_NAME_MAX;
+        return ldr_fail(LARDER_REFUSED,
+                        "ring settings differ: node %s has %s (digest %016" PRIx64
+                        "), the request of node %.*s has digest "
+                        "%016" PRIx64,
+                        cluster->self, cluster->settings_text, cluster->settings_digest, size,
+                        (const char *)(size == 0 ? "" : request->sender.data), request->ring.settings);
+    }
+    struct larder_ring_view ours = ldr_cluster_ring(cluster);
+    if (ours.checksum != 0 && request->ring.checksum != ours.checksum)
+        ldr_count(&cluster->mismatches);
+    return LARDER_OK;
+}
+
+static const char *state_of(const struct ldr_peer *peer)
+{
+    switch (ldr_breaker_state(&peer->breaker)) {
+    case LDR_BREAKER_OPEN:
+    case LDR_BREAKER_HALF_OPEN: return "suspended";
+    case LDR_BREAKER_REFUSED: return "refused";
+    case LDR_BREAKER_CLOSED: break;
+    }
+    return atomic_load_explicit(&peer->answered, memory_order_relaxed) ? "up" : "unknown";
+}
+
+static void tell_peer(struct ldr_peer *peer, struct ldr_member_info *info, char *reason)
+{
+    pthread_mutex_lock(&peer->lock);
+    info->state = state_of(peer);
+    memcpy(reason, peer->reason, LDR_REASON_MAX);
+    pthread_mutex_unlock(&peer->lock);
+    info->reason = strcmp(info->state, "up") == 0 ? "" : reason;
+    info->agrees = atomic_load_explicit(&peer->agrees, memory_order_relaxed);
+    info->requests = read_count(&peer->requests);
+    info->failures = read_count(&peer->failures);
+}
+
+void ldr_cluster_members(struct ldr_cluster *cluster, void (*each)(void *arg, const struct ldr_member_info *info),
+                         void *arg)
+{
+    ldr_epoch_enter();
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    for (size_t i = 0; view != NULL && i < view->count; i++) {
+        const struct ldr_view_member *member = &view->members[i];
+        char reason[LDR_REASON_MAX];
+        struct ldr_member_info info = {.name = member->name,
+                                       .address = member->address == NULL ? "" : member->address,
+                                       .weight = member->weight,
+                                       .share = ldr_ring_share(view->ring, i),
+                                       .self = member->peer == NULL,
+                                       .state = "self",
+                                       .reason = "",
+                                       .agrees = true};
+        if (member->peer != NULL)
+            tell_peer(member->peer, &info, reason);
+        each(arg, &info);
+    }
+    ldr_epoch_exit();
+}
+
+void ldr_cluster_stats(struct ldr_cluster *cluster, struct ldr_cluster_stats *stats)
+{
+    *stats = (struct ldr_cluster_stats){
+        .peer_requests = read_count(&cluster->requests),
+        .peer_probes = read_count(&cluster->probes),
+        .peer_failures = read_count(&cluster->failures),
+        .peer_retries = read_count(&cluster->retries),
+        .ring_mismatches = read_count(&cluster->mismatches),
+        .forwarded_refused = read_count(&cluster->forwarded_refused),
+    };
+    ldr_epoch_enter();
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    stats->members = view == NULL ? 0 : view->count;
+    for (size_t i = 0; view != NULL && i < view->count; i++)
+        if (view->members[i].peer != NULL && !ldr_breaker_admits(&view->members[i].peer->breaker))
+            stats->peer_suspended++;
+    ldr_epoch_exit();
+}
+
+const char *ldr_cluster_settings_text(const struct ldr_cluster *cluster)
+{
+    return cluster->settings_text;
+}

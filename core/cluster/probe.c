@@ -1,0 +1,107 @@
+/* Pings: they find out who is there, re-admit who was suspended, and compare rings. */
+#include <inttypes.h>
+
+#include "core/base/bytes.h"
+#include "core/cluster/peer.h"
+
+/* A quarter more or less than the interval, so that nodes that started together do not ping together. */
+static uint64_t interval(const struct ldr_cluster *cluster)
+{
+    const struct larder_runtime *runtime = cluster->options.runtime;
+    uint64_t whole = ldr_ns(cluster->options.probe_ms);
+    return whole - whole / 4 + runtime->random(runtime) % (whole / 2 + 1);
+}
+
+/* Starts the timer for the next ping, unless there shall be none: then the reference of the pings is dropped. */
+static void wait_for_turn(struct ldr_peer *peer, uint64_t delay)
+{
+    const struct larder_runtime *runtime = peer->cluster->options.runtime;
+    struct ldr_probe *probe = &peer->probe;
+    uint64_t now = larder_now(runtime), planned = delay > LARDER_NEVER - now ? LARDER_NEVER : now + delay;
+    pthread_mutex_lock(&peer->lock);
+    bool stopped = probe->stopped;
+    probe->waiting = !stopped;
+    if (!stopped)
+        runtime->timer_start(runtime, &probe->timer, ldr_breaker_ping_at(&peer->breaker, planned));
+    pthread_mutex_unlock(&peer->lock);
+    if (stopped)
+        ldr_peer_release(peer);
+}
+
+/* Views differ for a moment whenever a list changes; a difference that outlasts a ping is told, once. */
+static void compare_rings(struct ldr_peer *peer, const struct larder_ring_view *theirs)
+{
+    struct ldr_log *log = peer->cluster->options.log;
+    struct ldr_probe *probe = &peer->probe;
+    struct larder_ring_view ours = ldr_cluster_ring(peer->cluster);
+    if (theirs->checksum == 0)
+        return; /* it has no list yet */
+    if (theirs->checksum == ours.checksum) {
+        if (probe->disagreements >= 2)
+            ldr_log(log, LARDER_LOG_INFO, "peer %s sees the same ring again", peer->name);
+        probe->disagreements = 0;
+        return;
+    }
+    if (probe->disagreements < 2 && ++probe->disagreements == 2)
+        ldr_log(log, LARDER_LOG_WARN,
+                "peer %s sees another ring: epoch %" PRIu64 " checksum %016" PRIx64 ", this node has epoch %" PRIu64
+                " checksum %016" PRIx64,
+                peer->name, theirs->epoch, theirs->checksum, ours.epoch, ours.checksum);
+}
+
+static void pinged(void *arg, struct larder_reply *reply)
+{
+    struct ldr_peer *peer = arg;
+    if (ldr_peer_judge(peer, reply, true, true) == LDR_ANSWERED)
+        compare_rings(peer, &reply->ring);
+    larder_reply_release(reply);
+    wait_for_turn(peer, interval(peer->cluster));
+}
+
+static void ping(struct larder_timer *timer)
+{
+    struct ldr_peer *peer = (struct ldr_peer *)((char *)timer - offsetof(struct ldr_peer, probe.timer));
+    struct ldr_cluster *cluster = peer->cluster;
+    struct ldr_probe *probe = &peer->probe;
+    pthread_mutex_lock(&peer->lock);
+    bool stopped = probe->stopped;
+    probe->waiting = false;
+    ldr_breaker_ping(&peer->breaker, larder_now(cluster->options.runtime));
+    pthread_mutex_unlock(&peer->lock);
+    if (stopped) {
+        ldr_peer_release(peer);
+        return;
+    }
+    probe->request = (struct larder_request){
+        .operation = LARDER_OP_PING,
+        .flags = LARDER_REQUEST_PEER,
+        .deadline = larder_deadline_in(cluster->options.runtime, cluster->options.peer_timeout_ms),
+        .sender = ldr_slice_text(cluster->self),
+        .ring = ldr_cluster_ring(cluster),
+    };
+    ldr_count(&cluster->probes);
+    ldr_peer_send(peer, &probe->request, pinged, peer);
+}
+
+void ldr_probe_start(struct ldr_peer *peer)
+{
+    const struct larder_runtime *runtime = peer->cluster->options.runtime;
+    ldr_peer_hold(peer); /* the pings' own: as long as the timer runs or a ping is under way */
+    peer->probe.timer.fire = ping;
+    /* The first one soon, to learn early who is there and who refuses this node. */
+    wait_for_turn(peer, runtime->random(runtime) % (ldr_ns(peer->cluster->options.probe_ms) / 4 + 1));
+}
+
+void ldr_probe_stop(struct ldr_peer *peer)
+{
+    const struct larder_runtime *runtime = peer->cluster->options.runtime;
+    struct ldr_probe *probe = &peer->probe;
+    pthread_mutex_lock(&peer->lock);
+    bool mine = probe->waiting && runtime->timer_cancel(runtime, &probe->timer);
+    if (mine)
+        probe->waiting = false;
+    probe->stopped = true;
+    pthread_mutex_unlock(&peer->lock);
+    if (mine)
+        ldr_peer_release(peer);
+}

@@ -1,0 +1,70 @@
+/* Who answers for a key, and how this node sees the ring: readers of the view, without a lock. */
+#include "core/cluster/peer.h"
+#include "core/cluster/state.h"
+
+bool ldr_cluster_ready(const struct ldr_cluster *cluster)
+{
+    return ldr_cluster_view(cluster) != NULL;
+}
+
+struct larder_ring_view ldr_cluster_ring(const struct ldr_cluster *cluster)
+{
+    struct larder_ring_view seen = {.settings = cluster->settings_digest};
+    ldr_epoch_enter();
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    if (view != NULL)
+        seen = view->seen;
+    ldr_epoch_exit();
+    return seen;
+}
+
+static bool is_up(const struct ldr_view_member *member)
+{
+    return member->peer == NULL || ldr_breaker_admits(&member->peer->breaker);
+}
+
+static bool any_up(const struct ldr_view *view)
+{
+    size_t i = 0;
+    while (i < view->count && !is_up(&view->members[i]))
+        i++;
+    return i < view->count;
+}
+
+static struct ldr_route to(const struct ldr_view_member *member, bool owner)
+{
+    if (member->peer != NULL)
+        ldr_peer_hold(member->peer);
+    return (struct ldr_route){member->peer, owner};
+}
+
+/* The first member from the place of the owner on that is up. A breaker may open meanwhile: one round is enough. */
+static struct ldr_route stand_in(const struct ldr_cluster *cluster, const struct ldr_view *view, size_t place)
+{
+    const struct ldr_view_member *owner = &view->members[ldr_ring_member(view->ring, place)];
+    if (any_up(view)) {
+        size_t start = place;
+        while ((place = ldr_ring_next(view->ring, place)) != start) {
+            const struct ldr_view_member *member = &view->members[ldr_ring_member(view->ring, place)];
+            if (is_up(member))
+                return to(member, member == owner);
+        }
+    }
+    return cluster->options.gateway ? to(owner, true) : (struct ldr_route){NULL, false};
+}
+
+struct ldr_route ldr_cluster_route(struct ldr_cluster *cluster, struct larder_slice group, struct larder_slice key)
+{
+    const struct ldr_ring_settings *settings = &cluster->options.ring;
+    uint64_t digest = ldr_ring_key(settings, ldr_ring_group(settings, group), key);
+    struct ldr_route route = {NULL, false};
+    ldr_epoch_enter();
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    if (view != NULL) {
+        size_t place = ldr_ring_find(view->ring, digest);
+        const struct ldr_view_member *owner = &view->members[ldr_ring_member(view->ring, place)];
+        route = is_up(owner) ? to(owner, true) : stand_in(cluster, view, place);
+    }
+    ldr_epoch_exit();
+    return route;
+}

@@ -1,0 +1,43 @@
+/* What all groups of one node share, and the small things every operation needs: versions, times to live, answers. */
+#ifndef LDR_GROUP_CONTEXT_H
+#define LDR_GROUP_CONTEXT_H
+
+#include <stdatomic.h>
+
+#include "core/base/log.h"
+#include "core/cluster/cluster.h"
+#include "larder/plugin/loader.h"
+
+struct ldr_flights;
+
+/* Owned by the node; all members but the clock are fixed while groups live. */
+struct ldr_context {
+    const struct larder_runtime *runtime;
+    struct ldr_log *log;
+    const struct larder_host *host; /* for loader modules */
+    struct ldr_cluster *cluster;    /* NULL: this node is alone */
+    struct ldr_flights *flights;
+    uint64_t request_timeout_ms;
+    uint64_t fallback_ttl_ms; /* most time to live of what is stored for an owner that cannot be reached */
+    _Atomic uint64_t clock;   /* the last hybrid logical clock handed out */
+};
+
+/* A version newer than every one this node has handed out. Any thread. */
+struct larder_version ldr_context_version(struct ldr_context *context);
+
+/* The point of time at which an entry written now expires; `ttl_ms` > 0 or LARDER_TTL_NONE. */
+uint64_t ldr_context_expires(const struct ldr_context *context, int64_t ttl_ms);
+
+/* The other way round: what remains, at least 1, or LARDER_TTL_NONE. */
+int64_t ldr_context_remaining(const struct ldr_context *context, uint64_t expires);
+
+/*
+ * Gives an answer: adds how this node sees the ring and calls the completion, which owns the reply from then on.
+ */
+void ldr_answer(const struct ldr_context *context, struct larder_reply *reply, larder_reply_fn done, void *arg);
+
+/* An answer of a status alone. The message, which may be NULL, is only read during the call. */
+void ldr_answer_status(const struct ldr_context *context, enum larder_status status, const char *message,
+                       larder_reply_fn done, void *arg);
+
+#endif

@@ -1,0 +1,345 @@
+#include "core/group/flight.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "core/base/bytes.h"
+#include "core/base/fail.h"
+#include "core/group/group.h"
+#include "core/group/share.h"
+
+#define SHARDS  64
+#define BUCKETS 64 /* of a shard; flights are few: as many as keys being loaded */
+
+struct shard {
+    _Alignas(64) pthread_mutex_t lock;
+    struct ldr_flight *buckets[BUCKETS];
+};
+
+struct ldr_flights {
+    struct ldr_context *context;
+    uint64_t seed;
+    _Atomic size_t pending;
+    struct shard shards[SHARDS];
+};
+
+/* One get that waits. Freed by whoever is last: the one that answers it, or its timer. */
+struct ldr_waiter {
+    struct ldr_waiter *next;
+    struct ldr_flight *flight; /* NULL once somebody has taken the waiter out to answer it */
+    struct ldr_flights *flights;
+    uint64_t hash;
+    larder_reply_fn done;
+    void *arg;
+    struct larder_timer timer;
+    bool timed; /* the timer was started */
+};
+
+static struct shard *shard_of(struct ldr_flights *flights, uint64_t hash)
+{
+    return &flights->shards[hash % SHARDS];
+}
+
+static struct ldr_flight **bucket_of(struct shard *shard, uint64_t hash)
+{
+    return &shard->buckets[hash / SHARDS % BUCKETS];
+}
+
+static uint64_t hash_of(const struct ldr_flights *flights, struct larder_slice name, struct larder_slice key)
+{
+    return ldr_hash(key, ldr_hash(name, flights->seed));
+}
+
+struct ldr_flights *ldr_flights_open(struct ldr_context *context, uint64_t seed)
+{
+    struct ldr_flights *flights = aligned_alloc(64, (sizeof *flights + 63) / 64 * 64);
+    if (flights == NULL) {
+        ldr_fail_memory();
+        return NULL;
+    }
+    memset(flights, 0, sizeof *flights);
+    flights->context = context;
+    flights->seed = seed;
+    for (size_t i = 0; i < SHARDS; i++)
+        pthread_mutex_init(&flights->shards[i].lock, NULL);
+    return flights;
+}
+
+void ldr_flights_close(struct ldr_flights *flights)
+{
+    if (flights == NULL)
+        return;
+    for (size_t i = 0; i < SHARDS; i++)
+        pthread_mutex_destroy(&flights->shards[i].lock);
+    free(flights);
+}
+
+size_t ldr_flights_pending(struct ldr_flights *flights)
+{
+    return atomic_load_explicit(&flights->pending, memory_order_acquire);
+}
+
+/* ------------------------------------------------------------------------------------------------ life of a flight */
+
+/* The flight that gets of the key may join. */
+static struct ldr_flight *find(struct shard *shard, uint64_t hash, struct larder_slice name, struct larder_slice key)
+{
+    for (struct ldr_flight *flight = *bucket_of(shard, hash); flight != NULL; flight = flight->next)
+        if (!flight->overtaken && flight->hash == hash && ldr_slice_equal(flight->key, key) &&
+            ldr_slice_equal(flight->name, name))
+            return flight;
+    return NULL;
+}
+
+static void unlink_flight(struct shard *shard, struct ldr_flight *flight)
+{
+    if (!flight->linked)
+        return;
+    struct ldr_flight **at = bucket_of(shard, flight->hash);
+    while (*at != flight)
+        at = &(*at)->next;
+    *at = flight->next;
+    flight->linked = false;
+}
+
+static void unreference(struct ldr_flight *flight)
+{
+    struct ldr_flights *flights = flight->flights;
+    struct shard *shard = shard_of(flights, flight->hash);
+    pthread_mutex_lock(&shard->lock);
+    bool last = --flight->references == 0;
+    pthread_mutex_unlock(&shard->lock);
+    if (!last)
+        return;
+    ldr_group_release(flight->group);
+    free(flight);
+    /* Release: whoever sees 0 may free the table. */
+    atomic_fetch_sub_explicit(&flights->pending, 1, memory_order_release);
+}
+
+/* Takes all waiters out to be answered. Under the lock. */
+static struct ldr_waiter *take_waiters(struct shard *shard, struct ldr_flight *flight)
+{
+    struct ldr_waiter *waiters = flight->waiters;
+    flight->completed = true;
+    flight->waiters = NULL;
+    for (struct ldr_waiter *waiter = waiters; waiter != NULL; waiter = waiter->next)
+        waiter->flight = NULL;
+    unlink_flight(shard, flight);
+    return waiters;
+}
+
+static void answer_waiter(struct ldr_waiter *waiter, struct larder_reply *reply)
+{
+    const struct ldr_context *context = waiter->flights->context;
+    larder_reply_fn done = waiter->done;
+    void *arg = waiter->arg;
+    /* A timer that cannot be cancelled any more frees the waiter itself. */
+    if (!waiter->timed || context->runtime->timer_cancel(context->runtime, &waiter->timer))
+        free(waiter);
+    ldr_answer(context, reply, done, arg);
+}
+
+/* Gives the reply, which it takes, to all. */
+static void answer_all(struct ldr_waiter *waiters, struct larder_reply *reply)
+{
+    size_t count = 0;
+    for (struct ldr_waiter *waiter = waiters; waiter != NULL; waiter = waiter->next)
+        count++;
+    ldr_reply_share(reply, count);
+    for (struct ldr_waiter *waiter = waiters, *next; waiter != NULL; waiter = next) {
+        struct larder_reply each = *reply;
+        next = waiter->next;
+        answer_waiter(waiter, &each);
+    }
+}
+
+/* Completes the flight unless it is; takes the reply. */
+static void complete(struct ldr_flight *flight, struct larder_reply *reply)
+{
+    const struct larder_runtime *runtime = flight->flights->context->runtime;
+    struct shard *shard = shard_of(flight->flights, flight->hash);
+    pthread_mutex_lock(&shard->lock);
+    bool first = !flight->completed;
+    struct ldr_waiter *waiters = first ? take_waiters(shard, flight) : NULL;
+    pthread_mutex_unlock(&shard->lock);
+    answer_all(waiters, reply);
+    if (first && runtime->timer_cancel(runtime, &flight->timer))
+        unreference(flight); /* the timer's */
+}
+
+void ldr_flight_finish(struct ldr_flight *flight, struct larder_reply *reply)
+{
+    complete(flight, reply);
+    unreference(flight);
+}
+
+static struct ldr_flight *flight_of_timer(struct larder_timer *timer)
+{
+    return (struct ldr_flight *)((char *)timer - offsetof(struct ldr_flight, timer));
+}
+
+static void flight_timed_out(struct larder_timer *timer)
+{
+    struct ldr_flight *flight = flight_of_timer(timer);
+    struct larder_reply reply = {.status = LARDER_DEADLINE};
+    complete(flight, &reply);
+    unreference(flight);
+}
+
+void ldr_flights_abort(struct ldr_flights *flights)
+{
+    for (size_t i = 0; i < SHARDS * BUCKETS; i++) {
+        struct shard *shard = &flights->shards[i / BUCKETS];
+        for (;;) {
+            pthread_mutex_lock(&shard->lock);
+            struct ldr_flight *flight = shard->buckets[i % BUCKETS];
+            if (flight != NULL) {
+                flight->references++;
+                unlink_flight(shard, flight);
+            }
+            pthread_mutex_unlock(&shard->lock);
+            if (flight == NULL)
+                break;
+            struct larder_reply reply = {.status = LARDER_UNAVAILABLE,
+                                         .message = ldr_slice_text("the node is closing")};
+            complete(flight, &reply);
+            unreference(flight);
+        }
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------ waiting */
+
+static void waiter_timed_out(struct larder_timer *timer)
+{
+    struct ldr_waiter *waiter = (struct ldr_waiter *)((char *)timer - offsetof(struct ldr_waiter, timer));
+    struct ldr_flights *flights = waiter->flights;
+    struct shard *shard = shard_of(flights, waiter->hash);
+    pthread_mutex_lock(&shard->lock);
+    bool waiting = waiter->flight != NULL;
+    if (waiting) {
+        struct ldr_waiter **at = &waiter->flight->waiters;
+        while (*at != waiter)
+            at = &(*at)->next;
+        *at = waiter->next;
+    }
+    pthread_mutex_unlock(&shard->lock);
+    larder_reply_fn done = waiter->done;
+    void *arg = waiter->arg;
+    free(waiter);
+    if (waiting)
+        ldr_answer_status(flights->context, LARDER_DEADLINE, NULL, done, arg);
+}
+
+static struct ldr_waiter *new_waiter(struct ldr_flights *flights, const struct ldr_flight_ask *ask, uint64_t hash)
+{
+    struct ldr_waiter *waiter = calloc(1, sizeof *waiter);
+    if (waiter == NULL)
+        return NULL;
+    waiter->flights = flights;
+    waiter->hash = hash;
+    waiter->done = ask->done;
+    waiter->arg = ask->arg;
+    waiter->timer.fire = waiter_timed_out;
+    return waiter;
+}
+
+/* A flight with two references: its work's and its timer's. */
+static struct ldr_flight *new_flight(struct ldr_flights *flights, const struct ldr_flight_ask *ask, uint64_t hash)
+{
+    size_t bytes;
+    if (!ldr_add(sizeof(struct ldr_flight), ask->name.size, &bytes) || !ldr_add(bytes, ask->key.size, &bytes))
+        return NULL;
+    struct ldr_flight *flight = calloc(1, bytes);
+    if (flight == NULL)
+        return NULL;
+    char *name = (char *)(flight + 1);
+    char *key = name + ask->name.size;
+    memcpy(name, ask->name.data, ask->name.size);
+    memcpy(key, ask->key.data, ask->key.size);
+    flight->flights = flights;
+    flight->group = ldr_group_reference(ask->group);
+    flight->name = ldr_slice(name, ask->name.size);
+    flight->key = ldr_slice(key, ask->key.size);
+    flight->deadline = ask->flight_deadline;
+    flight->hash = hash;
+    flight->references = 2;
+    flight->timer.fire = flight_timed_out;
+    atomic_fetch_add_explicit(&flights->pending, 1, memory_order_relaxed);
+    return flight;
+}
+
+static void link_flight(struct shard *shard, struct ldr_flight *flight)
+{
+    struct ldr_flight **bucket = bucket_of(shard, flight->hash);
+    flight->next = *bucket;
+    *bucket = flight;
+    flight->linked = true;
+}
+
+bool ldr_flight_ask(struct ldr_flights *flights, const struct ldr_flight_ask *ask)
+{
+    const struct larder_runtime *runtime = flights->context->runtime;
+    uint64_t hash = hash_of(flights, ask->name, ask->key);
+    struct shard *shard = shard_of(flights, hash);
+    struct ldr_waiter *waiter = new_waiter(flights, ask, hash);
+    if (waiter == NULL) {
+        ldr_answer_status(flights->context, LARDER_NO_MEMORY, NULL, ask->done, ask->arg);
+        return false;
+    }
+    pthread_mutex_lock(&shard->lock);
+    struct ldr_flight *flight = find(shard, hash, ask->name, ask->key);
+    bool joined = flight != NULL;
+    if (!joined)
+        flight = new_flight(flights, ask, hash);
+    if (flight == NULL) {
+        pthread_mutex_unlock(&shard->lock);
+        free(waiter);
+        ldr_answer_status(flights->context, LARDER_NO_MEMORY, NULL, ask->done, ask->arg);
+        return false;
+    }
+    waiter->flight = flight;
+    waiter->next = flight->waiters;
+    flight->waiters = waiter;
+    /* Started under the lock: once the waiter can be found, whoever answers it looks at `timed`. */
+    waiter->timed = ask->deadline < flight->deadline;
+    if (waiter->timed)
+        runtime->timer_start(runtime, &waiter->timer, ask->deadline);
+    if (!joined) {
+        link_flight(shard, flight);
+        runtime->timer_start(runtime, &flight->timer, flight->deadline);
+    }
+    pthread_mutex_unlock(&shard->lock);
+    if (!joined)
+        ask->begin(flight, ask->begin_arg);
+    return joined;
+}
+
+/* ------------------------------------------------------------------------------------------------ writes */
+
+void ldr_flight_store(struct ldr_flight *flight, void (*store)(struct ldr_flight *flight, void *arg), void *arg)
+{
+    struct shard *shard = shard_of(flight->flights, flight->hash);
+    pthread_mutex_lock(&shard->lock);
+    if (!flight->overtaken && !flight->completed)
+        store(flight, arg);
+    pthread_mutex_unlock(&shard->lock);
+}
+
+enum larder_status ldr_flights_write(struct ldr_flights *flights, struct larder_slice name, struct larder_slice key,
+                                     enum larder_status (*write)(void *arg), void *arg)
+{
+    uint64_t hash = hash_of(flights, name, key);
+    struct shard *shard = shard_of(flights, hash);
+    pthread_mutex_lock(&shard->lock);
+    enum larder_status status = write(arg);
+    /* A delete that found nothing overtakes, too: what is being loaded may be older than it. */
+    if (status == LARDER_OK || status == LARDER_NOT_FOUND) {
+        struct ldr_flight *flight = find(shard, hash, name, key);
+        if (flight != NULL)
+            flight->overtaken = true;
+    }
+    pthread_mutex_unlock(&shard->lock);
+    return status;
+}

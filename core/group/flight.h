@@ -1,0 +1,95 @@
+/*
+ * Flights: one piece of work for a key, however many wait for it.
+ *
+ * The first get that misses begins a flight; those that come while it is under way wait for it. The flight has a deadline
+ * of its own, each waiter has its own too: one that gives up leaves the others and the work alone. A flight completes
+ * once; a result that comes after its deadline is dropped.
+ *
+ * A write overtakes the flight of its key: later gets do not join it, and what it brings is not stored.
+ */
+#ifndef LDR_GROUP_FLIGHT_H
+#define LDR_GROUP_FLIGHT_H
+
+#include "core/group/context.h"
+
+struct ldr_group;
+struct ldr_waiter;
+
+struct ldr_flight {
+    /* Set before begin() is called, and fixed. */
+    struct ldr_flights *flights;
+    struct ldr_group *group;  /* a counted reference */
+    struct larder_slice name; /* the group's name as asked for; lies behind the struct, like the key */
+    struct larder_slice key;
+    uint64_t deadline;
+    bool stand_in; /* this node answers in the place of an owner that cannot be reached */
+
+    /* For whoever does the work. */
+    struct larder_version version; /* drawn before the origin is asked */
+    uint64_t begun;                /* when the loader was called */
+    struct larder_request request; /* the call to a peer */
+    struct larder_load load;       /* the call of a loader module */
+    struct larder_task task;       /* the call of a loader callback */
+
+    /* The table's own, under the lock of the flight's shard. */
+    struct ldr_flight *next;
+    struct ldr_waiter *waiters;
+    struct larder_timer timer;
+    uint64_t hash;
+    unsigned references;
+    bool linked;    /* in the table */
+    bool overtaken; /* a write of the key came after it began */
+    bool completed;
+};
+
+/* The flights of one node. `seed` keys the table. NULL when out of memory. */
+struct ldr_flights *ldr_flights_open(struct ldr_context *context, uint64_t seed);
+
+/* No flight may be under way any more; see ldr_flights_abort(). NULL is fine. */
+void ldr_flights_close(struct ldr_flights *flights);
+
+/* Completes every flight with UNAVAILABLE. The work under way still holds its references. */
+void ldr_flights_abort(struct ldr_flights *flights);
+
+/* How many flights hold memory, their work under way included: a node waits for 0 before it closes. */
+size_t ldr_flights_pending(struct ldr_flights *flights);
+
+/* What to wait for, and until when. */
+struct ldr_flight_ask {
+    struct ldr_group *group;
+    struct larder_slice name, key;
+    uint64_t deadline;        /* of the waiter */
+    uint64_t flight_deadline; /* of a flight that this begins */
+    larder_reply_fn done;     /* called exactly once, by `deadline` */
+    void *arg;
+    /*
+     * Begins the work of a new flight, on the calling thread and without a lock. It must lead to exactly one
+     * ldr_flight_finish(), inline or later.
+     */
+    void (*begin)(struct ldr_flight *flight, void *arg);
+    void *begin_arg;
+};
+
+/* Joins the flight of the key, or begins one. True: it joined. */
+bool ldr_flight_ask(struct ldr_flights *flights, const struct ldr_flight_ask *ask);
+
+/*
+ * The work is done: every waiter gets the reply (values are shared, not copied). Takes the reply and the work's
+ * reference to the flight.
+ */
+void ldr_flight_finish(struct ldr_flight *flight, struct larder_reply *reply);
+
+/*
+ * Runs store(flight, arg) under the lock that keeps writes of the key out, unless a write has overtaken the flight or its
+ * deadline has passed. For storing what was loaded.
+ */
+void ldr_flight_store(struct ldr_flight *flight, void (*store)(struct ldr_flight *flight, void *arg), void *arg);
+
+/*
+ * Runs a write of a key under that same lock. When it returns LARDER_OK or LARDER_NOT_FOUND, the flight of the key, if
+ * any, is overtaken.
+ */
+enum larder_status ldr_flights_write(struct ldr_flights *flights, struct larder_slice name, struct larder_slice key,
+                                     enum larder_status (*write)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,164 @@
+/* The way of a get: the owner's store, a flight, the origin; or a call to the owner. */
+#include <stdlib.h>
+
+#include "core/base/bytes.h"
+#include "core/group/flight.h"
+#include "core/group/group.h"
+
+/* A get that could not be answered at once. */
+struct pending {
+    struct ldr_group *group; /* a counted reference */
+    uint64_t begun;
+    larder_reply_fn done;
+    void *arg;
+};
+
+static void get_done(void *arg, struct larder_reply *reply)
+{
+    struct pending pending = *(struct pending *)arg;
+    free(arg);
+    const struct larder_runtime *runtime = pending.group->context->runtime;
+    ldr_histogram_add(&pending.group->get_latency, larder_now(runtime) - pending.begun);
+    pending.done(pending.arg, reply);
+    ldr_group_release(pending.group);
+}
+
+static void wait_in_flight(struct ldr_group *group, const struct larder_request *request, uint64_t begun,
+                           uint64_t flight_deadline, void (*begin)(struct ldr_flight *flight, void *arg),
+                           void *begin_arg, larder_reply_fn done, void *arg)
+{
+    struct pending *pending = malloc(sizeof *pending);
+    if (pending == NULL) {
+        ldr_answer_status(group->context, LARDER_NO_MEMORY, NULL, done, arg);
+        return;
+    }
+    *pending = (struct pending){ldr_group_reference(group), begun, done, arg};
+    struct ldr_flight_ask ask = {
+        .group = group,
+        .name = request->group,
+        .key = request->key,
+        .deadline = request->deadline,
+        .flight_deadline = flight_deadline,
+        .done = get_done,
+        .arg = pending,
+        .begin = begin,
+        .begin_arg = begin_arg,
+    };
+    if (ldr_flight_ask(group->context->flights, &ask))
+        ldr_count(&group->counters.loads_deduplicated);
+}
+
+/* ------------------------------------------------------------------------------------------------ here */
+
+/* Looks into the store. False: not there. */
+static bool look(struct ldr_group *group, struct larder_slice key, uint64_t now, struct larder_reply *reply)
+{
+    struct ldr_entry *entry = group->store != NULL ? ldr_store_get(group->store, key, now) : NULL;
+    if (entry == NULL)
+        return false;
+    if (ldr_entry_negative(entry)) {
+        ldr_count(&group->counters.negative_hits);
+        ldr_entry_release(entry);
+        *reply = (struct larder_reply){.status = LARDER_NOT_FOUND, .source = LARDER_SOURCE_LOCAL};
+        return true;
+    }
+    ldr_count(&group->counters.hits);
+    *reply = ldr_group_entry_reply(group, entry, LARDER_SOURCE_LOCAL);
+    return true;
+}
+
+static void begin_load(struct ldr_flight *flight, void *arg)
+{
+    flight->stand_in = !*(const bool *)arg;
+    ldr_group_load(flight);
+}
+
+static void get_here(struct ldr_group *group, const struct larder_request *request, uint64_t begun, bool owner,
+                     larder_reply_fn done, void *arg)
+{
+    const struct larder_runtime *runtime = group->context->runtime;
+    struct larder_reply reply = {.status = LARDER_NOT_FOUND};
+    bool there = look(group, request->key, begun, &reply);
+    if (!there)
+        ldr_count(&group->counters.misses);
+    if (!there && ldr_group_loads(group)) {
+        uint64_t deadline = larder_deadline_in(runtime, group->load_timeout_ms);
+        wait_in_flight(group, request, begun, deadline, begin_load, &owner, done, arg);
+        return;
+    }
+    ldr_histogram_add(&group->get_latency, larder_now(runtime) - begun);
+    ldr_answer(group->context, &reply, done, arg);
+}
+
+/* ------------------------------------------------------------------------------------------------ at the owner */
+
+/* The owner cannot be reached: this node answers in its place, as if the key were its own, for a short time. */
+static void stand_in(struct ldr_flight *flight, const struct larder_reply *failure)
+{
+    struct ldr_group *group = flight->group;
+    struct larder_reply reply = {.status = LARDER_NOT_FOUND};
+    if (group->store == NULL) {
+        reply = *failure;
+    } else if (!look(group, flight->key, larder_now(group->context->runtime), &reply) && ldr_group_loads(group)) {
+        flight->stand_in = true;
+        ldr_group_load(flight);
+        return;
+    }
+    ldr_flight_finish(flight, &reply);
+}
+
+static void peer_answered(void *arg, struct larder_reply *reply)
+{
+    struct ldr_flight *flight = arg;
+    struct ldr_group *group = flight->group;
+    ldr_histogram_add(&group->peer_latency, larder_now(group->context->runtime) - flight->begun);
+    if (reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED) {
+        stand_in(flight, reply);
+        larder_reply_release(reply);
+        return;
+    }
+    if (reply->status == LARDER_OK)
+        ldr_count(&group->counters.peer_hits);
+    else if (reply->status == LARDER_NOT_FOUND)
+        ldr_count(&group->counters.peer_misses);
+    if (reply->source != LARDER_SOURCE_LOADER)
+        reply->source = LARDER_SOURCE_PEER;
+    ldr_flight_finish(flight, reply);
+}
+
+static void begin_call(struct ldr_flight *flight, void *arg)
+{
+    struct ldr_group *group = flight->group;
+    flight->begun = larder_now(group->context->runtime);
+    flight->request = (struct larder_request){
+        .operation = LARDER_OP_GET,
+        .group = flight->name,
+        .key = flight->key,
+        .deadline = flight->deadline,
+    };
+    struct ldr_peer **peer = arg;
+    struct ldr_peer *target = *peer;
+    *peer = NULL; /* the call takes the reference */
+    ldr_cluster_call(group->context->cluster, target, &flight->request, peer_answered, flight);
+}
+
+static void get_there(struct ldr_group *group, const struct larder_request *request, uint64_t begun,
+                      struct ldr_peer *peer, larder_reply_fn done, void *arg)
+{
+    struct ldr_context *context = group->context;
+    ldr_count(&group->counters.misses);
+    uint64_t deadline = larder_deadline_in(context->runtime, context->request_timeout_ms);
+    wait_in_flight(group, request, begun, deadline, begin_call, &peer, done, arg);
+    ldr_peer_release(peer); /* NULL when a call took it */
+}
+
+void ldr_group_get(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg)
+{
+    uint64_t begun = larder_now(group->context->runtime);
+    ldr_count(&group->counters.gets);
+    struct ldr_route route = ldr_group_route(group, request);
+    if (route.peer != NULL)
+        get_there(group, request, begun, route.peer, done, arg);
+    else
+        get_here(group, request, begun, route.owner, done, arg);
+}

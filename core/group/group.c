@@ -1,0 +1,167 @@
+#include "core/group/group.h"
+
+#include <stdlib.h>
+
+#include "core/base/bytes.h"
+#include "core/base/fail.h"
+#include "core/group/flight.h"
+
+static bool open_store(struct ldr_group *group, const struct ldr_group_options *options)
+{
+    if (options->transit)
+        return true;
+    const struct larder_runtime *runtime = group->context->runtime;
+    group->store = ldr_store_open(&(struct ldr_store_options){
+        .max_bytes = options->max_bytes,
+        .max_value = options->max_value,
+        .eviction = options->eviction,
+        .params = options->eviction_params,
+        .seed = runtime->random(runtime),
+    });
+    return group->store != NULL;
+}
+
+static bool open_loader(struct ldr_group *group, const struct ldr_group_options *options)
+{
+    if (options->loader == NULL)
+        return true;
+    group->loader = options->loader;
+    group->loader_state = options->loader->open(group->context->host, options->loader_params);
+    return group->loader_state != NULL;
+}
+
+struct ldr_group *ldr_group_open(struct ldr_context *context, const struct ldr_group_options *options)
+{
+    struct ldr_group *group = calloc(1, sizeof *group);
+    if (group == NULL) {
+        ldr_fail_memory();
+        return NULL;
+    }
+    group->context = context;
+    group->references = 1;
+    memcpy(group->name, options->name.data, options->name.size);
+    group->max_value = options->max_value;
+    group->ttl_ms = options->ttl_ms;
+    group->negative_ttl_ms = options->negative_ttl_ms;
+    group->load_timeout_ms = options->load_timeout_ms;
+    if (!open_store(group, options))
+        goto group;
+    if (!open_loader(group, options))
+        goto store;
+    pthread_rwlock_init(&group->loader_lock, NULL);
+    return group;
+store:
+    ldr_store_close(group->store);
+group:
+    free(group);
+    return NULL;
+}
+
+struct ldr_group *ldr_group_reference(struct ldr_group *group)
+{
+    /* Relaxed: the caller holds a reference, so the count cannot reach 0 meanwhile. */
+    atomic_fetch_add_explicit(&group->references, 1, memory_order_relaxed);
+    return group;
+}
+
+void ldr_group_release(struct ldr_group *group)
+{
+    /* acq_rel: all use of the group by other holders comes before it is taken apart. */
+    if (group == NULL || atomic_fetch_sub_explicit(&group->references, 1, memory_order_acq_rel) != 1)
+        return;
+    pthread_rwlock_destroy(&group->loader_lock);
+    ldr_store_close(group->store);
+    free(group);
+}
+
+void ldr_group_shut(struct ldr_group *group)
+{
+    pthread_rwlock_wrlock(&group->loader_lock);
+    void *state = group->loader_state;
+    group->loader_state = NULL;
+    pthread_rwlock_unlock(&group->loader_lock);
+    atomic_store_explicit(&group->load, NULL, memory_order_release);
+    if (state != NULL)
+        group->loader->close(state);
+}
+
+bool ldr_group_loads(const struct ldr_group *group)
+{
+    return group->loader != NULL || atomic_load_explicit(&group->load, memory_order_acquire) != NULL;
+}
+
+int64_t ldr_group_ttl(const struct ldr_group *group, int64_t ttl_ms, bool stand_in)
+{
+    int64_t ttl = ttl_ms == LARDER_TTL_DEFAULT ? group->ttl_ms : ttl_ms;
+    int64_t most = (int64_t)group->context->fallback_ttl_ms;
+    if (stand_in && (ttl == LARDER_TTL_NONE || ttl > most))
+        ttl = most;
+    return ttl;
+}
+
+struct ldr_route ldr_group_route(struct ldr_group *group, const struct larder_request *request)
+{
+    if (group->context->cluster == NULL || (request->flags & LARDER_REQUEST_PEER) != 0)
+        return (struct ldr_route){.owner = true};
+    return ldr_cluster_route(group->context->cluster, request->group, request->key);
+}
+
+static void release_entry(void *pin)
+{
+    ldr_entry_release(pin);
+}
+
+struct larder_reply ldr_group_entry_reply(const struct ldr_group *group, struct ldr_entry *entry,
+                                          enum larder_source source)
+{
+    return (struct larder_reply){
+        .status = LARDER_OK,
+        .source = source,
+        .value = ldr_entry_value(entry),
+        .ttl_ms = ldr_context_remaining(group->context, ldr_entry_expires(entry)),
+        .version = ldr_entry_version(entry),
+        .release = release_entry,
+        .pin = entry,
+    };
+}
+
+static uint64_t read_counter(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void ldr_group_read_stats(struct ldr_group *group, struct larder_group_stats *stats)
+{
+    const struct ldr_group_counters *counters = &group->counters;
+    *stats = (struct larder_group_stats){
+        .gets = read_counter(&counters->gets),
+        .hits = read_counter(&counters->hits),
+        .misses = read_counter(&counters->misses),
+        .peer_hits = read_counter(&counters->peer_hits),
+        .peer_misses = read_counter(&counters->peer_misses),
+        .loads = read_counter(&counters->loads),
+        .loads_deduplicated = read_counter(&counters->loads_deduplicated),
+        .load_errors = read_counter(&counters->load_errors),
+        .negative_hits = read_counter(&counters->negative_hits),
+        .sets = read_counter(&counters->sets),
+        .deletes = read_counter(&counters->deletes),
+    };
+    if (group->store != NULL) {
+        struct ldr_store_stats store;
+        ldr_store_stats(group->store, &store);
+        stats->expirations = store.expirations;
+        stats->evictions = store.evictions;
+        stats->evictions_unexpired = store.evictions_unexpired;
+        stats->policy_faults = store.policy_faults;
+        stats->entries = store.entries;
+        stats->bytes_used = store.bytes_used;
+        stats->bytes_limit = store.bytes_limit;
+        stats->value_bytes = store.value_bytes;
+    }
+    if (stats->gets != 0)
+        stats->hit_ratio = (double)(stats->hits + stats->negative_hits) / (double)stats->gets;
+    ldr_histogram_read(&group->get_latency, &stats->get);
+    ldr_histogram_read(&group->set_latency, &stats->set);
+    ldr_histogram_read(&group->load_latency, &stats->load);
+    ldr_histogram_read(&group->peer_latency, &stats->peer);
+}

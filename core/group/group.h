@@ -1,0 +1,109 @@
+/*
+ * A named cache: its store, its loader, its limits and its counters, and the operations on its keys.
+ *
+ * An operation decides whether this node answers or the key's owner is asked, and completes exactly once, by the
+ * request's deadline.
+ */
+#ifndef LDR_GROUP_GROUP_H
+#define LDR_GROUP_GROUP_H
+
+#include <pthread.h>
+
+#include "core/base/epoch.h"
+#include "core/base/histogram.h"
+#include "core/group/context.h"
+#include "core/store/store.h"
+#include "larder/larder.h"
+
+struct ldr_flight;
+
+struct ldr_group_options {
+    struct larder_slice name;
+    bool transit; /* a gateway's: no store, everything goes to the cluster */
+    uint64_t max_bytes, max_value;
+    int64_t ttl_ms;          /* > 0 or LARDER_TTL_NONE */
+    int64_t negative_ttl_ms; /* 0: "not found" is not remembered */
+    uint64_t load_timeout_ms;
+    const struct larder_eviction *eviction;
+    const struct larder_param_value *eviction_params;
+    const struct larder_loader *loader; /* NULL: none */
+    const struct larder_param_value *loader_params;
+};
+
+/* Relaxed counters: each is exact, none is read together with another. */
+struct ldr_group_counters {
+    _Atomic uint64_t gets, hits, misses, peer_hits, peer_misses, loads, loads_deduplicated, load_errors, negative_hits,
+        sets, deletes;
+};
+
+struct ldr_group {
+    struct ldr_context *context;
+    _Atomic size_t references;
+    char name[LARDER_GROUP_MAX + 1];
+    struct ldr_store *store; /* NULL: a gateway's */
+
+    /* Changed while running; each is read once an operation. */
+    _Atomic uint64_t max_value;
+    _Atomic int64_t ttl_ms;
+    _Atomic int64_t negative_ttl_ms;
+    _Atomic uint64_t load_timeout_ms;
+
+    const struct larder_loader *loader; /* NULL: none, or a callback */
+    void *loader_state;                 /* NULL: shut */
+    pthread_rwlock_t loader_lock;       /* held for reading while loader_state is used, for writing to shut it */
+    _Atomic(larder_load_fn) load;       /* of the embedding API; NULL: none. `load_arg` is set before it */
+    void *load_arg;
+
+    struct ldr_group_counters counters;
+    struct ldr_histogram get_latency, set_latency, load_latency, peer_latency;
+
+    struct ldr_retired retired; /* the registry's */
+};
+
+/* One reference, the caller's. NULL with the reason in larder_last_error(). */
+struct ldr_group *ldr_group_open(struct ldr_context *context, const struct ldr_group_options *options);
+struct ldr_group *ldr_group_reference(struct ldr_group *group);
+void ldr_group_release(struct ldr_group *group); /* the last one closes the store; NULL is fine */
+
+/*
+ * Closes the loader of a group that was dropped: loads under way complete, none begins any more. It waits for the loader,
+ * so never from a completion. Must come before the last release.
+ */
+void ldr_group_shut(struct ldr_group *group);
+
+/* Whether misses can be loaded here. */
+bool ldr_group_loads(const struct ldr_group *group);
+
+/* Counters and gauges of now, without touching an entry. */
+void ldr_group_read_stats(struct ldr_group *group, struct larder_group_stats *stats);
+
+/* The operations; see struct larder_request. The caller holds a reference until they return. */
+void ldr_group_get(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg);
+void ldr_group_set(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg);
+void ldr_group_delete(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg);
+void ldr_group_touch(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg);
+
+/* ------------------------------------------------------------------------------------------------ between the files of this room */
+
+static inline void ldr_count(_Atomic uint64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* How long what is written now may live: the request's ttl, else the group's; less for an owner that is away. */
+int64_t ldr_group_ttl(const struct ldr_group *group, int64_t ttl_ms, bool stand_in);
+
+/* Where the request is to be answered: a peer, or (peer NULL) here. Requests from peers are always answered here. */
+struct ldr_route ldr_group_route(struct ldr_group *group, const struct larder_request *request);
+
+/*
+ * Loads the flight's key from the origin and finishes the flight: looks in the store once more first, stores what came
+ * unless a write was faster, remembers "not found".
+ */
+void ldr_group_load(struct ldr_flight *flight);
+
+/* A reply that holds the entry; takes the entry's pin. */
+struct larder_reply ldr_group_entry_reply(const struct ldr_group *group, struct ldr_entry *entry,
+                                          enum larder_source source);
+
+#endif

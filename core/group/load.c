@@ -1,0 +1,197 @@
+/* Loads from the origin: through a loader module, or through a callback of the embedding program. */
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "core/base/bytes.h"
+#include "core/base/fail.h"
+#include "core/group/flight.h"
+#include "core/group/group.h"
+
+/* Where a callback puts its value; see larder_loaded_set(). */
+struct larder_loaded {
+    uint64_t max_value;
+    void *value; /* malloc'ed; NULL until set */
+    size_t size;
+    int64_t ttl_ms;
+};
+
+/* What a load brings to the store, and the reply that comes of it. */
+struct outcome {
+    const struct larder_load_result *result;
+    struct ldr_entry *entry; /* as stored; pinned */
+};
+
+static void store_outcome(struct ldr_flight *flight, void *arg)
+{
+    struct outcome *outcome = arg;
+    const struct larder_load_result *result = outcome->result;
+    struct ldr_group *group = flight->group;
+    bool negative = result->status == LARDER_NOT_FOUND;
+    int64_t ttl = negative ? (int64_t)group->negative_ttl_ms : result->ttl_ms;
+    uint64_t now = larder_now(group->context->runtime);
+    struct ldr_put put = {
+        .key = flight->key,
+        .expires = ldr_context_expires(group->context, ldr_group_ttl(group, ttl, flight->stand_in)),
+        .version = flight->version,
+        .flags = LDR_PUT_NEWER | (negative ? LDR_PUT_NEGATIVE : 0),
+    };
+    if (!negative)
+        put.value = result->value;
+    /* What does not fit is answered all the same: a cache that is too small is slow, not broken. */
+    if (ldr_store_put(group->store, &put, now, NULL) == LARDER_OK && !negative)
+        outcome->entry = ldr_store_peek(group->store, flight->key, now);
+}
+
+static bool to_be_stored(const struct ldr_flight *flight, const struct larder_load_result *result)
+{
+    if (flight->group->store == NULL || result->no_store)
+        return false;
+    return result->status == LARDER_OK ||
+           (result->status == LARDER_NOT_FOUND && atomic_load(&flight->group->negative_ttl_ms) > 0);
+}
+
+/* A reply with a copy of the value, for what was not stored. */
+static struct larder_reply copied_reply(const struct ldr_flight *flight, const struct larder_load_result *result)
+{
+    struct larder_reply reply = {.status = LARDER_NO_MEMORY};
+    char *copy = malloc(result->value.size + 1);
+    if (copy == NULL)
+        return reply;
+    if (result->value.size != 0)
+        memcpy(copy, result->value.data, result->value.size);
+    reply = (struct larder_reply){
+        .status = LARDER_OK,
+        .source = LARDER_SOURCE_LOADER,
+        .value = ldr_slice(copy, result->value.size),
+        .ttl_ms = result->no_store ? 1 : ldr_group_ttl(flight->group, result->ttl_ms, flight->stand_in),
+        .version = flight->version,
+        .release = free,
+        .pin = copy,
+    };
+    return reply;
+}
+
+static void loaded(struct ldr_flight *flight, const struct larder_load_result *result)
+{
+    struct ldr_group *group = flight->group;
+    struct outcome outcome = {.result = result};
+    struct larder_reply reply = {.status = result->status, .source = LARDER_SOURCE_LOADER, .message = result->message};
+    if (to_be_stored(flight, result))
+        ldr_flight_store(flight, store_outcome, &outcome);
+    if (result->status == LARDER_OK)
+        reply = outcome.entry != NULL ? ldr_group_entry_reply(group, outcome.entry, LARDER_SOURCE_LOADER)
+                                      : copied_reply(flight, result);
+    else if (result->status != LARDER_NOT_FOUND)
+        ldr_count(&group->counters.load_errors);
+    ldr_histogram_add(&group->load_latency, larder_now(group->context->runtime) - flight->begun);
+    ldr_flight_finish(flight, &reply);
+}
+
+/* ------------------------------------------------------------------------------------------------ modules */
+
+static void module_done(struct larder_load *load, const struct larder_load_result *result)
+{
+    loaded((struct ldr_flight *)((char *)load - offsetof(struct ldr_flight, load)), result);
+}
+
+/* What a load gives that comes after ldr_group_shut(). */
+static const struct larder_load_result dropped = {.status = LARDER_NO_GROUP};
+
+static void load_by_module(struct ldr_flight *flight)
+{
+    struct ldr_group *group = flight->group;
+    pthread_rwlock_rdlock(&group->loader_lock);
+    if (group->loader_state == NULL) {
+        pthread_rwlock_unlock(&group->loader_lock);
+        loaded(flight, &dropped);
+        return;
+    }
+    flight->load = (struct larder_load){
+        .group = ldr_slice_text(group->name),
+        .key = flight->key,
+        .deadline = flight->deadline,
+        .max_value = group->max_value,
+        .done = module_done,
+    };
+    group->loader->load(group->loader_state, &flight->load);
+    pthread_rwlock_unlock(&group->loader_lock);
+}
+
+/* ------------------------------------------------------------------------------------------------ callbacks */
+
+enum larder_status larder_loaded_set(struct larder_loaded *loaded, const void *value, size_t value_size, int64_t ttl_ms)
+{
+    if (value_size > loaded->max_value)
+        return ldr_fail(LARDER_TOO_LARGE, "the loaded value has %zu bytes, wanted at most %llu", value_size,
+                        (unsigned long long)loaded->max_value);
+    if (ttl_ms < LARDER_TTL_NONE || ttl_ms > LARDER_TTL_MAX)
+        return ldr_fail(LARDER_INVALID, "ttl_ms of the loaded value: got %lld, wanted -1 to %lld", (long long)ttl_ms,
+                        (long long)LARDER_TTL_MAX);
+    void *copy = malloc(value_size + 1);
+    if (copy == NULL)
+        return ldr_fail_memory();
+    if (value_size != 0)
+        memcpy(copy, value, value_size);
+    free(loaded->value);
+    loaded->value = copy;
+    loaded->size = value_size;
+    loaded->ttl_ms = ttl_ms;
+    return LARDER_OK;
+}
+
+static void run_callback(struct larder_task *task)
+{
+    struct ldr_flight *flight = (struct ldr_flight *)((char *)task - offsetof(struct ldr_flight, task));
+    struct ldr_group *group = flight->group;
+    larder_load_fn load = atomic_load_explicit(&group->load, memory_order_acquire);
+    uint64_t now = larder_now(group->context->runtime);
+    struct larder_loaded place = {.max_value = group->max_value};
+    struct larder_load_result result = {.status = load == NULL ? LARDER_NO_GROUP : LARDER_DEADLINE};
+    if (load != NULL && now < flight->deadline)
+        result.status = load(group->load_arg, flight->key.data, flight->key.size,
+                             (flight->deadline - now) / LARDER_NS_PER_MS, &place);
+    if (result.status == LARDER_OK && place.value == NULL) {
+        result.status = LARDER_LOAD_FAILED;
+        result.message = ldr_slice_text("the loader returned LARDER_OK without larder_loaded_set()");
+    }
+    result.value = ldr_slice(place.value, place.size);
+    result.ttl_ms = place.ttl_ms;
+    loaded(flight, &result);
+    free(place.value);
+}
+
+static void load_by_callback(struct ldr_flight *flight)
+{
+    const struct larder_runtime *runtime = flight->group->context->runtime;
+    flight->task.run = run_callback;
+    if (runtime->work(runtime, &flight->task))
+        return;
+    loaded(flight, &(struct larder_load_result){.status = LARDER_BUSY,
+                                                .message = ldr_slice_text("too many loads wait for a worker")});
+}
+
+/* ------------------------------------------------------------------------------------------------ both */
+
+void ldr_group_load(struct ldr_flight *flight)
+{
+    struct ldr_group *group = flight->group;
+    struct ldr_context *context = group->context;
+    /* Another flight may have stored the key between the look into the store and the beginning of this one. */
+    struct ldr_entry *entry = ldr_store_peek(group->store, flight->key, larder_now(context->runtime));
+    if (entry != NULL) {
+        struct larder_reply reply = {.status = LARDER_NOT_FOUND, .source = LARDER_SOURCE_LOCAL};
+        if (ldr_entry_negative(entry))
+            ldr_entry_release(entry);
+        else
+            reply = ldr_group_entry_reply(group, entry, LARDER_SOURCE_LOCAL);
+        ldr_flight_finish(flight, &reply);
+        return;
+    }
+    flight->version = ldr_context_version(context);
+    flight->begun = larder_now(context->runtime);
+    ldr_count(&group->counters.loads);
+    if (group->loader != NULL)
+        load_by_module(flight);
+    else
+        load_by_callback(flight);
+}

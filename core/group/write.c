@@ -1,0 +1,193 @@
+/* Set, delete and touch: at the owner, or here when this node is it or stands in for it. */
+#include <stdlib.h>
+
+#include "core/base/bytes.h"
+#include "core/base/fail.h"
+#include "core/group/flight.h"
+#include "core/group/group.h"
+
+struct write;
+
+/* Executes a write in this node's store and fills the reply. */
+typedef enum larder_status (*write_fn)(struct write *write);
+
+/* One write: on the stack when it is answered here at once, on the heap while a peer is asked. */
+struct write {
+    struct ldr_group *group; /* on the heap: a counted reference */
+    const struct larder_request *request;
+    write_fn execute;
+    bool stand_in;
+    uint64_t begun;
+    larder_reply_fn done;
+    void *arg;
+    struct larder_reply reply;
+};
+
+static uint32_t put_flags(uint32_t flags)
+{
+    return (flags & LARDER_REQUEST_IF_ABSENT ? LDR_PUT_IF_ABSENT : 0) |
+           (flags & LARDER_REQUEST_IF_PRESENT ? LDR_PUT_IF_PRESENT : 0) |
+           (flags & LARDER_REQUEST_IF_VERSION ? LDR_PUT_IF_VERSION : 0);
+}
+
+static uint64_t expires(const struct write *write)
+{
+    const struct ldr_group *group = write->group;
+    return ldr_context_expires(group->context, ldr_group_ttl(group, write->request->ttl_ms, write->stand_in));
+}
+
+static enum larder_status put(struct write *write)
+{
+    struct ldr_group *group = write->group;
+    const struct larder_request *request = write->request;
+    struct ldr_put put = {
+        .key = request->key,
+        .value = request->value,
+        .expires = expires(write),
+        .version = ldr_context_version(group->context),
+        .expected = request->version,
+        .flags = put_flags(request->flags),
+    };
+    bool created = false;
+    enum larder_status status = ldr_store_put(group->store, &put, larder_now(group->context->runtime), &created);
+    if (status == LARDER_OK) {
+        ldr_count(&group->counters.sets);
+        write->reply.version = put.version;
+        write->reply.flags = created ? LARDER_REPLY_CREATED : 0;
+    }
+    return status;
+}
+
+static enum larder_status erase(struct write *write)
+{
+    struct ldr_group *group = write->group;
+    const struct larder_request *request = write->request;
+    enum larder_status status = ldr_store_remove(group->store, request->key, put_flags(request->flags),
+                                                 request->version, larder_now(group->context->runtime));
+    if (status == LARDER_OK)
+        ldr_count(&group->counters.deletes);
+    return status;
+}
+
+static enum larder_status retime(struct write *write)
+{
+    struct ldr_group *group = write->group;
+    return ldr_store_touch(group->store, write->request->key, expires(write), larder_now(group->context->runtime),
+                           &write->reply.version);
+}
+
+static void answer(struct write *write)
+{
+    const struct ldr_context *context = write->group->context;
+    if (write->request->operation == LARDER_OP_SET)
+        ldr_histogram_add(&write->group->set_latency, larder_now(context->runtime) - write->begun);
+    ldr_answer(context, &write->reply, write->done, write->arg);
+}
+
+static enum larder_status execute(void *arg)
+{
+    struct write *write = arg;
+    return write->execute(write);
+}
+
+static void write_here(struct write *write)
+{
+    struct ldr_group *group = write->group;
+    const struct larder_request *request = write->request;
+    enum larder_status status;
+    /* A touch changes no value, and without loads there is nothing under way that could undo a write. */
+    if (ldr_group_loads(group) && request->operation != LARDER_OP_TOUCH)
+        status = ldr_flights_write(group->context->flights, request->group, request->key, execute, write);
+    else
+        status = execute(write);
+    write->reply.status = status;
+    write->reply.source = LARDER_SOURCE_LOCAL;
+    if (status != LARDER_OK && status != LARDER_NOT_FOUND && status != LARDER_PRECONDITION)
+        write->reply.message = ldr_slice_text(larder_last_error());
+    answer(write);
+}
+
+static enum larder_status nothing(void *arg)
+{
+    (void)arg;
+    return LARDER_OK;
+}
+
+static void peer_answered(void *arg, struct larder_reply *reply)
+{
+    struct write *write = arg;
+    struct ldr_group *group = write->group;
+    const struct larder_request *request = write->request;
+    ldr_histogram_add(&group->peer_latency, larder_now(group->context->runtime) - write->begun);
+    bool unreachable = reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED;
+    if (unreachable && group->store != NULL && larder_now(group->context->runtime) < request->deadline) {
+        larder_reply_release(reply);
+        write->stand_in = true;
+        write_here(write);
+    } else {
+        write->reply = *reply;
+        write->reply.source = LARDER_SOURCE_PEER;
+        /* Gets that come after this answer must not join a call that may have been answered before the write. */
+        ldr_flights_write(group->context->flights, request->group, request->key, nothing, NULL);
+        answer(write);
+    }
+    free(write);
+    ldr_group_release(group);
+}
+
+static void write_there(const struct write *write, struct ldr_peer *peer)
+{
+    struct ldr_group *group = write->group;
+    struct write *kept = malloc(sizeof *kept);
+    if (kept == NULL) {
+        ldr_peer_release(peer);
+        ldr_answer_status(group->context, LARDER_NO_MEMORY, NULL, write->done, write->arg);
+        return;
+    }
+    *kept = *write;
+    ldr_group_reference(group);
+    ldr_cluster_call(group->context->cluster, peer, write->request, peer_answered, kept);
+}
+
+static void run(struct ldr_group *group, const struct larder_request *request, write_fn function, larder_reply_fn done,
+                void *arg)
+{
+    struct write write = {
+        .group = group,
+        .request = request,
+        .execute = function,
+        .begun = larder_now(group->context->runtime),
+        .done = done,
+        .arg = arg,
+    };
+    struct ldr_route route = ldr_group_route(group, request);
+    write.stand_in = !route.owner;
+    if (route.peer != NULL)
+        write_there(&write, route.peer);
+    else if (group->store != NULL)
+        write_here(&write);
+    else
+        ldr_answer_status(group->context, LARDER_UNAVAILABLE, "no member of the cluster can be reached", done, arg);
+}
+
+void ldr_group_set(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg)
+{
+    uint64_t most = group->max_value;
+    if (request->value.size > most) {
+        ldr_fail(LARDER_TOO_LARGE, "value of %zu bytes: group %s takes at most %llu", request->value.size, group->name,
+                 (unsigned long long)most);
+        ldr_answer_status(group->context, LARDER_TOO_LARGE, larder_last_error(), done, arg);
+        return;
+    }
+    run(group, request, put, done, arg);
+}
+
+void ldr_group_delete(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg)
+{
+    run(group, request, erase, done, arg);
+}
+
+void ldr_group_touch(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg)
+{
+    run(group, request, retime, done, arg);
+}

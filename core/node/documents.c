@@ -1,0 +1,177 @@
+/* The JSON documents of administrative answers. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/fail.h"
+#include "core/node/stats.h"
+
+/* ------------------------------------------------------------------------------------------------ the node */
+
+static void add_group_stats(void *arg, struct ldr_group *group)
+{
+    struct larder_group_stats stats;
+    ldr_group_read_stats(group, &stats);
+    json_array_append_new(arg, ldr_group_stats_to_json(group->name, &stats));
+}
+
+static json_t *requests_by_transport(struct larder_node *node)
+{
+    json_t *all = json_object();
+    for (size_t i = 0; i < node->door_count; i++) {
+        struct larder_transport_stats stats = {0};
+        node->doors[i].table->stats(node->doors[i].state, &stats);
+        json_t *one = json_object();
+        for (int status = 0; status < LARDER_STATUS_COUNT; status++)
+            if (stats.requests[status] != 0)
+                json_object_set_new(one, larder_status_name((enum larder_status)status),
+                                    json_integer((json_int_t)stats.requests[status]));
+        json_object_set_new(all, node->doors[i].table->head.name, one);
+    }
+    return all;
+}
+
+json_t *ldr_document_node(struct larder_node *node)
+{
+    struct ldr_node_stats stats;
+    ldr_node_read_stats(node, &stats);
+    json_t *own = json_object();
+    json_object_set_new(own, "name", json_string(node->settings->node_name));
+    json_object_set_new(own, "version", json_string(LARDER_VERSION));
+    for (const struct ldr_stat *stat = ldr_node_stat_table; stat->name != NULL; stat++)
+        json_object_set_new(own, stat->name, json_integer((json_int_t)ldr_stat_read(stat, &stats)));
+    json_object_set_new(own, "requests", requests_by_transport(node));
+    json_t *groups = json_array();
+    ldr_registry_each(node->registry, add_group_stats, groups);
+    return json_pack("{s:o, s:o}", "node", own, "groups", groups);
+}
+
+/* ------------------------------------------------------------------------------------------------ the cluster */
+
+static void add_member(void *arg, const struct ldr_member_info *info)
+{
+    json_array_append_new(arg,
+                          json_pack("{s:s, s:s, s:I, s:f, s:s, s:s, s:b, s:I, s:I}", "name", info->name, "address",
+                                    info->address, "weight", (json_int_t)info->weight, "share", info->share, "state",
+                                    info->state, "reason", info->reason, "agrees", info->agrees, "requests",
+                                    (json_int_t)info->requests, "failures", (json_int_t)info->failures));
+}
+
+json_t *ldr_document_cluster(struct larder_node *node)
+{
+    struct ldr_cluster *cluster = node->context.cluster;
+    const char *role = node->settings->gateway ? "gateway" : "node";
+    json_t *members = json_array();
+    struct larder_ring_view ring = {0};
+    const char *settings = "";
+    if (cluster != NULL) {
+        ring = ldr_cluster_ring(cluster);
+        settings = ldr_cluster_settings_text(cluster);
+        ldr_cluster_members(cluster, add_member, members);
+    }
+    char checksum[17];
+    snprintf(checksum, sizeof checksum, "%016llx", (unsigned long long)ring.checksum);
+    return json_pack("{s:s, s:s, s:I, s:s, s:s, s:o}", "node", node->settings->node_name, "role", role, "epoch",
+                     (json_int_t)ring.epoch, "checksum", checksum, "settings", settings, "members", members);
+}
+
+/* ------------------------------------------------------------------------------------------------ settings of groups */
+
+/* A parameter as a configuration file would say it. */
+static json_t *param_to_json(const struct larder_param *row, const struct larder_param_value *value)
+{
+    json_t *list;
+    char text[32];
+    switch (row->type) {
+    case LARDER_PARAM_BOOL: return json_boolean(value->integer != 0);
+    case LARDER_PARAM_INT:
+    case LARDER_PARAM_SIZE: return json_integer((json_int_t)value->integer);
+    case LARDER_PARAM_FLOAT: return json_real(value->number);
+    case LARDER_PARAM_DURATION:
+        snprintf(text, sizeof text, "%lldms", (long long)value->integer);
+        return json_string(text);
+    case LARDER_PARAM_STRING: return value->string != NULL ? json_string(value->string) : json_null();
+    case LARDER_PARAM_STRINGS:
+        list = json_array();
+        for (size_t i = 0; i < value->count; i++)
+            json_array_append_new(list, json_string(value->items[i].string));
+        return list;
+    default: return json_null(); /* no module of a group has other types */
+    }
+}
+
+static json_t *choice_to_json(const struct ldr_plugin_choice *choice)
+{
+    if (choice->table == NULL)
+        return json_null();
+    json_t *json = json_pack("{s:s}", "plugin", choice->table->name);
+    const struct larder_param *rows = choice->table->params;
+    for (size_t i = 0; rows != NULL && rows[i].name != NULL; i++)
+        json_object_set_new(json, rows[i].name, param_to_json(&rows[i], &choice->params[i]));
+    return json;
+}
+
+static json_t *duration(int64_t ms)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%lldms", (long long)(ms == LARDER_TTL_NONE ? 0 : ms));
+    return json_string(text);
+}
+
+static json_t *settings_to_json(const struct ldr_group_record *record)
+{
+    const struct ldr_group_settings *settings = &record->settings;
+    json_t *json = json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "name", settings->name, "max_bytes",
+                             (json_int_t)settings->max_bytes, "max_value", (json_int_t)settings->max_value, "ttl",
+                             duration(settings->ttl_ms), "negative_ttl", duration(settings->negative_ttl_ms),
+                             "load_timeout", duration((int64_t)settings->load_timeout_ms), "eviction",
+                             choice_to_json(&settings->eviction));
+    if (settings->loader.table != NULL)
+        json_object_set_new(json, "loader", choice_to_json(&settings->loader));
+    else if (ldr_group_loads(record->group))
+        json_object_set_new(json, "loader", json_string("callback"));
+    return json;
+}
+
+json_t *ldr_document_groups(struct larder_node *node)
+{
+    json_t *groups = json_array();
+    pthread_mutex_lock(&node->admin);
+    for (const struct ldr_group_record *record = node->records; record != NULL; record = record->next)
+        json_array_append_new(groups, settings_to_json(record));
+    pthread_mutex_unlock(&node->admin);
+    return json_pack("{s:o}", "groups", groups);
+}
+
+json_t *ldr_document_group(struct larder_node *node, struct larder_slice name)
+{
+    json_t *json = NULL;
+    pthread_mutex_lock(&node->admin);
+    for (const struct ldr_group_record *record = node->records; record != NULL; record = record->next)
+        if (ldr_slice_equal(ldr_slice_text(record->settings.name), name))
+            json = settings_to_json(record);
+    pthread_mutex_unlock(&node->admin);
+    if (json == NULL)
+        ldr_fail(LARDER_NO_GROUP, "no group %.*s", (int)name.size, (const char *)name.data);
+    return json;
+}
+
+/* ------------------------------------------------------------------------------------------------ answering */
+
+void ldr_answer_document(struct larder_node *node, json_t *document, larder_reply_fn done, void *arg)
+{
+    char *text = document != NULL ? json_dumps(document, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    json_decref(document);
+    if (text == NULL) {
+        ldr_answer_status(&node->context, LARDER_NO_MEMORY, NULL, done, arg);
+        return;
+    }
+    struct larder_reply reply = {
+        .status = LARDER_OK,
+        .source = LARDER_SOURCE_LOCAL,
+        .value = ldr_slice_text(text),
+        .ttl_ms = LARDER_TTL_NONE,
+        .release = free,
+        .pin = text,
+    };
+    ldr_answer(&node->context, &reply, done, arg);
+}

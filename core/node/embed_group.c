@@ -1,0 +1,188 @@
+/* The embedding API's groups. */
+#include <stdlib.h>
+
+#include "core/base/bytes.h"
+#include "core/base/fail.h"
+#include "core/node/embed.h"
+
+static struct larder_group *new_handle(struct larder_node *node, const char *name)
+{
+    size_t size = strlen(name);
+    struct larder_group *group = malloc(sizeof *group + size + 1);
+    if (group == NULL) {
+        ldr_fail_memory();
+        return NULL;
+    }
+    group->node = ldr_node_reference(node);
+    group->name_size = size;
+    memcpy(group->name, name, size + 1);
+    return group;
+}
+
+/* The options as the document that every other way of making a group brings. */
+static void write_options(struct ldr_buffer *text, const struct larder_group_options *options)
+{
+    ldr_buffer_printf(text, "{");
+    if (options->max_bytes != 0)
+        ldr_buffer_printf(text, "max_bytes: %llu, ", (unsigned long long)options->max_bytes);
+    if (options->max_value != 0)
+        ldr_buffer_printf(text, "max_value: %llu, ", (unsigned long long)options->max_value);
+    if (options->ttl_ms != 0)
+        ldr_buffer_printf(text, "ttl: %lldms, ", (long long)options->ttl_ms);
+    if (options->negative_ttl_ms != 0)
+        ldr_buffer_printf(text, "negative_ttl: %lldms, ", (long long)options->negative_ttl_ms);
+    if (options->load_timeout_ms != 0)
+        ldr_buffer_printf(text, "load_timeout: %llums, ", (unsigned long long)options->load_timeout_ms);
+    if (options->eviction != NULL)
+        ldr_buffer_printf(text, "eviction: %s", options->eviction);
+    ldr_buffer_printf(text, "}");
+}
+
+/* Gives the callback to a group that has no loader. */
+static enum larder_status attach(struct larder_node *node, const char *name, const struct larder_group_options *options)
+{
+    struct ldr_group *group = ldr_node_find_group(node, ldr_slice_text(name));
+    if (group == NULL)
+        return LARDER_NO_GROUP;
+    enum larder_status status = LARDER_OK;
+    pthread_mutex_lock(&node->admin);
+    if (ldr_group_loads(group)) {
+        status = ldr_fail(LARDER_EXISTS, "group %s has a loader already", name);
+    } else {
+        group->load_arg = options->load_arg;
+        /* Release: whoever sees the function sees its argument. */
+        atomic_store_explicit(&group->load, options->load, memory_order_release);
+    }
+    pthread_mutex_unlock(&node->admin);
+    ldr_group_release(group);
+    return status;
+}
+
+static enum larder_status make(struct larder_node *node, const char *name, const struct larder_group_options *options)
+{
+    struct larder_group_options bare = {.load = options->load, .load_arg = options->load_arg};
+    struct ldr_group *there = ldr_node_find_group(node, ldr_slice_text(name));
+    ldr_group_release(there);
+    if (there != NULL && memcmp(&bare, options, sizeof bare) != 0)
+        return ldr_fail(LARDER_EXISTS, "group %s exists already", name);
+    if (there == NULL) {
+        struct ldr_buffer text = {0};
+        bool created = false;
+        write_options(&text, options);
+        enum larder_status status = text.failed ? ldr_fail_memory()
+                                                : ldr_node_put_group(node, ldr_slice_text(name),
+                                                                     ldr_slice(text.data, text.size), &created);
+        ldr_buffer_free(&text);
+        if (status != LARDER_OK)
+            return status;
+    }
+    return options->load != NULL ? attach(node, name, options) : LARDER_OK;
+}
+
+static enum larder_status open_handle(struct larder_node *node, const char *name,
+                                      const struct larder_group_options *options)
+{
+    if (!ldr_group_name_good(ldr_slice_text(name)))
+        return ldr_fail(LARDER_INVALID, "group name: got \"%.64s\", wanted 1 to %d of A-Z a-z 0-9 . _ -", name,
+                        LARDER_GROUP_MAX);
+    if (node->transit != NULL)
+        return options == NULL ? LARDER_OK : ldr_fail(LARDER_UNSUPPORTED, "a gateway has no groups of its own");
+    if (options != NULL)
+        return make(node, name, options);
+    struct ldr_group *there = ldr_node_find_group(node, ldr_slice_text(name));
+    ldr_group_release(there);
+    return there != NULL ? LARDER_OK : LARDER_NO_GROUP;
+}
+
+struct larder_group *larder_group_open(struct larder_node *node, const char *name,
+                                       const struct larder_group_options *options)
+{
+    if (!ldr_node_enter(node))
+        return NULL;
+    enum larder_status status = open_handle(node, name, options);
+    ldr_node_exit();
+    return status == LARDER_OK ? new_handle(node, name) : NULL;
+}
+
+void larder_group_close(struct larder_group *group)
+{
+    if (group == NULL)
+        return;
+    ldr_node_release(group->node);
+    free(group);
+}
+
+enum larder_status larder_group_drop(struct larder_node *node, const char *name)
+{
+    if (!ldr_node_enter(node))
+        return LARDER_UNAVAILABLE;
+    enum larder_status status = ldr_node_drop_group(node, ldr_slice_text(name));
+    ldr_node_exit();
+    return status;
+}
+
+/* The handle's group with a reference, inside a section that release_group() ends. NULL: the reason is set. */
+static struct ldr_group *take_group(struct larder_group *handle)
+{
+    if (!ldr_node_enter(handle->node))
+        return NULL;
+    struct ldr_group *group = ldr_node_find_group(handle->node, ldr_slice(handle->name, handle->name_size));
+    if (group == NULL)
+        ldr_node_exit();
+    return group;
+}
+
+static void release_group(struct ldr_group *group)
+{
+    ldr_group_release(group);
+    ldr_node_exit();
+}
+
+enum larder_status larder_group_clear(struct larder_group *handle)
+{
+    struct ldr_group *group = take_group(handle);
+    if (group == NULL)
+        return larder_last_status();
+    ldr_store_clear(group->store);
+    release_group(group);
+    return LARDER_OK;
+}
+
+enum larder_status larder_group_stats(struct larder_group *handle, struct larder_group_stats *stats)
+{
+    struct ldr_group *group = take_group(handle);
+    if (group == NULL)
+        return larder_last_status();
+    ldr_group_read_stats(group, stats);
+    release_group(group);
+    return LARDER_OK;
+}
+
+/* Changes one setting of a group that is there. */
+static enum larder_status change(struct larder_group *handle, const char *setting)
+{
+    struct ldr_group *group = take_group(handle);
+    bool created;
+    if (group == NULL)
+        return larder_last_status();
+    enum larder_status status = ldr_node_put_group(handle->node, ldr_slice(handle->name, handle->name_size),
+                                                   ldr_slice_text(setting), &created);
+    release_group(group);
+    return status;
+}
+
+enum larder_status larder_group_set_eviction(struct larder_group *handle, const char *eviction)
+{
+    struct ldr_buffer text = {0};
+    ldr_buffer_printf(&text, "{eviction: %s}", eviction);
+    enum larder_status status = text.failed ? ldr_fail_memory() : change(handle, text.data);
+    ldr_buffer_free(&text);
+    return status;
+}
+
+enum larder_status larder_group_set_max_bytes(struct larder_group *handle, uint64_t max_bytes)
+{
+    char text[64];
+    snprintf(text, sizeof text, "{max_bytes: %llu}", (unsigned long long)max_bytes);
+    return change(handle, text);
+}

@@ -1,0 +1,222 @@
+/* Creates, changes and drops the groups of a node. */
+#include <stdlib.h>
+
+#include "core/base/bytes.h"
+#include "core/base/fail.h"
+#include "core/node/node.h"
+
+static const struct larder_eviction *eviction_of(const struct ldr_group_settings *settings)
+{
+    return (const struct larder_eviction *)(const void *)settings->eviction.table;
+}
+
+struct ldr_group *ldr_node_find_group(struct larder_node *node, struct larder_slice name)
+{
+    ldr_epoch_enter();
+    struct ldr_group *group = ldr_registry_find(node->registry, name);
+    if (group != NULL)
+        ldr_group_reference(group);
+    ldr_epoch_exit();
+    if (group == NULL)
+        ldr_fail(LARDER_NO_GROUP, "no group %.*s", (int)name.size, (const char *)name.data);
+    return group;
+}
+
+struct ldr_group_record *ldr_node_record(struct larder_node *node, struct larder_slice name)
+{
+    struct ldr_group_record *record = node->records;
+    while (record != NULL && !ldr_slice_equal(ldr_slice_text(record->settings.name), name))
+        record = record->next;
+    return record;
+}
+
+static void free_record(struct ldr_group_record *record)
+{
+    ldr_group_release(record->group);
+    ldr_arena_close(record->arena);
+    free(record);
+}
+
+/* ------------------------------------------------------------------------------------------------ settings that last */
+
+static bool own_choice(struct ldr_arena *arena, struct ldr_plugin_choice *choice)
+{
+    if (choice->table == NULL)
+        return true;
+    choice->params = ldr_schema_copy(arena, choice->params, ldr_schema_count(choice->table->params));
+    return choice->params != NULL;
+}
+
+/* A copy of the settings with all they point at, in an arena of its own. NULL when out of memory. */
+static struct ldr_arena *own_settings(const struct ldr_group_settings *settings, struct ldr_group_settings *copy)
+{
+    struct ldr_arena *arena = ldr_arena_open();
+    *copy = *settings;
+    if (arena != NULL && (copy->name = ldr_arena_text(arena, settings->name)) != NULL &&
+        own_choice(arena, &copy->eviction) && own_choice(arena, &copy->loader))
+        return arena;
+    ldr_arena_close(arena);
+    ldr_fail_memory();
+    return NULL;
+}
+
+static bool same_choice(const struct ldr_plugin_choice *a, const struct ldr_plugin_choice *b)
+{
+    return a->table == b->table &&
+           (a->table == NULL || ldr_schema_equal(a->params, b->params, ldr_schema_count(a->table->params)));
+}
+
+/* ------------------------------------------------------------------------------------------------ creating */
+
+static struct ldr_group *open_group(struct larder_node *node, const struct ldr_group_settings *settings)
+{
+    return ldr_group_open(&node->context, &(struct ldr_group_options){
+                                              .name = ldr_slice_text(settings->name),
+                                              .max_bytes = settings->max_bytes,
+                                              .max_value = settings->max_value,
+                                              .ttl_ms = settings->ttl_ms,
+                                              .negative_ttl_ms = settings->negative_ttl_ms,
+                                              .load_timeout_ms = settings->load_timeout_ms,
+                                              .eviction = eviction_of(settings),
+                                              .eviction_params = settings->eviction.params,
+                                              .loader = (const void *)settings->loader.table,
+                                              .loader_params = settings->loader.params,
+                                          });
+}
+
+enum larder_status ldr_node_create_group(struct larder_node *node, const struct ldr_group_settings *settings,
+                                         bool configured)
+{
+    struct ldr_group_record *record = calloc(1, sizeof *record);
+    if (record == NULL)
+        return ldr_fail_memory();
+    record->arena = own_settings(settings, &record->settings);
+    record->group = record->arena != NULL ? open_group(node, settings) : NULL;
+    record->configured = configured;
+    enum larder_status status = record->group != NULL ? LARDER_OK : larder_last_status();
+    if (status == LARDER_OK && (status = ldr_registry_add(node->registry, record->group)) != LARDER_OK)
+        ldr_group_shut(record->group);
+    if (status != LARDER_OK) {
+        free_record(record);
+        return status;
+    }
+    ldr_group_reference(record->group); /* the registry has the first one */
+    record->next = node->records;
+    node->records = record;
+    return LARDER_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------ changing */
+
+/* What can fail comes first: on failure nothing was changed, or a policy that was there before is there again. */
+static enum larder_status change(struct ldr_group_record *record, const struct ldr_group_settings *settings)
+{
+    struct ldr_group *group = record->group;
+    const struct ldr_group_settings *old = &record->settings;
+    enum larder_status status = LARDER_OK;
+    if (!same_choice(&settings->loader, &old->loader))
+        return ldr_fail(LARDER_UNSUPPORTED,
+                        "group %s: its loader cannot be changed while it runs; drop the group first", group->name);
+    if (!same_choice(&settings->eviction, &old->eviction))
+        status = ldr_store_set_eviction(group->store, eviction_of(settings), settings->eviction.params);
+    if (status == LARDER_OK && settings->max_bytes != old->max_bytes)
+        status = ldr_store_set_max_bytes(group->store, settings->max_bytes);
+    if (status != LARDER_OK)
+        return status;
+    group->max_value = settings->max_value;
+    group->ttl_ms = settings->ttl_ms;
+    group->negative_ttl_ms = settings->negative_ttl_ms;
+    group->load_timeout_ms = settings->load_timeout_ms;
+    return LARDER_OK;
+}
+
+enum larder_status ldr_node_change_group(struct ldr_group_record *record, const struct ldr_group_settings *settings)
+{
+    struct ldr_group_settings owned;
+    struct ldr_arena *arena = own_settings(settings, &owned);
+    if (arena == NULL)
+        return larder_last_status();
+    enum larder_status status = change(record, &owned);
+    if (status == LARDER_OK) {
+        struct ldr_arena *old = record->arena;
+        record->arena = arena;
+        record->settings = owned;
+        arena = old;
+    }
+    ldr_arena_close(arena);
+    return status;
+}
+
+static enum larder_status put(struct larder_node *node, const char *name, struct larder_slice document, bool *created)
+{
+    struct ldr_group_record *record = ldr_node_record(node, ldr_slice_text(name));
+    struct ldr_arena *arena = ldr_arena_open();
+    struct ldr_errors errors = {0};
+    struct ldr_group_settings settings;
+    enum larder_status status;
+    if (arena == NULL ||
+        !ldr_settings_group(document.data, document.size, name, record != NULL ? &record->settings : NULL,
+                            node->catalog, arena, &errors, &settings))
+        status = errors.count != 0 ? ldr_fail(LARDER_INVALID, "%s", errors.first) : ldr_fail_memory();
+    else if (record == NULL)
+        status = ldr_node_create_group(node, &settings, false);
+    else
+        status = ldr_node_change_group(record, &settings);
+    *created = record == NULL;
+    ldr_arena_close(arena);
+    return status;
+}
+
+enum larder_status ldr_node_put_group(struct larder_node *node, struct larder_slice name, struct larder_slice document,
+                                      bool *created)
+{
+    char text[LARDER_GROUP_MAX + 1];
+    memcpy(text, name.data, name.size);
+    text[name.size] = '\0';
+    pthread_mutex_lock(&node->admin);
+    enum larder_status status = put(node, text, document, created);
+    pthread_mutex_unlock(&node->admin);
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------------------ dropping */
+
+static enum larder_status unlink_record(struct larder_node *node, struct larder_slice name,
+                                        struct ldr_group_record **record)
+{
+    struct ldr_group_record **at = &node->records;
+    *record = ldr_node_record(node, name);
+    if (*record == NULL)
+        return ldr_fail(LARDER_NO_GROUP, "no group %.*s", (int)name.size, (const char *)name.data);
+    enum larder_status status = ldr_registry_remove(node->registry, (*record)->group);
+    if (status != LARDER_OK)
+        return status;
+    while (*at != *record)
+        at = &(*at)->next;
+    *at = (*record)->next;
+    return LARDER_OK;
+}
+
+enum larder_status ldr_node_drop_group(struct larder_node *node, struct larder_slice name)
+{
+    struct ldr_group_record *record;
+    pthread_mutex_lock(&node->admin);
+    enum larder_status status = unlink_record(node, name, &record);
+    pthread_mutex_unlock(&node->admin);
+    if (status == LARDER_OK) {
+        /* Without the lock: the loader's last answers may come from threads that want it. */
+        ldr_group_shut(record->group);
+        free_record(record);
+    }
+    return status;
+}
+
+void ldr_node_shut_groups(struct larder_node *node)
+{
+    for (struct ldr_group_record *record = node->records, *next; record != NULL; record = next) {
+        next = record->next;
+        ldr_group_shut(record->group);
+        free_record(record);
+    }
+    node->records = NULL;
+}

@@ -1,0 +1,71 @@
+/* What a node offers to its modules: the functions behind the tables of larder/plugin/. */
+#include <stdio.h>
+
+#include "core/base/fail.h"
+#include "core/node/node.h"
+
+static void host_log(const struct larder_host *host, enum larder_log_level level, const char *format, ...)
+{
+    const struct larder_node *node = host->owner;
+    va_list arguments;
+    va_start(arguments, format);
+    ldr_log_v(node->log, level, format, arguments);
+    va_end(arguments);
+}
+
+static enum larder_status host_fail(const struct larder_host *host, enum larder_status status, const char *format, ...)
+{
+    (void)host;
+    char message[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    return ldr_fail(status, "%s", message);
+}
+
+void ldr_node_init_host(struct larder_node *node, struct larder_host *host)
+{
+    *host = (struct larder_host){
+        .log = host_log,
+        .fail = host_fail,
+        .runtime = node->runtime,
+        .node_name = node->settings->node_name,
+        .owner = node,
+    };
+}
+
+static void host_submit(const struct larder_transport_host *host, const struct larder_request *request,
+                        larder_reply_fn done, void *arg)
+{
+    ldr_node_execute(host->base.owner, request, done, arg);
+}
+
+/* A door refuses what no group would take; groups made while running may take as much as the settings allow. */
+#define VALUE_LIMIT (UINT64_C(1) << 30)
+
+void ldr_node_init_door(struct larder_node *node, struct ldr_door *door)
+{
+    ldr_node_init_host(node, &door->host.base);
+    door->host.submit = host_submit;
+    door->host.request_timeout_ms = node->settings->request_timeout_ms;
+    door->host.max_value = VALUE_LIMIT;
+}
+
+static enum larder_status host_members(const struct larder_discovery_host *host, uint64_t epoch,
+                                       const struct larder_member *members, size_t count)
+{
+    struct larder_node *node = host->base.owner;
+    enum larder_status status = ldr_cluster_set_members(node->context.cluster, node->epoch_base + epoch, members,
+                                                        count);
+    if (status != LARDER_OK)
+        ldr_log(node->log, LARDER_LOG_WARN, "member list refused, the old one stays: %s", larder_last_error());
+    return status;
+}
+
+void ldr_node_init_discovery_host(struct larder_node *node)
+{
+    ldr_node_init_host(node, &node->discovery_host.base);
+    node->discovery_host.self = node->settings->gateway ? NULL : &node->self;
+    node->discovery_host.members = host_members;
+}

@@ -1,0 +1,302 @@
+/* Opens and closes a node. */
+#include "core/node/node.h"
+
+#include <stdlib.h>
+
+#include "core/base/bytes.h"
+#include "core/base/epoch.h"
+#include "core/base/fail.h"
+#include "core/base/runtime.h"
+
+#define TICK_MS      250
+#define EXPIRE_BATCH 10000 /* entries a group and tick: bounds how long the runtime's thread is kept */
+
+/* ------------------------------------------------------------------------------------------------ expiry */
+
+static void expire_group(void *arg, struct ldr_group *group)
+{
+    ldr_store_expire(group->store, *(const uint64_t *)arg, EXPIRE_BATCH);
+}
+
+static void tick(struct larder_timer *timer)
+{
+    struct larder_node *node = (struct larder_node *)((char *)timer - offsetof(struct larder_node, tick));
+    uint64_t now = larder_now(node->runtime);
+    /* Acquire: see larder_node_close(), which cancels the timer after it has set the flag. */
+    if (atomic_load_explicit(&node->closing, memory_order_acquire))
+        return;
+    ldr_registry_each(node->registry, expire_group, &now);
+    node->runtime->timer_start(node->runtime, timer, larder_deadline_in(node->runtime, TICK_MS));
+}
+
+/* ------------------------------------------------------------------------------------------------ opening */
+
+static enum larder_status open_runtime(struct larder_node *node, const struct larder_runtime *runtime)
+{
+    node->runtime = runtime;
+    if (runtime == NULL) {
+        node->runtime = ldr_runtime_open(node->settings->workers, node->settings->queue);
+        node->owns_runtime = true;
+    }
+    return node->runtime != NULL ? LARDER_OK : larder_last_status();
+}
+
+static enum larder_status open_settings(struct larder_node *node, const struct larder_config *config)
+{
+    node->catalog = ldr_settings_catalog(config);
+    if (node->catalog == NULL)
+        return larder_last_status();
+    struct ldr_errors errors = {0};
+    node->settings = ldr_settings_check(config, node->catalog, &errors);
+    if (errors.count > 0)
+        return ldr_fail(LARDER_INVALID, "%s", errors.first);
+    return node->settings != NULL ? LARDER_OK : ldr_fail_memory();
+}
+
+static enum larder_status open_context(struct larder_node *node)
+{
+    const struct ldr_settings *settings = node->settings;
+    ldr_node_init_host(node, &node->host);
+    node->context.runtime = node->runtime;
+    node->context.log = node->log;
+    node->context.host = &node->host;
+    node->context.request_timeout_ms = settings->request_timeout_ms;
+    node->context.fallback_ttl_ms = settings->cluster.fallback_ttl_ms;
+    node->context.flights = ldr_flights_open(&node->context, node->runtime->random(node->runtime));
+    node->registry = ldr_registry_open();
+    return node->context.flights != NULL && node->registry != NULL ? LARDER_OK : ldr_fail_memory();
+}
+
+static enum larder_status open_doors(struct larder_node *node)
+{
+    const struct ldr_settings *settings = node->settings;
+    if (settings->transport_count == 0)
+        return LARDER_OK;
+    node->doors = calloc(settings->transport_count, sizeof *node->doors);
+    node->addresses = calloc(settings->transport_count, sizeof *node->addresses);
+    if (node->doors == NULL || node->addresses == NULL)
+        return ldr_fail_memory();
+    for (size_t i = 0; i < settings->transport_count; i++) {
+        struct ldr_door *door = &node->doors[i];
+        door->table = (const struct larder_transport *)(const void *)settings->transports[i].table;
+        ldr_node_init_door(node, door);
+        door->state = door->table->open(&door->host, settings->transports[i].params);
+        if (door->state == NULL)
+            return larder_last_status();
+        node->door_count++;
+    }
+    return LARDER_OK;
+}
+
+static const struct ldr_door *peer_door(const struct larder_node *node)
+{
+    for (size_t i = 0; i < node->door_count; i++)
+        if (strcmp(node->doors[i].table->head.name, node->settings->cluster.peer_transport) == 0)
+            return &node->doors[i];
+    return NULL;
+}
+
+static uint64_t longest_load(const struct ldr_settings *settings)
+{
+    uint64_t longest = settings->gateway ? settings->request_timeout_ms : 0;
+    for (size_t i = 0; i < settings->group_count; i++)
+        if (settings->groups[i].loader.table != NULL && settings->groups[i].load_timeout_ms > longest)
+            longest = settings->groups[i].load_timeout_ms;
+    return longest;
+}
+
+static enum larder_status open_cluster(struct larder_node *node)
+{
+    const struct ldr_settings *settings = node->settings;
+    const struct ldr_cluster_settings *cluster = &settings->cluster;
+    if (!cluster->enabled)
+        return LARDER_OK;
+    const struct ldr_door *door = peer_door(node);
+    node->context.cluster = ldr_cluster_open(&(struct ldr_cluster_options){
+        .runtime = node->runtime,
+        .log = node->log,
+        .self = settings->node_name,
+        .gateway = settings->gateway,
+        .ring = {(const struct larder_hash *)(const void *)cluster->hash.table, cluster->seed, cluster->virtual_nodes},
+        .transport = door->table,
+        .transport_state = door->state,
+        .transport_name = cluster->peer_transport,
+        .peer_timeout_ms = cluster->peer_timeout_ms,
+        .retries = cluster->retries,
+        .backoff_ms = cluster->backoff_ms,
+        .suspend_after = cluster->suspend_after,
+        .suspend_ms = cluster->suspend_ms,
+        .probe_ms = cluster->probe_ms,
+        .slow_limit_ms = longest_load(settings),
+    });
+    return node->context.cluster != NULL ? LARDER_OK : larder_last_status();
+}
+
+static enum larder_status open_groups(struct larder_node *node)
+{
+    const struct ldr_settings *settings = node->settings;
+    enum larder_status status = LARDER_OK;
+    pthread_mutex_lock(&node->admin);
+    for (size_t i = 0; i < settings->group_count && status == LARDER_OK; i++)
+        status = ldr_node_create_group(node, &settings->groups[i], true);
+    pthread_mutex_unlock(&node->admin);
+    if (status != LARDER_OK || !settings->gateway)
+        return status;
+    node->transit = ldr_group_open(&node->context, &(struct ldr_group_options){
+                                                       .name = ldr_slice_text("gateway"),
+                                                       .transit = true,
+                                                       .ttl_ms = LARDER_TTL_NONE,
+                                                   });
+    return node->transit != NULL ? LARDER_OK : larder_last_status();
+}
+
+static enum larder_status listen_all(struct larder_node *node)
+{
+    for (size_t i = 0; i < node->door_count; i++) {
+        struct ldr_door *door = &node->doors[i];
+        enum larder_status status = door->table->listen(door->state);
+        if (status != LARDER_OK)
+            return status;
+        door->table->address(door->state, door->address, sizeof door->address);
+        node->addresses[i] = (struct larder_address){door->table->head.name, door->address};
+        ldr_log(node->log, LARDER_LOG_INFO, "%s listens on %s", door->table->head.name, door->address);
+    }
+    node->self = (struct larder_member){node->settings->node_name, 1, node->door_count, node->addresses};
+    return LARDER_OK;
+}
+
+static enum larder_status start_discovery(struct larder_node *node)
+{
+    const struct ldr_plugin_choice *choice = &node->settings->cluster.discovery;
+    if (choice->table == NULL)
+        return LARDER_OK;
+    const struct larder_discovery *table = (const struct larder_discovery *)(const void *)choice->table;
+    ldr_node_init_discovery_host(node);
+    node->discovery = table->open(&node->discovery_host, choice->params);
+    return node->discovery != NULL ? table->start(node->discovery) : larder_last_status();
+}
+
+struct larder_node *ldr_node_open_on(const struct larder_config *config, const struct larder_runtime *runtime)
+{
+    struct larder_node *node = calloc(1, sizeof *node);
+    if (node == NULL) {
+        ldr_fail_memory();
+        return NULL;
+    }
+    node->references = 1;
+    pthread_mutex_init(&node->admin, NULL);
+    enum larder_status status = open_settings(node, config);
+    if (status == LARDER_OK) {
+        const struct ldr_settings *settings = node->settings;
+        node->log = ldr_log_open(settings->node_name, settings->log_level, settings->log_format, 2);
+        status = node->log != NULL ? open_runtime(node, runtime) : ldr_fail_memory();
+    }
+    enum larder_status (*const steps[])(struct larder_node *) = {open_context, open_doors, open_cluster,
+                                                                 open_groups,  listen_all, start_discovery};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps && status == LARDER_OK; i++)
+        status = steps[i](node);
+    if (status != LARDER_OK) {
+        /* Closing calls modules, which may fail in their turn: the reason that counts is the first. */
+        char reason[1024];
+        snprintf(reason, sizeof reason, "%s", larder_last_error());
+        larder_node_close(node);
+        ldr_fail(status, "%s", reason);
+        return NULL;
+    }
+    node->started_ms = node->runtime->wall_ms(node->runtime);
+    node->tick.fire = tick;
+    node->runtime->timer_start(node->runtime, &node->tick, larder_deadline_in(node->runtime, TICK_MS));
+    return node;
+}
+
+struct larder_node *larder_node_open(const struct larder_config *config)
+{
+    return ldr_node_open_on(config, NULL);
+}
+
+/* ------------------------------------------------------------------------------------------------ closing */
+
+static void passed(struct ldr_retired *mark)
+{
+    (void)mark;
+}
+
+/* Returns when no request that was taken before is still on its way through ldr_node_execute(). */
+static void wait_for_entrants(struct larder_node *node)
+{
+    ldr_epoch_retire(&node->mark, passed);
+    ldr_epoch_barrier();
+}
+
+static void drain_doors(struct larder_node *node)
+{
+    uint64_t deadline = larder_deadline_in(node->runtime, node->settings->drain_timeout_ms);
+    for (size_t i = 0; i < node->door_count; i++)
+        node->doors[i].table->drain(node->doors[i].state, deadline);
+}
+
+void larder_node_close(struct larder_node *node)
+{
+    if (node == NULL)
+        return;
+    if (node->runtime != NULL)
+        drain_doors(node);
+    /* Release: pairs with the acquire in ldr_node_execute() and tick(). */
+    atomic_store_explicit(&node->closing, true, memory_order_release);
+    wait_for_entrants(node);
+    if (node->discovery != NULL)
+        ((const struct larder_discovery *)(const void *)node->settings->cluster.discovery.table)
+            ->close(node->discovery);
+    if (node->context.flights != NULL)
+        ldr_flights_abort(node->context.flights);
+    ldr_cluster_close(node->context.cluster);
+    ldr_node_shut_groups(node);
+    ldr_group_release(node->transit);
+    for (size_t i = 0; i < node->door_count; i++)
+        node->doors[i].table->close(node->doors[i].state);
+    if (node->runtime != NULL)
+        node->runtime->timer_cancel(node->runtime, &node->tick);
+    if (node->owns_runtime)
+        ldr_runtime_close(node->runtime);
+    ldr_registry_close(node->registry);
+    ldr_epoch_barrier(); /* groups dropped earlier */
+    ldr_flights_close(node->context.flights);
+    ldr_catalog_close(node->catalog);
+    ldr_settings_free(node->settings);
+    ldr_log_close(node->log);
+    free(node->addresses);
+    free(node->doors);
+    ldr_node_release(node);
+}
+
+struct larder_node *ldr_node_reference(struct larder_node *node)
+{
+    atomic_fetch_add_explicit(&node->references, 1, memory_order_relaxed);
+    return node;
+}
+
+void ldr_node_release(struct larder_node *node)
+{
+    /* acq_rel: what other handles did comes before the memory goes. */
+    if (atomic_fetch_sub_explicit(&node->references, 1, memory_order_acq_rel) != 1)
+        return;
+    pthread_mutex_destroy(&node->admin);
+    free(node);
+}
+
+enum larder_status larder_node_address(struct larder_node *node, size_t transport, char *buffer, size_t capacity)
+{
+    if (transport >= node->door_count)
+        return ldr_fail(LARDER_INVALID, "transport %zu: this node has %zu", transport, node->door_count);
+    snprintf(buffer, capacity, "%s", node->doors[transport].address);
+    return LARDER_OK;
+}
+
+enum larder_status larder_node_ready(struct larder_node *node)
+{
+    if (atomic_load_explicit(&node->closing, memory_order_acquire))
+        return ldr_fail(LARDER_UNAVAILABLE, "the node is closing");
+    if (node->context.cluster != NULL && !ldr_cluster_ready(node->context.cluster))
+        return ldr_fail(LARDER_UNAVAILABLE, "the node has no member list yet");
+    return LARDER_OK;
+}

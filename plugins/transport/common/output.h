@@ -1,0 +1,30 @@
+/* What waits to be written to a connection: copied bytes, coalesced, and pinned bytes that are written from where they lie. */
+#ifndef TRANSPORT_COMMON_OUTPUT_H
+#define TRANSPORT_COMMON_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "larder/plugin/plugin.h"
+
+/* Zeroed: empty. Touched by one thread at a time. */
+struct tp_chunk;
+struct tp_output {
+    struct tp_chunk *first, *last;
+    size_t pending; /* bytes that wait */
+};
+
+/* False: out of memory, nothing was queued. */
+bool tp_output_copy(struct tp_output *output, const void *data, size_t size);
+
+/* Queues bytes without copying them; release(pin) is called once they are written or dropped. Small ones are copied. */
+bool tp_output_pin(struct tp_output *output, struct larder_slice bytes, void (*release)(void *pin), void *pin);
+
+/* Writes as much as the socket takes, with writev. 0, also when it would block; -1 with errno when the connection is gone. */
+int tp_output_write(struct tp_output *output, int fd);
+
+/* Drops what waits. */
+void tp_output_free(struct tp_output *output);
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * One request and its answer.
+ *
+ * An exchange owns everything its request points at. It is submitted at most once and lives until its completion has
+ * reached the loop's thread, also when its connection is gone by then. All of it is touched on that thread only, except
+ * by the completion before it is handed over.
+ */
+#ifndef TRANSPORT_HTTP_EXCHANGE_H
+#define TRANSPORT_HTTP_EXCHANGE_H
+
+#include "fields.h"
+#include "head.h"
+#include "larder/plugin/transport.h"
+#include "plugins/transport/common/loop.h"
+
+struct http_connection;
+struct http_worker;
+struct http_batch;
+
+/* How the answer is told. */
+enum http_kind {
+    HTTP_KIND_NONE, /* refused before its route was known */
+    HTTP_KIND_GET,
+    HTTP_KIND_SET,
+    HTTP_KIND_TOUCH,
+    HTTP_KIND_DELETE,
+    HTTP_KIND_DOCUMENT,  /* the reply's value is JSON */
+    HTTP_KIND_GROUP_PUT, /* 201 or 200 */
+    HTTP_KIND_DONE,      /* 204 */
+    HTTP_KIND_METRICS,
+    HTTP_KIND_STATE, /* health and readiness */
+    HTTP_KIND_PAGE,  /* the status page: needs no node */
+    HTTP_KIND_BATCH,
+    HTTP_KIND_PEER,
+    HTTP_KIND_OLD_SET, /* the earlier system's four routes */
+    HTTP_KIND_OLD_GET,
+    HTTP_KIND_OLD_DELETE,
+    HTTP_KIND_OLD_STATS
+};
+
+#define HTTP_EXCHANGE_SMALL 512 /* group and key up to this size need no allocation */
+
+struct http_exchange {
+    struct http_exchange *next; /* in the connection's queue, or in the pool */
+    struct http_worker *worker;
+    struct http_connection *connection; /* NULL: gone */
+    struct tp_task task;
+    struct larder_request request;
+    struct larder_reply reply;
+    enum http_kind kind;
+    bool head_only;    /* HEAD */
+    bool old_client;   /* HTTP/1.0 */
+    bool keep_alive;   /* as far as the request is concerned */
+    bool alone;        /* changes something: not at the same time as others of its connection */
+    bool submitting;   /* inside host->submit() */
+    bool done;         /* the answer can be written */
+    int refused;       /* HTTP status; 0: the node answers */
+    unsigned allow;    /* with 405: enum http_method */
+    const char *title; /* with refused: NULL, or what the problem is called */
+    char *message;     /* detail of a refusal or of a reply; allocated */
+    size_t message_size;
+    struct http_tags match, none_match; /* of GET; count 0 and not any: not given */
+    size_t body_limit;                  /* most bytes of body that the route takes */
+    char *body;                         /* allocated */
+    char *memory;                       /* of group and key when `small` is too small; allocated */
+    struct http_batch *batch;
+    char small[HTTP_EXCHANGE_SMALL]; /* last: not cleared */
+};
+
+/* From the worker's pool. NULL: out of memory. */
+struct http_exchange *http_exchange_new(struct http_worker *worker, struct http_connection *connection);
+
+/* Releases the reply and everything owned. Not while it is submitted. */
+void http_exchange_free(struct http_exchange *exchange);
+
+/* Empties the worker's pool. */
+void http_exchange_pool_free(struct http_worker *worker);
+
+/* The answer is a refusal by the transport. A second refusal changes nothing. */
+void http_exchange_refuse(struct http_exchange *exchange, int status, const char *format, ...) LARDER_PRINTF(3, 4);
+
+/* Finds the route and fills the request from the head; or refuses. `now` is the runtime's clock. */
+void http_exchange_route(struct http_exchange *exchange, const struct http_head *head, uint64_t now);
+
+/* The body is complete; it becomes the exchange's, also when it is refused for it. Data NULL: it is empty. */
+void http_exchange_body(struct http_exchange *exchange, char *body, size_t size, uint64_t now);
+
+/* Hands the request to the node; exchange->done tells whether it is answered already. */
+void http_exchange_submit(struct http_exchange *exchange);
+
+/* Takes the answer over, on any thread: copies the reply and its message, and tells the connection. */
+void http_exchange_complete(void *exchange, struct larder_reply *reply);
+
+#endif

@@ -1,0 +1,102 @@
+/* The module's table: the server's half and the client's half meet here. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "client.h"
+#include "server.h"
+
+struct http_transport {
+    struct http_server *server;
+    struct http_client *client; /* its connections live on the server's loops */
+};
+
+static void transport_close(void *state)
+{
+    struct http_transport *transport = state;
+    if (transport == NULL)
+        return;
+    http_client_close(transport->client); /* first: calls that end complete requests of the server */
+    http_server_close(transport->server);
+    free(transport);
+}
+
+static void *transport_open(const struct larder_transport_host *host, const struct larder_param_value *params)
+{
+    struct http_transport *transport = calloc(1, sizeof *transport);
+    if (transport == NULL) {
+        host->base.fail(&host->base, LARDER_NO_MEMORY, "http: out of memory");
+        return NULL;
+    }
+    transport->server = http_server_open(host, params);
+    if (transport->server == NULL)
+        goto transport;
+    const struct http_options *options = &transport->server->options;
+    uint64_t idle_ms = options->idle_timeout_ms / 2;
+    const struct http_client_options client = {.host = &host->base,
+                                               .loops = transport->server->loops,
+                                               .loop_count = options->workers,
+                                               .connect_timeout_ms = options->connect_timeout_ms,
+                                               .peer_connections = options->peer_connections,
+                                               .idle_ms = idle_ms, /* before the peer's server closes it */
+                                               .max_value = host->max_value};
+    transport->client = http_client_open(&client);
+    if (transport->client != NULL)
+        return transport;
+    http_server_close(transport->server);
+transport:
+    free(transport);
+    return NULL;
+}
+
+static enum larder_status transport_listen(void *state)
+{
+    return http_server_listen(((struct http_transport *)state)->server);
+}
+
+static void transport_address(void *state, char *buffer, size_t capacity)
+{
+    const struct http_server *server = ((struct http_transport *)state)->server;
+    size_t size = strlen(server->address);
+    if (capacity == 0)
+        return;
+    if (size >= capacity)
+        size = capacity - 1;
+    memcpy(buffer, server->address, size);
+    buffer[size] = '\0';
+}
+
+static void transport_drain(void *state, uint64_t deadline)
+{
+    http_server_drain(((struct http_transport *)state)->server, deadline);
+}
+
+static void *transport_peer_open(void *state, const char *address)
+{
+    return http_peer_open(((struct http_transport *)state)->client, address);
+}
+
+static void transport_peer_close(void *peer)
+{
+    http_peer_close(peer);
+}
+
+static void transport_call(void *peer, const struct larder_request *request, larder_reply_fn done, void *arg)
+{
+    http_peer_call(peer, request, done, arg);
+}
+
+static void transport_stats(void *state, struct larder_transport_stats *stats)
+{
+    struct http_server *server = ((struct http_transport *)state)->server;
+    *stats = (struct larder_transport_stats){
+        .connections = atomic_load_explicit(&server->connections, memory_order_relaxed),
+        .connections_accepted = atomic_load_explicit(&server->accepted, memory_order_relaxed),
+        .connections_refused = atomic_load_explicit(&server->refused_connections, memory_order_relaxed),
+        .requests_refused = atomic_load_explicit(&server->refused_requests, memory_order_relaxed),
+    };
+}
+
+LARDER_TRANSPORT("http", "HTTP/1.1 for clients, and between peers", http_params, .open = transport_open,
+                 .listen = transport_listen, .address = transport_address, .drain = transport_drain,
+                 .close = transport_close, .peer_open = transport_peer_open, .peer_close = transport_peer_close,
+                 .call = transport_call, .stats = transport_stats);

@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""An origin for the demo and the tests: it makes up a value for every key, and counts who asks for what.
+
+    GET /users/KEY   the value of KEY, always the same; 404 when KEY starts with "missing"
+    GET /count       {"KEY": requests, ...} as JSON, keys percent-encoded
+    GET /count/KEY   the number alone
+
+value_of() may be imported to know what a value must be.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+
+def value_of(key: bytes) -> bytes:
+    """What the origin holds for a key."""
+    return b"user %s %s" % (quote_from_bytes(key, safe="").encode(), hashlib.sha256(key).hexdigest().encode())
+
+
+class Origin(ThreadingHTTPServer):
+    """The server and its counts, one for each key that was asked for."""
+
+    daemon_threads = True
+    request_queue_size = 1024
+
+    def __init__(self, address, delay):
+        super().__init__(address, Handler)
+        self.delay = delay
+        self.lock = threading.Lock()
+        self.counts = {}
+
+    def count(self, key: bytes):
+        with self.lock:
+            self.counts[key] = self.counts.get(key, 0) + 1
+
+    def counted(self):
+        with self.lock:
+            return dict(self.counts)
+
+    def handle_error(self, request, client_address):
+        """A client that hangs up is no event."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self):
+        path = self.path.partition("?")[0]
+        if path.startswith("/users/"):
+            self.user(unquote_to_bytes(path[len("/users/"):]))
+        elif path == "/count":
+            counts = {quote_from_bytes(key, safe=""): n for key, n in self.server.counted().items()}
+            self.answer(200, json.dumps(counts).encode(), "application/json")
+        elif path.startswith("/count/"):
+            key = unquote_to_bytes(path[len("/count/"):])
+            self.answer(200, b"%d" % self.server.counted().get(key, 0), "text/plain")
+        else:
+            self.answer(404, b"no such path", "text/plain")
+
+    def user(self, key: bytes):
+        self.server.count(key)
+        time.sleep(self.server.delay)
+        if key.startswith(b"missing"):
+            self.answer(404, b"no such user", "text/plain")
+        else:
+            self.answer(200, value_of(key), "application/octet-stream")
+
+    def answer(self, status, body, kind):
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format, *args):
+        """Quiet: the counts are the log."""
+
+
+def main():
+    parser = argparse.ArgumentParser(description="an origin that counts its requests")
+    parser.add_argument("--port", type=int, default=0, help="0, the default: any free one")
+    parser.add_argument("--port-file", help="where to write the port, once it listens")
+    parser.add_argument("--delay", type=float, default=0, help="milliseconds that every value takes")
+    options = parser.parse_args()
+    server = Origin(("127.0.0.1", options.port), options.delay / 1000)
+    if options.port_file:
+        partial = options.port_file + ".part"
+        with open(partial, "w", encoding="ascii") as file:
+            file.write("%d\n" % server.server_address[1])
+        os.replace(partial, options.port_file)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
+
+
+if __name__ == "__main__":
+    main()

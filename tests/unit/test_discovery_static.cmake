@@ -1,0 +1,1 @@
+add_dependencies(test_discovery_static plugin_discovery_static)

@@ -1,0 +1,3 @@
+pkg_check_modules(MURMURHASH REQUIRED IMPORTED_TARGET libmurmurhash)
+add_dependencies(test_hash plugin_hash_crc32 plugin_hash_murmur3 plugin_hash_xxhash)
+target_link_libraries(test_hash PRIVATE PkgConfig::MURMURHASH)

@@ -1,0 +1,1242 @@
+/* Calls to peers over HTTP, against a server that answers well, late, wrongly, or not at all. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "peer_server.h"
+#include "plugins/transport/http/client.h"
+
+/* ------------------------------------------------------------------------------------------------ the host */
+
+static uint64_t clock_now(const struct larder_runtime *runtime)
+{
+    (void)runtime;
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+static _Thread_local char last_failure[512];
+
+static enum larder_status host_fail(const struct larder_host *host, enum larder_status status, const char *format, ...)
+{
+    (void)host;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(last_failure, sizeof last_failure, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+static void *run_task(void *arg)
+{
+    struct larder_task *task = arg;
+    task->run(task);
+    return NULL;
+}
+
+/* A runtime whose workers are threads of their own, joined in the end; with `full` it takes no work. */
+struct workers {
+    bool full;
+    size_t count;
+    pthread_t threads[16];
+};
+
+static bool work(const struct larder_runtime *runtime, struct larder_task *task)
+{
+    struct workers *workers = runtime->state;
+    if (workers->full || workers->count == 16)
+        return false;
+    return pthread_create(&workers->threads[workers->count++], NULL, run_task, task) == 0;
+}
+
+struct fixture {
+    struct workers workers;
+    struct larder_runtime runtime;
+    struct larder_host host;
+    struct tp_loop *loops[2];
+    size_t loop_count;
+    struct http_client *client;
+};
+
+/* Starting values for a client; a test changes what it is about before open_client(). */
+static struct http_client_options usual(void)
+{
+    return (struct http_client_options){
+        .loop_count = 1, .connect_timeout_ms = 10000, .peer_connections = 32, .idle_ms = 600000, .max_value = 16 << 20};
+}
+
+static struct fixture *open_client(struct http_client_options options)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    assert_non_null(fixture);
+    fixture->runtime = (struct larder_runtime){.state = &fixture->workers, .now = clock_now, .work = work};
+    fixture->host = (struct larder_host){.fail = host_fail, .runtime = &fixture->runtime, .node_name = "test"};
+    fixture->loop_count = options.loop_count;
+    for (size_t i = 0; i < options.loop_count; i++) {
+        fixture->loops[i] = tp_loop_open();
+        assert_non_null(fixture->loops[i]);
+    }
+    options.host = &fixture->host;
+    options.loops = fixture->loops;
+    fixture->client = http_client_open(&options);
+    assert_non_null(fixture->client);
+    return fixture;
+}
+
+static void close_client(struct fixture *fixture)
+{
+    http_client_close(fixture->client);
+    for (size_t i = 0; i < fixture->loop_count; i++)
+        tp_loop_close(fixture->loops[i]);
+    for (size_t i = 0; i < fixture->workers.count; i++)
+        pthread_join(fixture->workers.threads[i], NULL);
+    free(fixture);
+}
+
+static struct http_peer *open_peer(struct fixture *fixture, unsigned port)
+{
+    char address[64];
+    snprintf(address, sizeof address, "127.0.0.1:%u", port);
+    struct http_peer *peer = http_peer_open(fixture->client, address);
+    assert_non_null(peer);
+    return peer;
+}
+
+/* ------------------------------------------------------------------------------------------------ calls */
+
+/* One call and what became of it. */
+struct outcome {
+    struct larder_request request;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int completions;
+    struct larder_reply reply;
+    char message[600];
+};
+
+static void completed(void *arg, struct larder_reply *reply)
+{
+    struct outcome *outcome = arg;
+    pthread_mutex_lock(&outcome->lock);
+    outcome->completions++;
+    outcome->reply = *reply;
+    if (reply->message.size >= sizeof outcome->message)
+        abort();
+    if (reply->message.size > 0)
+        memcpy(outcome->message, reply->message.data, reply->message.size);
+    outcome->message[reply->message.size] = '\0';
+    pthread_cond_broadcast(&outcome->changed);
+    pthread_mutex_unlock(&outcome->lock);
+}
+
+static void outcome_init(struct outcome *outcome, const char *key)
+{
+    *outcome = (struct outcome){
+        .request = {.operation = LARDER_OP_GET,
+                    .flags = LARDER_REQUEST_PEER,
+                    .group = {"users", 5},
+                    .key = {key, strlen(key)},
+                    .deadline = LARDER_NEVER,
+                    .sender = {"test", 4}},
+        .lock = PTHREAD_MUTEX_INITIALIZER,
+        .changed = PTHREAD_COND_INITIALIZER,
+    };
+}
+
+static void begin(struct http_peer *peer, struct outcome *outcome)
+{
+    http_peer_call(peer, &outcome->request, completed, outcome);
+}
+
+static void await(struct outcome *outcome)
+{
+    pthread_mutex_lock(&outcome->lock);
+    while (outcome->completions == 0)
+        pthread_cond_wait(&outcome->changed, &outcome->lock);
+    pthread_mutex_unlock(&outcome->lock);
+}
+
+static int completions(struct outcome *outcome)
+{
+    pthread_mutex_lock(&outcome->lock);
+    int count = outcome->completions;
+    pthread_mutex_unlock(&outcome->lock);
+    return count;
+}
+
+static void call(struct http_peer *peer, struct outcome *outcome)
+{
+    begin(peer, outcome);
+    await(outcome);
+}
+
+static void assert_got(struct outcome *outcome, const void *value, size_t size)
+{
+    assert_string_equal(outcome->message, "");
+    assert_int_equal(outcome->reply.status, LARDER_OK);
+    assert_int_equal(outcome->reply.value.size, size);
+    if (size > 0)
+        assert_memory_equal(outcome->reply.value.data, value, size);
+    larder_reply_release(&outcome->reply);
+}
+
+static void assert_failed(const struct outcome *outcome, enum larder_status status, uint32_t flags)
+{
+    if (outcome->reply.status != status || outcome->reply.flags != flags)
+        print_error("%s\n", outcome->message);
+    assert_int_equal(outcome->reply.status, status);
+    assert_int_equal(outcome->reply.flags, flags);
+    assert_string_not_equal(outcome->message, "");
+}
+
+/* One call that is answered with its own key. Any thread: the checks of cmocka are for the main one alone. */
+static bool works(struct http_peer *peer)
+{
+    struct outcome outcome;
+    outcome_init(&outcome, "key");
+    call(peer, &outcome);
+    bool good = outcome.reply.status == LARDER_OK && outcome.reply.value.size == 3 &&
+                memcmp(outcome.reply.value.data, "key", 3) == 0;
+    larder_reply_release(&outcome.reply);
+    if (!good)
+        print_error("%s: %s\n", larder_status_name(outcome.reply.status), outcome.message);
+    return good;
+}
+
+static void assert_works(struct http_peer *peer)
+{
+    assert_true(works(peer));
+}
+
+/* ------------------------------------------------------------------------------------------------ good answers */
+
+/* Answers with the key, or for a SET with the value. */
+static bool echo(struct server_connection *connection, const struct larder_request *request)
+{
+    struct larder_reply reply = {
+        .value = request->operation == LARDER_OP_SET ? request->value : request->key,
+        .source = LARDER_SOURCE_LOCAL,
+        .ttl_ms = request->ttl_ms,
+        .version = {1, 2},
+        .ring = {3, 4, 5},
+    };
+    return server_reply(connection, &reply);
+}
+
+static void a_call_is_answered(void **state)
+{
+    (void)state;
+    struct server *server = server_start(echo);
+    struct fixture *fixture = open_client(usual());
+    struct http_peer *peer = open_peer(fixture, server->port);
+    struct outcome outcome;
+    outcome_init(&outcome, "Tom");
+    outcome.request.ttl_ms = 1234;
+    call(peer, &outcome);
+    assert_true(outcome.reply.version.epoch == 1 && outcome.reply.version.clock == 2);
+    assert_true(outcome.reply.ring.epoch == 3 && outcome.reply.ring.checksum == 4 && outcome.reply.ring.settings == 5);
+    assert_int_equal(outcome.reply.source, LARDER_SOURCE_LOCAL);
+    assert_int_equal(outcome.reply.ttl_ms, 1234);
+    assert_got(&outcome, "Tom", 3);
+    http_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+static void values_and_keys_of_any_size_travel(void **state)
+{
+    (void)state;
+    struct server *server = server_start(echo);
+    struct fixture *fixture = open_client(usual());
+    struct http_peer *peer = open_peer(fixture, server->port);
+    static const size_t sizes[] = {0, 1, 2047, 2048, 65000, 65536, 300001, 16 << 20};
+    char *bytes = malloc(16 << 20);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < 16 << 20; i++)
+        bytes[i] = (char)(i * 7 + i / 251);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct outcome outcome;
+        outcome_init(&outcome, "key");
+        outcome.request.operation = LARDER_OP_SET;
+        outcome.request.value = (struct larder_slice){bytes, sizes[i]};
+        call(peer, &outcome);
+        assert_got(&outcome, bytes, sizes[i]);
+        if (sizes[i] >= 1 && sizes[i] <= LARDER_KEY_MAX) {
+            outcome_init(&outcome, "");
+            outcome.request.key = (struct larder_slice){bytes, sizes[i]};
+            call(peer, &outcome);
+            assert_got(&outcome, bytes, sizes[i]);
+        }
+    }
+    assert_int_equal(server_count(server, &server->accepts), 1);
+    free(bytes);
+    http_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+/* Answers with what is left of the deadline, in seconds. */
+static bool tell_deadline(struct server_connection *connection, const struct larder_request *request)
+{
+    char text[32] = "never";
+    if (request->deadline != LARDER_NEVER)
+        snprintf(text, sizeof text, "%.0f", (double)(request->deadline - SERVER_NOW) / 1e9);
+    return server_reply(connection, &(struct larder_reply){.value = {text, strlen(text)}});
+}
+
+static void the_deadline_travels(void **state)
+{
+    (void)state;
+    struct server *server = server_start(tell_deadline);
+    struct fixture *fixture = open_client(usual());
+    struct http_peer *peer = open_peer(fixture, server->port);
+    struct outcome outcome;
+    outcome_init(&outcome, "key");
+    call(peer, &outcome);
+    assert_got(&outcome, "never", 5);
+    outcome_init(&outcome, "key");
+    outcome.request.deadline = clock_now(NULL) + UINT64_C(9000) * 1000000000;
+    call(peer, &outcome);
+    assert_got(&outcome, "9000", 4);
+    http_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+/* Answers with a failure and its reason, or with both a value and a message. */
+static bool explain(struct server_connection *connection, const struct larder_request *request)
+{
+    struct larder_reply reply = {.status = LARDER_LOAD_FAILED, .message = {"origin answered 500", 19}};
+    if (request->operation == LARDER_OP_SET)
+        reply = (struct larder_reply){.value = {"value", 5}, .message = {"and a word", 10}};
+    return server_reply(connection, &reply);
+}
+
+static void the_peers_message_arrives(void **state)
+{
+    (void)state;
+    struct server *server = server_start(explain);
+    struct fixture *fixture = open_client(usual());
+    struct http_peer *peer = open_peer(fixture, server->port);
+    struct outcome outcome;
+    outcome_init(&outcome, "key");
+    call(peer, &outcome);
+    assert_failed(&outcome, LARDER_LOAD_FAILED, 0);
+    assert_string_equal(outcome.message, "origin answered 500");
+    assert_null(outcome.reply.release);
+    outcome_init(&outcome, "key");
+    outcome.request.operation = LARDER_OP_SET;
+    call(peer, &outcome);
+    assert_int_equal(outcome.reply.status, LARDER_OK);
+    assert_string_equal(outcome.message, "and a word");
+    assert_memory_equal(outcome.reply.value.data, "value", 5);
+    larder_reply_release(&outcome.reply);
+    http_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+/* ------------------------------------------------------------------------------------------------ the pool */
+
+struct caller {
+    struct http_peer *peer;
+    int rounds;
+    int good;
+    pthread_t thread;
+};
+
+static void *call_often(void *arg)
+{
+    struct caller *caller = arg;
+    for (int i = 0; i < caller->rounds; i++)
+        caller->good += works(caller->peer);
+    return NULL;
+}
+
+static void fault_10_connections_are_used_again(void **state)
+{
+    (void)state;
+    struct server *server = server_start(echo);
+    struct http_client_options options = usual();
+    options.loop_count = 2;
+    options.peer_connections = 4;
+    struct fixture *fixture = open_client(options);
+    struct http_peer *peer = open_peer(fixture, server->port);
+    for (int i = 0; i < 300; i++)
+        assert_works(peer);
+    assert_in_range(server_count(server, &server->accepts), 1, 2); /* one a loop */
+    struct caller callers[8];
+    for (size_t i = 0; i < 8; i++) {
+        callers[i] = (struct caller){.peer = peer, .rounds = 100};
+        assert_int_equal(pthread_create(&callers[i].thread, NULL, call_often, &callers[i]), 0);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        pthread_join(callers[i].thread, NULL);
+        assert_int_equal(callers[i].good, 100);
+    }
+    assert_int_equal(server_count(server, &server->requests), 1100);
+    assert_in_range(server_count(server, &server->accepts), 1, 4);
+    http_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+/* Keys that begin with "slow" wait for the gate. */
+static bool slow_waits(struct server_connection *connection, const struct larder_request *request)
+{
+    if (request->key.size >= 4 && memcmp(request->key.data, "slow", 4) == 0)
+        server_wait_gate(connection->server);
+    return echo(connection, request);
+}
+
+static void a_slow_call_holds_nobody_up_while_connections_are_left(void **state)
+{
+    (void)state;
+    struct server *server = server_start(slow_waits);
+    struct http_client_options options = usual();
+    options.loop_count = 2;
+    options.peer_connections = 8;
+    struct fixture *fixture = open_client(options);
+    struct http_peer *peer = open_peer(fixture, server->port);
+    struct outcome slow[7];
+    for (int i = 0; i < 7; i++) {
+        outcome_init(&slow[i], "slow");
+        begin(peer, &slow[i]);
+        server_wait(server, &server->requests, i + 1);
+    }
+    /* One connection is left, on one of the loops; calls go to both. */
+    for (int i = 0; i < 20; i++)
+        assert_works(peer);
+    assert_int_equal(server_count(server, &server->accepts), 8);
+    for (int i = 0; i < 7; i++)
+        assert_int_equal(completions(&slow[i]), 0);
+    server_gate(server, true);
+    for (int i = 0; i < 7; i++) {
+        await(&slow[i]);
+        assert_got(&slow[i], "slow", 4);
+    }
+    http_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+static void calls_over_the_limit_share_connections(void **state)
+{
+    (void)state;
+    struct server *server = server_start(slow_waits);
+    struct http_client_options options = usual();
+    options.peer_connections = 3;
+    struct fixture *fixture = open_client(options);
+    struct http_peer *peer = open_peer(fixture, server->port);
+    static struct outcome outcomes[200];
+    for (int i = 0; i < 200; i++) {
+        outcome_init(&outcomes[i], "slow");
+        begin(peer, &outcomes[i]);
+    }
+    server_wait(server, &server->requests, 3);
+    assert_int_equal(server_count(server, &server->accepts), 3);
+    server_gate(server, true);
+    for (int i = 0; i < 200; i++) {
+        await(&outcomes[i]);
+        assert_got(&outcomes[i], "slow", 4);
+    }
+    assert_int_equal(server_count(server, &server->accepts), 3);
+    http_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+/* Keeps the answers to "a" and "b" back, and sends them in one piece with that to "c". */
+static bool all_at_once(struct server_connection *connection, const struct larder_request *request)
+{
+    static const char *const keys[] = {"a", "b", "c"};
+    if (*(const char *)request->key.data != 'c')
+        return true;
+    char all[2048];
+    size_t used = 0;
+    for (size_t i = 0; i < 3; i++) {
+        size_t size;
+        char *bytes = server_answer(&(struct larder_reply){.value = {keys[i], 1}}, "", &size);
+        if (size > sizeof all - used)
+            abort();
+        memcpy(all + used, bytes, size);
+        used += size;
+        free(bytes);
+    }
+    return server_send(connection->fd, all, used);
+}
+
+static void answers_in_one_piece_are_told_apart(void **state)
+{
+    (void)state;
+    struct server *server = server_start(all_at_once);
+    struct http_client_options options = usual();
+    options.peer_connections = 1;
+    struct fixture *fixture = open_client(options);
+    struct http_peer *peer = open_peer(fixture, server->port);
+    static const char *const keys[] = {"a", "b", "c"};
+    struct outcome outcomes[3];
+    for (int i = 0; i < 3; i++) {
+        outcome_init(&outcomes[i], keys[i]);
+        begin(peer, &outcomes[i]);
+    }
+    for (int i = 0; i < 3; i++) {
+        await(&outcomes[i]);
+        assert_got(&outcomes[i], keys[i], 1);
+    }
+    http_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+/* One byte at a time. */
+static bool trickle(struct server_connection *connection, const struct larder_request *request)
+{
+    size_t size;
+    char *bytes = server_answer(&(struct larder_reply){.value = request->key}, "Server: slow\r\n", &size);
+    bool sent = true;
+    for (size_t i = 0; i < size && sent; i++)
+        sent = server_send(connection->fd, bytes + i, 1);
+    free(bytes);
+    return sent;
+}
+
+static void an_answer_in_many_pieces_is_put_together(void **state)
+{
+    (void)state;
+    struct server *server = server_start(trickle);
+    struct fixture *fixture = open_client(usual());
+    struct http_peer *peer = open_peer(fixture, server->port);
+    for (int i = 0; i < 10; i++)
+        assert_works(peer);
+    assert_int_equal(server_count(server, &server->accepts), 1);
+    http_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+/* A chain of calls, each begun by the completion of the one before, on the loop's thread. */
+struct chain {
+    struct http_peer *peer;
+    struct outcome last;
+    int left;
+};
+
+static void chain_next(void *arg, struct larder_reply *reply)
+{
+    struct chain *chain = arg;
+    if (chain->left-- == 0) {
+        completed(&chain->last, reply);
+        return;
+    }
+    larder_reply_release(reply);
+    http_peer_call(chain->peer, &chain->last.request, chain_next, chain);
+}
+
+static void a_completion_may_call_again(void **state)
+{
+    (void)state;
+    struct server *server = server_start(echo);
+    struct fixture *fixture = open_client(usual());
+    struct chain chain = {.peer = open_peer(fixture, server->port), .left = 500};
+    outcome_init(&chain.last, "key");
+    http_peer_call(chain.peer, &chain.last.request, chain_next, &chain);
+    await(&chain.last);
+    assert_got(&chain.last, "key", 3);
+    assert_int_equal(server_count(server, &server->accepts), 1);
+    /* Deadlines that have passed complete inside the call: no stack is deep enough for many of these in one another. */
+    chain.left = 300000;
+    outcome_init(&chain.last, "key");
+    chain.last.request.deadline = 1;
+    http_peer_call(chain.peer, &chain.last.request, chain_next, &chain);
+    await(&chain.last);
+    assert_failed(&chain.last, LARDER_DEADLINE, LARDER_REPLY_NOT_SENT);
+    http_peer_close(chain.peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+/* ------------------------------------------------------------------------------------------------ deadlines */
+
+static uint64_t in_ms(uint64_t ms)
+{
+    return clock_now(NULL) + ms * 1000000;
+}
+
+/*
+ * Begins a call that the server keeps back, so that it is on its way when it returns. A machine that is too busy to send
+ * it before the deadline is given twice as long.
+ */
+static void begin_slow(struct server *server, struct http_peer *peer, struct outcome *slow)
+{
+    int before = server_count(server, &server->requests);
+    for (uint64_t ms = 50;; ms *= 2) {
+        outcome_init(slow, "slow");
+        slow->request.deadline = in_ms(ms);
+        begin(peer, slow);
+        while (server_count(server, &server->requests) == before && completions(slow) == 0)
+            sched_yield();
+        if (server_count(server, &server->requests) > before)
+            return;
+    }
+}
+
+static void a_late_answer_is_dropped_and_the_connection_goes_on(void **state)
+{
+    (void)state;
+    struct server *server = server_start(slow_waits);
+    struct http_client_options options = usual();
+    options.peer_connections = 1;
+    struct fixture *fixture = open_client(options);
+    struct http_peer *peer = open_peer(fixture, server->port);
+    assert_works(peer);
+    struct outcome slow, next;
+    outcome_init(&next, "next");
+    begin_slow(server, peer, &slow);
+    await(&slow);
+    assert_failed(&slow, LARDER_DEADLINE, 0);
+    assert_true(clock_now(NULL) >= slow.request.deadline);
+    begin(peer, &next);
+    server_gate(server, true);
+    await(&next);
+    assert_got(&next, "next", 4);
+    assert_int_equal(server_count(server, &server->accepts), 1);
+    assert_int_equal(completions(&slow), 1);
+    http_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+static void a_connection_whose_answer_is_overdue_is_closed(void **state)
+{
+    (void)state;
+    struct server *server = server_start(slow_waits);
+    struct http_client_options options = usual();
+    options.peer_connections = 1;
+    options.connect_timeout_ms = 200; /* also how long an answer may be overdue */
+    struct fixture *fixture = open_client(options);
+    struct http_peer *peer = open_peer(fixture, server->port);
+    assert_works(peer);
+    struct outcome slow, behind, waits;
+    outcome_init(&behind, "behind");
+    outcome_init(&waits, "waits");
+    begin_slow(server, peer, &slow);
+    begin(peer, &behind); /* on the same connection, unless the deadline has passed by now */
+    await(&slow);
+    assert_failed(&slow, LARDER_DEADLINE, 0);
+    begin(peer, &waits); /* is not sent on a connection that owes an answer */
+    await(&behind);
+    if (behind.reply.status == LARDER_OK)
+        assert_got(&behind, "behind", 6);
+    else
+        assert_failed(&behind, LARDER_UNAVAILABLE, 0);
+    await(&waits);
+    assert_got(&waits, "waits", 5);
+    assert_int_equal(server_count(server, &server->accepts), 2);
+    http_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+/* Reads no more, until the gate opens. */
+static bool deaf(struct server_connection *connection, const struct larder_request *request)
+{
+    (void)request;
+    server_wait_gate(connection->server);
+    return false;
+}
+
+static void what_is_not_written_at_the_deadline_is_not_looked_at_again(void **state)
+{
+    (void)state;
+    struct server *server = server_start(deaf);
+    struct http_client_options options = usual();
+    options.peer_connections = 1;
+    struct fixture *fixture = open_client(options);
+    struct http_peer *peer = open_peer(fixture, server->port);
+    struct outcome first, large, behind;
+    outcome_init(&first, "first");
+    begin(peer, &first);
+    server_wait(server, &server->requests, 1);
+    outcome_init(&large, "large");
+    size_t size = 64 << 20; /* more than the socket buffers of both sides take */
+    char *value = calloc(1, size);
+    assert_non_null(value);
+    large.request.operation = LARDER_OP_SET;
+    large.request.value = (struct larder_slice){value, size};
+    large.request.deadline = in_ms(50);
+    outcome_init(&behind, "behind");
+    begin(peer, &large);
+    begin(peer, &behind);
+    await(&large);
+    free(value);
+    assert_failed(&large, LARDER_DEADLINE, 0);
+    await(&first);
+    assert_failed(&first, LARDER_UNAVAILABLE, 0);
+    await(&behind);
+    assert_failed(&behind, LARDER_UNAVAILABLE, LARDER_REPLY_NOT_SENT);
+    server_gate(server, true);
+    http_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+/* ------------------------------------------------------------------------------------------------ no connection */
+
+static void a_refused_connection_is_not_sent(void **state)
+{
+    (void)state;
+    unsigned port;
+    close(server_listen(1, &port));
+    struct fixture *fixture = open_client(usual());
+    struct http_peer *peer = open_peer(fixture, port);
+    struct outcome outcomes[40];
+    for (int i = 0; i < 40; i++) {
+        outcome_init(&outcomes[i], "key");
+        begin(peer, &outcomes[i]);
+    }
+    char expected[128];
+    snprintf(expected, sizeof expected, "peer 127.0.0.1:%u: cannot connect: Connection refused", port);
+    for (int i = 0; i < 40; i++) {
+        await(&outcomes[i]);
+        assert_failed(&outcomes[i], LARDER_UNAVAILABLE, LARDER_REPLY_NOT_SENT);
+        assert_string_equal(outcomes[i].message, expected);
+    }
+    http_peer_close(peer);
+    close_client(fixture);
+}
+
+/* Fills the backlog of a socket that nobody accepts from, until a connection hangs. Returns how many were begun. */
+static int fill_backlog(unsigned port, int *fds, int most)
+{
+    struct sockaddr_in place = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    for (int i = 0; i < most; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        assert_true(fds[i] >= 0);
+        connect(fds[i], (struct sockaddr *)&place, sizeof place);
+        struct pollfd poll_fd = {.fd = fds[i], .events = POLLOUT};
+        if (poll(&poll_fd, 1, 100) == 0)
+            return i + 1;
+    }
+    fail_msg("the backlog takes everything");
+    return 0;
+}
+
+static void a_connection_that_is_not_made_in_time_is_not_sent(void **state)
+{
+    (void)state;
+    unsigned port;
+    int listener = server_listen(0, &port);
+    int fds[16];
+    int count = fill_backlog(port, fds, 16);
+    struct http_client_options options = usual();
+    options.connect_timeout_ms = 50;
+    struct fixture *fixture = open_client(options);
+    struct http_peer *peer = open_peer(fixture, port);
+    struct outcome outcomes[3];
+    for (int i = 0; i < 3; i++) {
+        outcome_init(&outcomes[i], "key");
+        if (i == 2)
+            outcomes[i].request.deadline = in_ms(5); /* before the connection's own limit */
+        begin(peer, &outcomes[i]);
+    }
+    await(&outcomes[2]);
+    assert_failed(&outcomes[2], LARDER_DEADLINE, LARDER_REPLY_NOT_SENT);
+    for (int i = 0; i < 2; i++) {
+        await(&outcomes[i]);
+        assert_failed(&outcomes[i], LARDER_UNAVAILABLE, LARDER_REPLY_NOT_SENT);
+        assert_non_null(strstr(outcomes[i].message, "cannot connect: Connection timed out"));
+    }
+    http_peer_close(peer);
+    close_client(fixture);
+    for (int i = 0; i < count; i++)
+        close(fds[i]);
+    close(listener);
+}
+
+static void names_are_looked_up(void **state)
+{
+    (void)state;
+    struct server *server = server_start(echo);
+    struct fixture *fixture = open_client(usual());
+    char address[128];
+    snprintf(address, sizeof address, "localhost:%u", server->port);
+    struct http_peer *peer = http_peer_open(fixture->client, address);
+    assert_non_null(peer);
+    for (int i = 0; i < 5; i++)
+        assert_works(peer);
+    assert_int_equal(fixture->workers.count, 1);
+    http_peer_close(peer);
+
+    /* Longer than a part of a name may be: refused without asking anybody. */
+    struct outcome outcome;
+    outcome_init(&outcome, "key");
+    snprintf(address, sizeof address, "%080d.example:1", 0);
+    peer = http_peer_open(fixture->client, address);
+    assert_non_null(peer);
+    call(peer, &outcome);
+    assert_failed(&outcome, LARDER_UNAVAILABLE, LARDER_REPLY_NOT_SENT);
+    assert_non_null(strstr(outcome.message, "cannot look up the name: "));
+    http_peer_close(peer);
+
+    fixture->workers.full = true;
+    outcome_init(&outcome, "key");
+    peer = http_peer_open(fixture->client, "localhost:1");
+    assert_non_null(peer);
+    call(peer, &outcome);
+    assert_failed(&outcome, LARDER_UNAVAILABLE, LARDER_REPLY_NOT_SENT);
+    assert_string_equal(outcome.message, "peer localhost:1: cannot look up the name: all workers are busy");
+    http_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+static void addresses_that_make_no_sense_are_refused(void **state)
+{
+    (void)state;
+    struct fixture *fixture = open_client(usual());
+    static const char *const good[] = {"127.0.0.1:1", "[::1]:65535", "a-b.example:8001", "[fe80::1%lo]:80"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        struct http_peer *peer = http_peer_open(fixture->client, good[i]);
+        if (peer == NULL)
+            fail_msg("%s: %s", good[i], last_failure);
+        http_peer_close(peer);
+    }
+    static const char *const bad[] = {"",           ":",       "host",      "host:",    "host:0",
+                                      "host:65536", "host:+1", "host: 1",   "host:1x",  ":8001",
+                                      "::1:8001",   "[::1]",   "[::1]8001", "[name]:1", "[]:1",
+                                      "[::1:8001",  "a b:1",   "a/b:1",     "a\r\nb:1", "host:99999999999999999999",
+                                      "http://a:1", "a:1/"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        last_failure[0] = '\0';
+        if (http_peer_open(fixture->client, bad[i]) != NULL)
+            fail_msg("taken: %s", bad[i]);
+        assert_non_null(strstr(last_failure, "address of a peer: got \""));
+    }
+    char endless[600];
+    memset(endless, 'a', sizeof endless);
+    snprintf(endless + 500, 20, ":80");
+    assert_null(http_peer_open(fixture->client, endless));
+    close_client(fixture);
+}
+
+/* ------------------------------------------------------------------------------------------------ broken answers */
+
+static atomic_int cut_at; /* bytes of the answer that are sent before the connection ends */
+static bool cut(struct server_connection *connection, const struct larder_request *request)
+{
+    size_t size;
+    char *bytes = server_answer(&(struct larder_reply){.value = request->key}, "", &size);
+    int bound = atomic_load(&cut_at);
+    bool whole = bound >= (int)size;
+    server_send(connection->fd, bytes, whole ? size : (size_t)bound);
+    free(bytes);
+    return whole;
+}
+
+static void a_connection_that_breaks_off_anywhere_fails_the_call(void **state)
+{
+    (void)state;
+    struct server *server = server_start(cut);
+    struct fixture *fixture = open_client(usual());
+    struct http_peer *peer = open_peer(fixture, server->port);
+    struct outcome outcome;
+    for (int at = 0;; at++) {
+        atomic_store(&cut_at, at);
+        outcome_init(&outcome, "key");
+        call(peer, &outcome);
+        if (outcome.reply.status == LARDER_OK)
+            break;
+        assert_failed(&outcome, LARDER_UNAVAILABLE, 0);
+        assert_int_equal(server_count(server, &server->accepts), at + 1);
+    }
+    assert_got(&outcome, "key", 3);
+    assert_in_range(atomic_load(&cut_at), 100, 150);
+    http_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+/* Every answer that must not be taken, and a word that its message has. */
+static const struct {
+    const char *name, *bytes, *word;
+} wrong[] = {
+    {"no HTTP", "garbage garbage garbage\r\n\r\n", "not HTTP"},
+    {"NUL", "HTTP/1.1 200 OK\r\nA: \1\r\n\r\n", "not HTTP"},
+    {"500", "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n", "HTTP status 500"},
+    {"503", "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "HTTP status 503"},
+    {"204", "HTTP/1.1 204 No Content\r\n\r\n", "HTTP status 204"},
+    {"100", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP status 100"},
+    {"101", "HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", "HTTP status 101"},
+    {"no length", "HTTP/1.1 200 OK\r\n\r\nabc", "without a Content-Length"},
+    {"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "without a Content-Length"},
+    {"both", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "peer"},
+    {"two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", "not HTTP"},
+    {"signed", "HTTP/1.1 200 OK\r\nContent-Length: +3\r\n\r\nabc", "not HTTP"},
+    {"huge", "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n", "not HTTP"},
+    {"too large", "HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775807\r\n\r\n", "more than the"},
+    {"empty", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "peer reply: got 0 bytes"},
+    {"a page", "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", "peer reply: got 6 bytes"},
+};
+
+static atomic_size_t wrong_now;
+static bool answer_wrongly(struct server_connection *connection, const struct larder_request *request)
+{
+    if (memcmp(request->key.data, "key", 3) == 0)
+        return echo(connection, request);
+    const char *bytes = wrong[atomic_load(&wrong_now)].bytes;
+    server_send(connection->fd, bytes, strlen(bytes));
+    server_drain(connection);
+    return false;
+}
+
+static void an_answer_that_makes_no_sense_fails_the_call(void **state)
+{
+    (void)state;
+    struct server *server = server_start(answer_wrongly);
+    struct fixture *fixture = open_client(usual());
+    struct http_peer *peer = open_peer(fixture, server->port);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        atomic_store(&wrong_now, i);
+        struct outcome outcome;
+        outcome_init(&outcome, "wrong");
+        call(peer, &outcome);
+        assert_failed(&outcome, LARDER_UNAVAILABLE, 0);
+        if (strstr(outcome.message, wrong[i].word) == NULL)
+            fail_msg("%s: %s", wrong[i].name, outcome.message);
+        server_wait(server, &server->ends, (int)i + 1); /* the connection was closed */
+        assert_works(peer);
+    }
+    http_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+/* Sends a header, or headers, without end. */
+static bool greedy(struct server_connection *connection, const struct larder_request *request)
+{
+    const char *line = *(const char *)request->key.data == 'l' ? "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" : "A: b\r\n";
+    const char *start = "HTTP/1.1 200 OK\r\nB: ";
+    server_send(connection->fd, start, strlen(start));
+    while (server_send(connection->fd, line, strlen(line)))
+        continue;
+    return false;
+}
+
+static void an_endless_head_is_cut_off(void **state)
+{
+    (void)state;
+    struct server *server = server_start(greedy);
+    struct fixture *fixture = open_client(usual());
+    struct http_peer *peer = open_peer(fixture, server->port);
+    struct outcome outcome;
+    outcome_init(&outcome, "long");
+    call(peer, &outcome);
+    assert_failed(&outcome, LARDER_UNAVAILABLE, 0);
+    assert_non_null(strstr(outcome.message, "too long a head"));
+    outcome_init(&outcome, "many");
+    call(peer, &outcome);
+    assert_failed(&outcome, LARDER_UNAVAILABLE, 0);
+    assert_non_null(strstr(outcome.message, "too many headers"));
+    http_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+static void a_value_over_the_limit_is_not_taken(void **state)
+{
+    (void)state;
+    struct server *server = server_start(echo);
+    struct http_client_options options = usual();
+    options.max_value = 1000;
+    struct fixture *fixture = open_client(options);
+    struct http_peer *peer = open_peer(fixture, server->port);
+    char bytes[4000] = {0};
+    struct outcome outcome;
+    outcome_init(&outcome, "key");
+    outcome.request.operation = LARDER_OP_SET;
+    outcome.request.value = (struct larder_slice){bytes, 1000};
+    call(peer, &outcome);
+    assert_got(&outcome, bytes, 1000);
+    outcome_init(&outcome, "key");
+    outcome.request.operation = LARDER_OP_SET;
+    outcome.request.value = (struct larder_slice){bytes, 1000 + PEER_FORM_MESSAGE_MAX + 1};
+    call(peer, &outcome);
+    assert_failed(&outcome, LARDER_UNAVAILABLE, 0);
+    assert_non_null(strstr(outcome.message, "answered with 2090 bytes, more than the 2089 that are taken"));
+    http_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+/* Answers, and then says something more that nobody asked for. */
+static bool talkative(struct server_connection *connection, const struct larder_request *request)
+{
+    if (connection->number > 0)
+        return echo(connection, request);
+    size_t size;
+    char *bytes = server_answer(&(struct larder_reply){.value = request->key}, "", &size);
+    char *twice = malloc(size * 2);
+    if (twice == NULL)
+        abort();
+    memcpy(twice, bytes, size);
+    memcpy(twice + size, bytes, size);
+    server_send(connection->fd, twice, size * 2);
+    free(twice);
+    free(bytes);
+    server_drain(connection);
+    return false;
+}
+
+static void an_answer_to_nothing_is_given_to_nobody(void **state)
+{
+    (void)state;
+    struct server *server = server_start(talkative);
+    struct fixture *fixture = open_client(usual());
+    struct http_peer *peer = open_peer(fixture, server->port);
+    assert_works(peer);
+    server_wait(server, &server->ends, 1);
+    struct outcome outcome;
+    outcome_init(&outcome, "other");
+    call(peer, &outcome);
+    assert_got(&outcome, "other", 5);
+    assert_int_equal(server_count(server, &server->accepts), 2);
+    http_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+/* A listener that answers the head of a large request before its body came. */
+static void *answer_early(void *arg)
+{
+    int *listener = arg;
+    int fd = accept(*listener, NULL, NULL);
+    char head[100];
+    if (recv(fd, head, sizeof head, 0) <= 0)
+        abort();
+    const char *answer = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n";
+    server_send(fd, answer, strlen(answer));
+    char buffer[65536];
+    while (recv(fd, buffer, sizeof buffer, 0) > 0)
+        continue;
+    close(fd);
+    return NULL;
+}
+
+static void an_early_refusal_of_a_large_value_is_understood(void **state)
+{
+    (void)state;
+    unsigned port;
+    int listener = server_listen(1, &port);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, answer_early, &listener), 0);
+    struct fixture *fixture = open_client(usual());
+    struct http_peer *peer = open_peer(fixture, port);
+    struct outcome outcome;
+    outcome_init(&outcome, "key");
+    size_t size = 32 << 20;
+    char *value = calloc(1, size);
+    assert_non_null(value);
+    outcome.request.operation = LARDER_OP_SET;
+    outcome.request.value = (struct larder_slice){value, size};
+    call(peer, &outcome);
+    free(value);
+    assert_failed(&outcome, LARDER_TOO_LARGE, 0);
+    assert_non_null(strstr(outcome.message, "answered with HTTP status 413"));
+    pthread_join(thread, NULL);
+    http_peer_close(peer);
+    close_client(fixture);
+    close(listener);
+}
+
+/* ------------------------------------------------------------------------------------------------ connections that end */
+
+/* The first connection ends after its answer: announced for "told", silently for others. */
+static bool one_shot(struct server_connection *connection, const struct larder_request *request)
+{
+    size_t size;
+    bool told = request->key.size == 4;
+    char *bytes = server_answer(&(struct larder_reply){.value = request->key}, told ? "Connection: close\r\n" : "",
+                                &size);
+    server_send(connection->fd, bytes, size);
+    free(bytes);
+    if (!told)
+        shutdown(connection->fd, SHUT_WR);
+    server_drain(connection);
+    return false;
+}
+
+static void a_connection_that_the_peer_closes_is_not_used_again(void **state)
+{
+    (void)state;
+    struct server *server = server_start(one_shot);
+    struct fixture *fixture = open_client(usual());
+    struct http_peer *peer = open_peer(fixture, server->port);
+    static const char *const keys[] = {"told", "silent"};
+    for (int i = 0; i < 10; i++) {
+        struct outcome outcome;
+        outcome_init(&outcome, keys[i % 2]);
+        call(peer, &outcome);
+        assert_got(&outcome, keys[i % 2], strlen(keys[i % 2]));
+        server_wait(server, &server->ends, i + 1); /* the client has noticed */
+    }
+    assert_int_equal(server_count(server, &server->accepts), 10);
+    http_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+/* Answers the first request of a connection and closes at the second. */
+static bool closes_at_second(struct server_connection *connection, const struct larder_request *request)
+{
+    if (memcmp(request->key.data, "key", 3) == 0)
+        return echo(connection, request);
+    return false;
+}
+
+static void a_request_that_was_written_counts_as_sent(void **state)
+{
+    (void)state;
+    struct server *server = server_start(closes_at_second);
+    struct fixture *fixture = open_client(usual());
+    struct http_peer *peer = open_peer(fixture, server->port);
+    assert_works(peer);
+    struct outcome outcome;
+    outcome_init(&outcome, "close");
+    call(peer, &outcome);
+    assert_failed(&outcome, LARDER_UNAVAILABLE, 0);
+    assert_non_null(strstr(outcome.message, "closed the connection"));
+    assert_works(peer);
+    http_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+static void a_connection_that_is_idle_for_long_is_closed(void **state)
+{
+    (void)state;
+    struct server *server = server_start(echo);
+    struct http_client_options options = usual();
+    options.idle_ms = 10;
+    struct fixture *fixture = open_client(options);
+    struct http_peer *peer = open_peer(fixture, server->port);
+    for (int i = 0; i < 3; i++) {
+        assert_works(peer);
+        server_wait(server, &server->ends, i + 1);
+    }
+    http_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+static void closing_completes_what_is_pending_once(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 2; how++) {
+        struct server *server = server_start(slow_waits);
+        struct http_client_options options = usual();
+        options.loop_count = 2;
+        options.peer_connections = 2;
+        struct fixture *fixture = open_client(options);
+        struct http_peer *peer = open_peer(fixture, server->port);
+        static struct outcome outcomes[100];
+        for (int i = 0; i < 100; i++) {
+            outcome_init(&outcomes[i], "slow");
+            begin(peer, &outcomes[i]);
+        }
+        server_wait(server, &server->requests, 2);
+        if (how == 0)
+            http_peer_close(peer);
+        close_client(fixture);
+        for (int i = 0; i < 100; i++) {
+            assert_int_equal(outcomes[i].completions, 1);
+            assert_int_equal(outcomes[i].reply.status, LARDER_UNAVAILABLE);
+            assert_non_null(strstr(outcomes[i].message, "closing"));
+        }
+        server_stop(server);
+    }
+}
+
+/* Counts completions; some come from answers and some from closing. */
+static void count_completion(void *arg, struct larder_reply *reply)
+{
+    atomic_int *counter = arg;
+    larder_reply_release(reply);
+    atomic_fetch_add(counter, 1);
+}
+
+static void closing_races_with_answers(void **state)
+{
+    (void)state;
+    struct server *server = server_start(echo);
+    struct http_client_options options = usual();
+    options.loop_count = 2;
+    options.peer_connections = 3;
+    for (int round = 0; round < 60; round++) {
+        struct fixture *fixture = open_client(options);
+        struct http_peer *peers[3];
+        atomic_int counts[60] = {0};
+        struct outcome outcome;
+        outcome_init(&outcome, "key");
+        outcome.request.deadline = in_ms((uint64_t)(round % 5));
+        for (int i = 0; i < 3; i++) {
+            peers[i] = open_peer(fixture, server->port);
+            for (int k = 0; k < 20; k++)
+                http_peer_call(peers[i], &outcome.request, count_completion, &counts[i * 20 + k]);
+        }
+        for (int spin = 0; spin < round && atomic_load(&counts[59]) == 0; spin++)
+            sched_yield();
+        for (int i = 0; i < 2; i++)
+            http_peer_close(peers[i]);
+        close_client(fixture); /* closes the third */
+        for (int i = 0; i < 60; i++)
+            assert_int_equal(atomic_load(&counts[i]), 1);
+        if (server_count(server, &server->accepts) > SERVER_CONNECTIONS - 10)
+            break;
+    }
+    server_stop(server);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_call_is_answered),
+        cmocka_unit_test(values_and_keys_of_any_size_travel),
+        cmocka_unit_test(the_deadline_travels),
+        cmocka_unit_test(the_peers_message_arrives),
+        cmocka_unit_test(fault_10_connections_are_used_again),
+        cmocka_unit_test(a_slow_call_holds_nobody_up_while_connections_are_left),
+        cmocka_unit_test(calls_over_the_limit_share_connections),
+        cmocka_unit_test(answers_in_one_piece_are_told_apart),
+        cmocka_unit_test(an_answer_in_many_pieces_is_put_together),
+        cmocka_unit_test(a_completion_may_call_again),
+        cmocka_unit_test(a_late_answer_is_dropped_and_the_connection_goes_on),
+        cmocka_unit_test(a_connection_whose_answer_is_overdue_is_closed),
+        cmocka_unit_test(what_is_not_written_at_the_deadline_is_not_looked_at_again),
+        cmocka_unit_test(a_refused_connection_is_not_sent),
+        cmocka_unit_test(a_connection_that_is_not_made_in_time_is_not_sent),
+        cmocka_unit_test(names_are_looked_up),
+        cmocka_unit_test(addresses_that_make_no_sense_are_refused),
+        cmocka_unit_test(a_connection_that_breaks_off_anywhere_fails_the_call),
+        cmocka_unit_test(an_answer_that_makes_no_sense_fails_the_call),
+        cmocka_unit_test(an_endless_head_is_cut_off),
+        cmocka_unit_test(a_value_over_the_limit_is_not_taken),
+        cmocka_unit_test(an_answer_to_nothing_is_given_to_nobody),
+        cmocka_unit_test(an_early_refusal_of_a_large_value_is_understood),
+        cmocka_unit_test(a_connection_that_the_peer_closes_is_not_used_again),
+        cmocka_unit_test(a_request_that_was_written_counts_as_sent),
+        cmocka_unit_test(a_connection_that_is_idle_for_long_is_closed),
+        cmocka_unit_test(closing_completes_what_is_pending_once),
+        cmocka_unit_test(closing_races_with_answers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
