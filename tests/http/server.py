@@ -34,6 +34,8 @@ class Host:
             text=True, env={**os.environ, **(environment or {})}, preexec_fn=before)
         line = self.process.stdout.readline()
         if not line.startswith("listening "):
+            self.process.stdin.close()
+            self.process.stdout.close()
             raise RuntimeError(f"the host did not start: {line!r}, exit {self.process.wait()}")
         self.text = line.split()[1]
         host, port = self.text.rsplit(":", 1)
