@@ -220,9 +220,11 @@ static void check_default(struct ldr_check *check, const struct ldr_path *path, 
     } else if (tree == NULL) {
         ldr_check_fail(check, path, map, "the default is malformed: %s", larder_last_error());
     } else {
-        ldr_tree_set_file(tree, map == NULL ? NULL : map->file);
-        tree->line = map == NULL ? 0 : map->line;
-        tree->column = map == NULL ? 0 : map->column;
+        ldr_tree_set_file(tree, map == NULL ? "default" : map->file);
+        if (map != NULL) {
+            tree->line = map->line;
+            tree->column = map->column;
+        }
         check_value(check, path, row, tree, value);
         ldr_tree_free(tree);
     }

@@ -317,7 +317,7 @@ static void a_bad_default_of_a_module_is_reported(void **state)
     };
     struct run run;
     check_table(&run, NULL, bad);
-    finish(&run, "a: got \"many\", wanted a whole number\n"
+    finish(&run, "default: a: got \"many\", wanted a whole number\n"
                  "b: the default is malformed: default:1:1: did not find expected ',' or ']' while parsing a flow "
                  "sequence\n");
 }
