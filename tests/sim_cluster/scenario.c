@@ -17,7 +17,7 @@
 
 struct scenario {
     struct sim_world *world;
-    bool dynamic;                  /* dead nodes leave the member list */
+    bool dynamic; /* dead nodes leave the member list */
     uint64_t down_since[SIM_NODES];
     unsigned next_key; /* the next key that nobody has asked for yet */
 };
@@ -113,6 +113,30 @@ static void write_and_read(struct scenario *scenario)
     expect(alone(scenario, LARDER_OP_DELETE, key, 1), LARDER_NOT_FOUND, NULL);
 }
 
+/* A write while the origin is being asked: whoever asks where it was written, after it was acknowledged, gets the write. */
+static void overtake(struct scenario *scenario)
+{
+    struct sim_world *world = scenario->world;
+    char value[SIM_VALUE_TEXT];
+    unsigned key = (unsigned)sim_draw(world, SIM_KEYS_READ);
+    sim_await(sim_ask(world, some_node(world), LARDER_OP_DELETE, key, CALM_MS));
+    for (unsigned i = 0; i < SIM_NODES; i++)
+        sim_ask(world, i, LARDER_OP_GET, key, CALM_MS);
+    sim_wait(world, sim_draw(world, 40));
+    struct sim_request *write = sim_ask(world, some_node(world), LARDER_OP_SET, key, CALM_MS);
+    sim_await(write);
+    struct sim_request *read = sim_ask(world, write->node, LARDER_OP_GET, key, CALM_MS);
+    sim_settle(world);
+    snprintf(value, sizeof value, "k%u=w%u", key, write->id);
+    expect(read, LARDER_OK, value);
+    sim_wait(world, SIM_LONGEST_MS);
+    for (unsigned i = 0; i < SIM_NODES; i++) {
+        read = sim_ask(world, i, LARDER_OP_GET, key, CALM_MS);
+        sim_await(read);
+        expect(read, LARDER_OK, value);
+    }
+}
+
 static void calm(struct scenario *scenario)
 {
     struct sim_world *world = scenario->world;
@@ -131,6 +155,7 @@ static void calm(struct scenario *scenario)
     for (unsigned i = 0; i < 3; i++) {
         wave(scenario);
         write_and_read(scenario);
+        overtake(scenario);
     }
     expect(alone(scenario, LARDER_OP_GET, SIM_KEYS_NONE, 1), LARDER_NOT_FOUND, NULL);
 }
@@ -140,7 +165,7 @@ static void calm(struct scenario *scenario)
 static enum larder_operation some_operation(struct sim_world *world)
 {
     uint64_t dice = sim_draw(world, 10);
-    return dice < 6 ? LARDER_OP_GET : dice < 9 ? LARDER_OP_SET : LARDER_OP_DELETE;
+    return dice < 6 ? LARDER_OP_GET : dice < 8 ? LARDER_OP_SET : dice < 9 ? LARDER_OP_DELETE : LARDER_OP_TOUCH;
 }
 
 static void ask_something(struct scenario *scenario)
@@ -225,6 +250,7 @@ static void storm(struct scenario *scenario)
                 ask_something(scenario);
     }
     sim_settle(world);
+    world->network.faults.lost_permille = world->network.faults.broken_permille = 300;
     sim_wait(world, SIM_LONGEST_MS);
     for (unsigned i = 0; i < 8 && world->failure[0] == '\0'; i++)
         alone(scenario, some_operation(world), (unsigned)sim_draw(world, SIM_KEYS_READ), 1 + SIM_RETRIES);
@@ -265,6 +291,7 @@ bool sim_run(uint64_t seed, bool verbose, struct sim_result *result)
     struct sim_world *world = sim_world_open(seed, verbose);
     if (world == NULL)
         return false;
+    world->suspend_after = sim_chance(world, 500) ? 3 : 50;
     struct scenario scenario = {.world = world, .dynamic = sim_chance(world, 400), .next_key = SIM_KEYS_READ};
     play(&scenario);
     for (unsigned i = 0; i < SIM_NODES; i++)

@@ -88,25 +88,26 @@ void sim_wait(struct sim_world *world, uint64_t ms)
 static struct larder_config *node_config(const struct sim_world *world, unsigned node)
 {
     char text[2048];
-    int length = snprintf(text, sizeof text,
-                          "node: {name: %s, log_level: %s, request_timeout: %dms, drain_timeout: 0ms}\n"
-                          "transports: [{plugin: memory, listen: %s}]\n"
-                          "cluster:\n"
-                          "  peer_transport: memory\n"
-                          "  hash: xxhash\n"
-                          "  virtual_nodes: 64\n"
-                          "  peer_timeout: %dms\n"
-                          "  retries: %d\n"
-                          "  backoff: 20ms\n"
-                          "  suspend_after: 3\n"
-                          "  suspend: 2s\n"
-                          "  probe_interval: 500ms\n"
-                          "  fallback_ttl: 2s\n"
-                          "  discovery: {plugin: memory}\n"
-                          "groups:\n"
-                          "  - {name: %s, max_bytes: 1MiB, eviction: lru, load_timeout: %dms, loader: {plugin: memory}}\n",
-                          sim_node_name(node), world->verbose ? "debug" : "error", SIM_REQUEST_MS, sim_node_name(node),
-                          SIM_PEER_MS, SIM_RETRIES, SIM_GROUP, SIM_LOAD_MS);
+    int length = snprintf(
+        text, sizeof text,
+        "node: {name: %s, log_level: %s, request_timeout: %dms, drain_timeout: 0ms}\n"
+        "transports: [{plugin: memory, listen: %s}]\n"
+        "cluster:\n"
+        "  peer_transport: memory\n"
+        "  hash: xxhash\n"
+        "  virtual_nodes: 64\n"
+        "  peer_timeout: %dms\n"
+        "  retries: %d\n"
+        "  backoff: 20ms\n"
+        "  suspend_after: %u\n"
+        "  suspend: 2s\n"
+        "  probe_interval: 500ms\n"
+        "  fallback_ttl: 2s\n"
+        "  discovery: {plugin: memory}\n"
+        "groups:\n"
+        "  - {name: %s, max_bytes: 1MiB, eviction: lru, load_timeout: %dms, loader: {plugin: memory}}\n",
+        sim_node_name(node), world->verbose ? "debug" : "error", SIM_REQUEST_MS, sim_node_name(node), SIM_PEER_MS,
+        SIM_RETRIES, world->suspend_after, SIM_GROUP, SIM_LOAD_MS);
     const struct larder_plugin *const modules[] = {
         &larder_plugin_table_sim_transport.head, &larder_plugin_table_sim_discovery.head,
         &larder_plugin_table_sim_loader.head,    &larder_plugin_table__hash_xxhash.head,
