@@ -233,7 +233,9 @@ enum larder_status ldr_cluster_set_members(struct ldr_cluster *cluster, uint64_t
     status = cluster->closing ? ldr_fail(LARDER_UNAVAILABLE, "the cluster is closing")
                               : change(cluster, view, &published);
     pthread_mutex_unlock(&cluster->list_lock);
-    if (!published)
+    if (published)
+        ldr_epoch_barrier(); /* the old list lets go of peers that left now, not when something else is retired one day */
+    else
         ldr_view_free(view);
     return status;
 }

@@ -40,7 +40,10 @@ struct ldr_cluster *ldr_cluster_open(const struct ldr_cluster_options *options);
  */
 void ldr_cluster_close(struct ldr_cluster *cluster);
 
-/* See struct larder_discovery_host.members. Peers that stay keep their handle and breaker. */
+/*
+ * See struct larder_discovery_host.members. Peers that stay, under the same address, keep their handle and breaker. Waits
+ * until nobody reads the former list, which takes as long as the longest epoch section: not from within one.
+ */
 enum larder_status ldr_cluster_set_members(struct ldr_cluster *cluster, uint64_t epoch,
                                            const struct larder_member *members, size_t count);
 

@@ -50,6 +50,8 @@ void ldr_peer_hold(struct ldr_peer *peer)
 
 void ldr_peer_release(struct ldr_peer *peer)
 {
+    if (peer == NULL)
+        return;
     struct ldr_cluster *cluster = peer->cluster;
     size_t references = atomic_load_explicit(&peer->references, memory_order_relaxed);
     while (references > 1)

@@ -42,9 +42,8 @@ struct ldr_peer {
 /* With one reference, for the view. NULL when out of memory; a bad address gives a peer that cannot be reached. */
 struct ldr_peer *ldr_peer_open(struct ldr_cluster *cluster, const char *name, const char *address);
 
-/* The caller has a reference already, or is inside an epoch section with a view that has one. */
+/* The caller has a reference already, or is inside an epoch section with a view that has one. See ldr_peer_release(). */
 void ldr_peer_hold(struct ldr_peer *peer);
-void ldr_peer_release(struct ldr_peer *peer);
 
 /* Closing, step one: no ping and no retry begins any more, and calls in the transport come back. */
 void ldr_peer_close(struct ldr_peer *peer);

@@ -126,8 +126,7 @@ void ldr_view_free(struct ldr_view *view)
     if (view == NULL)
         return;
     for (size_t i = 0; i < view->count; i++) {
-        if (view->members[i].peer != NULL)
-            ldr_peer_release(view->members[i].peer);
+        ldr_peer_release(view->members[i].peer);
         free(view->members[i].address);
     }
     ldr_ring_free(view->ring);

@@ -51,6 +51,9 @@ void ldr_check_plugin(struct ldr_check *check, const struct ldr_path *path, cons
         return;
     }
     value->string = ldr_check_text(check, name->text);
-    value->items = ldr_check_map(check, path, tree->kind == LDR_TREE_MAP ? tree : NULL, plugin->params, "plugin");
+    /* The name alone stands for a mapping without parameters at the same place. */
+    const struct ldr_tree alone = {
+        .kind = LDR_TREE_MAP, .file = tree->file, .line = tree->line, .column = tree->column};
+    value->items = ldr_check_map(check, path, name == tree ? &alone : tree, plugin->params, "plugin");
     value->count = value->items == NULL ? 0 : ldr_schema_count(plugin->params);
 }

@@ -47,14 +47,11 @@ static char byte_at(struct reader *reader, const yaml_mark_t *mark)
     return reader->offset < reader->length ? reader->text[reader->offset] : '\0';
 }
 
-/* The decoder knows only a byte offset. */
-static bool refuse_bytes(const struct reader *reader)
+/* The mark of a byte offset. */
+static yaml_mark_t mark_at(const struct reader *reader, size_t offset)
 {
-    size_t end = reader->parser.problem_offset;
-    if (end > reader->length)
-        end = reader->length;
     yaml_mark_t mark = {0, 0, 0};
-    for (size_t i = 0; i < end; i++) {
+    for (size_t i = 0; i < offset && i < reader->length; i++) {
         if (reader->text[i] == '\n') {
             mark.line++;
             mark.column = 0;
@@ -62,7 +59,19 @@ static bool refuse_bytes(const struct reader *reader)
             mark.column++;
         }
     }
-    return refuse(reader, &mark, reader->parser.problem);
+    return mark;
+}
+
+/* At the end of the text something was not closed: where that began says more, and libyaml's last line is not there. */
+static yaml_mark_t syntax_mark(struct reader *reader)
+{
+    const yaml_parser_t *parser = &reader->parser;
+    byte_at(reader, &parser->problem_mark);
+    if (reader->offset < reader->length)
+        return parser->problem_mark;
+    if (parser->context != NULL && parser->context_mark.index < parser->problem_mark.index)
+        return parser->context_mark;
+    return mark_at(reader, reader->length);
 }
 
 static bool refuse_syntax(struct reader *reader)
@@ -70,13 +79,13 @@ static bool refuse_syntax(struct reader *reader)
     const yaml_parser_t *parser = &reader->parser;
     if (parser->error == YAML_MEMORY_ERROR)
         return no_memory();
-    if (parser->error == YAML_READER_ERROR)
-        return refuse_bytes(reader);
-    if (byte_at(reader, &parser->problem_mark) == '\t')
-        return refuse(reader, &parser->problem_mark, "got a tab, wanted spaces");
-    ldr_fail(LARDER_INVALID, "%s:%zu:%zu: %s%s%s", reader->file, parser->problem_mark.line + 1,
-             parser->problem_mark.column + 1, parser->problem, parser->context != NULL ? " " : "",
-             parser->context != NULL ? parser->context : "");
+    yaml_mark_t mark = parser->error == YAML_READER_ERROR ? mark_at(reader, parser->problem_offset)
+                                                          : syntax_mark(reader);
+    if (parser->error != YAML_READER_ERROR && byte_at(reader, &parser->problem_mark) == '\t')
+        return refuse(reader, &mark, "got a tab, wanted spaces");
+    bool context = parser->error != YAML_READER_ERROR && parser->context != NULL;
+    ldr_fail(LARDER_INVALID, "%s:%zu:%zu: %s%s%s", reader->file, mark.line + 1, mark.column + 1, parser->problem,
+             context ? " " : "", context ? parser->context : "");
     return false;
 }
 

@@ -6,6 +6,7 @@
 #include "core/base/bytes.h"
 #include "core/base/fail.h"
 #include "core/group/group.h"
+#include "core/group/share.h"
 
 #define SHARDS  64
 #define BUCKETS 64 /* of a shard; flights are few: as many as keys being loaded */
@@ -32,12 +33,6 @@ struct ldr_waiter {
     void *arg;
     struct larder_timer timer;
     bool timed; /* the timer was started */
-};
-
-/* One reply, held by several waiters. */
-struct shared {
-    _Atomic size_t references;
-    struct larder_reply reply;
 };
 
 static struct shard *shard_of(struct ldr_flights *flights, uint64_t hash)
@@ -134,16 +129,6 @@ static struct ldr_waiter *take_waiters(struct shard *shard, struct ldr_flight *f
     return waiters;
 }
 
-static void release_shared(void *pin)
-{
-    struct shared *shared = pin;
-    /* acq_rel: all use of the value by the others comes before it is freed here. */
-    if (atomic_fetch_sub_explicit(&shared->references, 1, memory_order_acq_rel) != 1)
-        return;
-    larder_reply_release(&shared->reply);
-    free(shared);
-}
-
 static void answer_waiter(struct ldr_waiter *waiter, struct larder_reply *reply)
 {
     const struct ldr_context *context = waiter->flights->context;
@@ -155,31 +140,17 @@ static void answer_waiter(struct ldr_waiter *waiter, struct larder_reply *reply)
     ldr_answer(context, reply, done, arg);
 }
 
+/* Gives the reply, which it takes, to all. */
 static void answer_all(struct ldr_waiter *waiters, struct larder_reply *reply)
 {
     size_t count = 0;
     for (struct ldr_waiter *waiter = waiters; waiter != NULL; waiter = waiter->next)
         count++;
-    struct shared *shared = NULL;
-    struct larder_reply each = *reply;
-    if (reply->release != NULL && count > 1) {
-        shared = malloc(sizeof *shared);
-        if (shared == NULL) {
-            larder_reply_release(reply);
-            each = (struct larder_reply){.status = LARDER_NO_MEMORY};
-        } else {
-            shared->reply = *reply;
-            shared->references = count;
-            each.release = release_shared;
-            each.pin = shared;
-        }
-    }
-    if (count == 0)
-        larder_reply_release(reply);
+    ldr_reply_share(reply, count);
     for (struct ldr_waiter *waiter = waiters, *next; waiter != NULL; waiter = next) {
-        struct larder_reply copy = each;
+        struct larder_reply each = *reply;
         next = waiter->next;
-        answer_waiter(waiter, &copy);
+        answer_waiter(waiter, &each);
     }
 }
 

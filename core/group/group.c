@@ -152,6 +152,7 @@ void ldr_group_read_stats(struct ldr_group *group, struct larder_group_stats *st
         stats->expirations = store.expirations;
         stats->evictions = store.evictions;
         stats->evictions_unexpired = store.evictions_unexpired;
+        stats->policy_faults = store.policy_faults;
         stats->entries = store.entries;
         stats->bytes_used = store.bytes_used;
         stats->bytes_limit = store.bytes_limit;

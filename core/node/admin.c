@@ -90,7 +90,8 @@ static bool goes_around(const struct larder_node *node, const struct larder_requ
     }
 }
 
-void ldr_node_administer(struct larder_node *node, const struct larder_request *request, larder_reply_fn done, void *arg)
+void ldr_node_administer(struct larder_node *node, const struct larder_request *request, larder_reply_fn done,
+                         void *arg)
 {
     enum larder_status status = LARDER_OK;
     if (goes_around(node, request)) {

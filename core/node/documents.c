@@ -7,7 +7,6 @@
 
 /* ------------------------------------------------------------------------------------------------ the node */
 
-
 static void add_group_stats(void *arg, struct ldr_group *group)
 {
     struct larder_group_stats stats;
@@ -50,11 +49,11 @@ json_t *ldr_document_node(struct larder_node *node)
 
 static void add_member(void *arg, const struct ldr_member_info *info)
 {
-    json_array_append_new(arg, json_pack("{s:s, s:s, s:I, s:f, s:s, s:s, s:b, s:I, s:I}", "name", info->name, "address",
-                                         info->address, "weight", (json_int_t)info->weight, "share", info->share,
-                                         "state", info->state, "reason", info->reason, "agrees", info->agrees,
-                                         "requests", (json_int_t)info->requests, "failures",
-                                         (json_int_t)info->failures));
+    json_array_append_new(arg,
+                          json_pack("{s:s, s:s, s:I, s:f, s:s, s:s, s:b, s:I, s:I}", "name", info->name, "address",
+                                    info->address, "weight", (json_int_t)info->weight, "share", info->share, "state",
+                                    info->state, "reason", info->reason, "agrees", info->agrees, "requests",
+                                    (json_int_t)info->requests, "failures", (json_int_t)info->failures));
 }
 
 json_t *ldr_document_cluster(struct larder_node *node)
@@ -121,11 +120,11 @@ static json_t *duration(int64_t ms)
 static json_t *settings_to_json(const struct ldr_group_record *record)
 {
     const struct ldr_group_settings *settings = &record->settings;
-    json_t *json =
-        json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "name", settings->name, "max_bytes",
-                  (json_int_t)settings->max_bytes, "max_value", (json_int_t)settings->max_value, "ttl",
-                  duration(settings->ttl_ms), "negative_ttl", duration(settings->negative_ttl_ms), "load_timeout",
-                  duration((int64_t)settings->load_timeout_ms), "eviction", choice_to_json(&settings->eviction));
+    json_t *json = json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "name", settings->name, "max_bytes",
+                             (json_int_t)settings->max_bytes, "max_value", (json_int_t)settings->max_value, "ttl",
+                             duration(settings->ttl_ms), "negative_ttl", duration(settings->negative_ttl_ms),
+                             "load_timeout", duration((int64_t)settings->load_timeout_ms), "eviction",
+                             choice_to_json(&settings->eviction));
     if (settings->loader.table != NULL)
         json_object_set_new(json, "loader", choice_to_json(&settings->loader));
     else if (ldr_group_loads(record->group))

@@ -18,7 +18,10 @@ struct waiting {
     size_t left;
 };
 
-#define WAITING(count) {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, count}
+#define WAITING(count)                                                                                                 \
+    {                                                                                                                  \
+        PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, count                                                     \
+    }
 
 static void one_less(struct waiting *waiting)
 {

@@ -29,7 +29,8 @@ static bool tolerable(const struct round *round, enum larder_status status)
 }
 
 /* Keeps the first failure, and names every member that failed. Under the lock. */
-static void note_failure(struct round *round, const char *member, enum larder_status status, struct larder_slice message)
+static void note_failure(struct round *round, const char *member, enum larder_status status,
+                         struct larder_slice message)
 {
     if (tolerable(round, status))
         return;

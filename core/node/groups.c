@@ -3,7 +3,6 @@
 
 #include "core/base/bytes.h"
 #include "core/base/fail.h"
-#include "core/config/values.h"
 #include "core/node/node.h"
 
 static const struct larder_eviction *eviction_of(const struct ldr_group_settings *settings)
@@ -42,9 +41,10 @@ static void free_record(struct ldr_group_record *record)
 
 static bool own_choice(struct ldr_arena *arena, struct ldr_plugin_choice *choice)
 {
-    size_t count = choice->table != NULL ? ldr_param_count(choice->table->params) : 0;
-    choice->params = ldr_values_copy(arena, choice->params, count);
-    return count == 0 || choice->params != NULL;
+    if (choice->table == NULL)
+        return true;
+    choice->params = ldr_schema_copy(arena, choice->params, ldr_schema_count(choice->table->params));
+    return choice->params != NULL;
 }
 
 /* A copy of the settings with all they point at, in an arena of its own. NULL when out of memory. */
@@ -63,7 +63,7 @@ static struct ldr_arena *own_settings(const struct ldr_group_settings *settings,
 static bool same_choice(const struct ldr_plugin_choice *a, const struct ldr_plugin_choice *b)
 {
     return a->table == b->table &&
-           (a->table == NULL || ldr_values_equal(a->params, b->params, ldr_param_count(a->table->params)));
+           (a->table == NULL || ldr_schema_equal(a->params, b->params, ldr_schema_count(a->table->params)));
 }
 
 /* ------------------------------------------------------------------------------------------------ creating */
@@ -115,8 +115,8 @@ static enum larder_status change(struct ldr_group_record *record, const struct l
     const struct ldr_group_settings *old = &record->settings;
     enum larder_status status = LARDER_OK;
     if (!same_choice(&settings->loader, &old->loader))
-        return ldr_fail(LARDER_UNSUPPORTED, "group %s: its loader cannot be changed while it runs; drop the group first",
-                        group->name);
+        return ldr_fail(LARDER_UNSUPPORTED,
+                        "group %s: its loader cannot be changed while it runs; drop the group first", group->name);
     if (!same_choice(&settings->eviction, &old->eviction))
         status = ldr_store_set_eviction(group->store, eviction_of(settings), settings->eviction.params);
     if (status == LARDER_OK && settings->max_bytes != old->max_bytes)
@@ -154,8 +154,9 @@ static enum larder_status put(struct larder_node *node, const char *name, struct
     struct ldr_errors errors = {0};
     struct ldr_group_settings settings;
     enum larder_status status;
-    if (arena == NULL || !ldr_settings_group(document.data, document.size, name, record != NULL ? &record->settings : NULL,
-                                             node->catalog, arena, &errors, &settings))
+    if (arena == NULL ||
+        !ldr_settings_group(document.data, document.size, name, record != NULL ? &record->settings : NULL,
+                            node->catalog, arena, &errors, &settings))
         status = errors.count != 0 ? ldr_fail(LARDER_INVALID, "%s", errors.first) : ldr_fail_memory();
     else if (record == NULL)
         status = ldr_node_create_group(node, &settings, false);

@@ -56,8 +56,8 @@ static enum larder_status host_members(const struct larder_discovery_host *host,
                                        const struct larder_member *members, size_t count)
 {
     struct larder_node *node = host->base.owner;
-    enum larder_status status =
-        ldr_cluster_set_members(node->context.cluster, node->epoch_base + epoch, members, count);
+    enum larder_status status = ldr_cluster_set_members(node->context.cluster, node->epoch_base + epoch, members,
+                                                        count);
     if (status != LARDER_OK)
         ldr_log(node->log, LARDER_LOG_WARN, "member list refused, the old one stays: %s", larder_last_error());
     return status;

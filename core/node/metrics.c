@@ -5,10 +5,10 @@
 
 /* Upper bounds of the histograms' buckets, ns: 1, 2.5, 5 a decade from 100 ns to 100 s. */
 static const uint64_t bounds[] = {
-    100,        250,        500,         1000,        2500,        5000,         10000,        25000,       50000,
-    100000,     250000,     500000,      1000000,     2500000,     5000000,      10000000,     25000000,    50000000,
-    100000000,  250000000,  500000000,   1000000000,  2500000000,  5000000000,   10000000000,  25000000000, 50000000000,
-    100000000000,
+    100,        250,        500,        1000,        2500,        5000,        10000,
+    25000,      50000,      100000,     250000,      500000,      1000000,     2500000,
+    5000000,    10000000,   25000000,   50000000,    100000000,   250000000,   500000000,
+    1000000000, 2500000000, 5000000000, 10000000000, 25000000000, 50000000000, 100000000000,
 };
 
 #define MAX_GROUPS_HINT 8
@@ -90,8 +90,8 @@ static void histogram(const struct ldr_group *group, const struct ldr_latency_st
         ldr_buffer_printf(text, "larder_%s_duration_seconds_bucket{group=\"%s\",le=\"%.9g\"} %llu\n", row->name,
                           group->name, (double)bounds[i] / 1e9,
                           (unsigned long long)ldr_histogram_below(source, bounds[i]));
-    ldr_buffer_printf(text, "larder_%s_duration_seconds_bucket{group=\"%s\",le=\"+Inf\"} %llu\n", row->name, group->name,
-                      (unsigned long long)latency.count);
+    ldr_buffer_printf(text, "larder_%s_duration_seconds_bucket{group=\"%s\",le=\"+Inf\"} %llu\n", row->name,
+                      group->name, (unsigned long long)latency.count);
     ldr_buffer_printf(text, "larder_%s_duration_seconds_sum{group=\"%s\"} %.9f\n", row->name, group->name,
                       (double)latency.sum_ns / 1e9);
     ldr_buffer_printf(text, "larder_%s_duration_seconds_count{group=\"%s\"} %llu\n", row->name, group->name,

@@ -8,7 +8,7 @@
 #include "core/base/fail.h"
 #include "core/base/runtime.h"
 
-#define TICK_MS 250
+#define TICK_MS      250
 #define EXPIRE_BATCH 10000 /* entries a group and tick: bounds how long the runtime's thread is kept */
 
 /* ------------------------------------------------------------------------------------------------ expiry */
@@ -245,7 +245,8 @@ void larder_node_close(struct larder_node *node)
     atomic_store_explicit(&node->closing, true, memory_order_release);
     wait_for_entrants(node);
     if (node->discovery != NULL)
-        ((const struct larder_discovery *)(const void *)node->settings->cluster.discovery.table)->close(node->discovery);
+        ((const struct larder_discovery *)(const void *)node->settings->cluster.discovery.table)
+            ->close(node->discovery);
     if (node->context.flights != NULL)
         ldr_flights_abort(node->context.flights);
     ldr_cluster_close(node->context.cluster);

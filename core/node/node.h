@@ -38,8 +38,8 @@ struct larder_node {
     bool owns_runtime;
     struct larder_host host; /* for loaders */
     struct larder_discovery_host discovery_host;
-    struct larder_member self;          /* this node, as discovery announces it */
-    struct larder_address *addresses;   /* of `self`: one a door */
+    struct larder_member self;        /* this node, as discovery announces it */
+    struct larder_address *addresses; /* of `self`: one a door */
     struct ldr_context context;
     struct ldr_registry *registry;
     struct ldr_group *transit; /* a gateway's; else NULL */

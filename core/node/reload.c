@@ -1,14 +1,15 @@
 /* Takes over from a new configuration what can be changed while a node runs. */
 #include <stdlib.h>
 
+#include "core/base/bytes.h"
 #include "core/base/fail.h"
-#include "core/config/values.h"
 #include "core/node/node.h"
 
 static void warn_fixed(struct larder_node *node, bool differs, const char *what)
 {
     if (differs)
-        ldr_log(node->log, LARDER_LOG_WARN, "reload: %s cannot be changed while the node runs; the old value stays", what);
+        ldr_log(node->log, LARDER_LOG_WARN, "reload: %s cannot be changed while the node runs; the old value stays",
+                what);
 }
 
 static bool same_transports(const struct ldr_settings *a, const struct ldr_settings *b)
@@ -17,8 +18,8 @@ static bool same_transports(const struct ldr_settings *a, const struct ldr_setti
         return false;
     for (size_t i = 0; i < a->transport_count; i++)
         if (a->transports[i].table != b->transports[i].table ||
-            !ldr_values_equal(a->transports[i].params, b->transports[i].params,
-                              ldr_param_count(a->transports[i].table->params)))
+            !ldr_schema_equal(a->transports[i].params, b->transports[i].params,
+                              ldr_schema_count(a->transports[i].table->params)))
             return false;
     return true;
 }

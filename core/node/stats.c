@@ -3,8 +3,14 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define COUNTER(field, text) {#field, offsetof(struct larder_group_stats, field), false, text}
-#define GAUGE(field, text) {#field, offsetof(struct larder_group_stats, field), true, text}
+#define COUNTER(field, text)                                                                                           \
+    {                                                                                                                  \
+#field, offsetof(struct larder_group_stats, field), false, text                                                \
+    }
+#define GAUGE(field, text)                                                                                             \
+    {                                                                                                                  \
+#field, offsetof(struct larder_group_stats, field), true, text                                                 \
+    }
 const struct ldr_stat ldr_group_stat_table[] = {
     COUNTER(gets, "Gets that named the group at this node"),
     COUNTER(hits, "Gets answered from this node's store"),
@@ -20,6 +26,7 @@ const struct ldr_stat ldr_group_stat_table[] = {
     COUNTER(expirations, "Entries removed because their time had passed"),
     COUNTER(evictions, "Entries removed to make room"),
     COUNTER(evictions_unexpired, "Evictions of entries whose time had not passed"),
+    COUNTER(policy_faults, "Answers of the eviction module that made no sense"),
     GAUGE(entries, "Entries in the store"),
     GAUGE(bytes_used, "Bytes the group holds, bookkeeping included"),
     GAUGE(bytes_limit, "The budget, max_bytes"),
@@ -29,8 +36,10 @@ const struct ldr_stat ldr_group_stat_table[] = {
 #undef COUNTER
 #undef GAUGE
 
-#define LATENCY(field, text)                                                                                         \
-    {#field, offsetof(struct larder_group_stats, field), offsetof(struct ldr_group, field##_latency), text}
+#define LATENCY(field, text)                                                                                           \
+    {                                                                                                                  \
+#field, offsetof(struct larder_group_stats, field), offsetof(struct ldr_group, field##_latency), text          \
+    }
 const struct ldr_latency_stat ldr_latency_table[] = {
     LATENCY(get, "Time of a get, loads and peer calls included"),
     LATENCY(set, "Time of a set, peer calls included"),
@@ -40,8 +49,14 @@ const struct ldr_latency_stat ldr_latency_table[] = {
 };
 #undef LATENCY
 
-#define COUNTER(field, text) {#field, offsetof(struct ldr_node_stats, field), false, text}
-#define GAUGE(field, text) {#field, offsetof(struct ldr_node_stats, field), true, text}
+#define COUNTER(field, text)                                                                                           \
+    {                                                                                                                  \
+#field, offsetof(struct ldr_node_stats, field), false, text                                                    \
+    }
+#define GAUGE(field, text)                                                                                             \
+    {                                                                                                                  \
+#field, offsetof(struct ldr_node_stats, field), true, text                                                     \
+    }
 const struct ldr_stat ldr_node_stat_table[] = {
     COUNTER(peer_requests, "Attempts of requests sent to peers"),
     COUNTER(peer_probes, "Pings sent to peers"),

@@ -29,7 +29,8 @@ extern const struct ldr_latency_stat ldr_latency_table[]; /* ends with a NULL na
 
 /* A node's own numbers. */
 struct ldr_node_stats {
-    uint64_t peer_requests, peer_probes, peer_failures, peer_retries, peer_suspended, forwarded_refused, ring_mismatches;
+    uint64_t peer_requests, peer_probes, peer_failures, peer_retries, peer_suspended, forwarded_refused,
+        ring_mismatches;
     uint64_t ring_epoch, members;
     uint64_t connections, connections_accepted, connections_refused, requests_refused;
     uint64_t loads_waiting;
@@ -53,7 +54,8 @@ void ldr_group_stats_add(struct larder_group_stats *sum, const struct larder_gro
 json_t *ldr_document_node(struct larder_node *node);    /* STATS */
 json_t *ldr_document_cluster(struct larder_node *node); /* CLUSTER */
 json_t *ldr_document_groups(struct larder_node *node);  /* GROUP_LIST */
-json_t *ldr_document_group(struct larder_node *node, struct larder_slice name); /* GROUP_GET; NULL also: no such group */
+json_t *ldr_document_group(struct larder_node *node,
+                           struct larder_slice name); /* GROUP_GET; NULL also: no such group */
 
 /* Everything in Prometheus' text format. */
 void ldr_node_metrics(struct larder_node *node, struct ldr_buffer *text);

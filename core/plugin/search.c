@@ -38,42 +38,56 @@ static enum larder_status add_environment(struct ldr_search *search)
     return status;
 }
 
+/* As realpath(), but what cannot be resolved for other reasons than memory is NULL and no failure. */
+static enum larder_status resolve(const char *path, char **resolved)
+{
+    *resolved = realpath(path, NULL);
+    return *resolved == NULL && errno == ENOMEM ? ldr_fail_memory() : LARDER_OK;
+}
+
 /* The directory of the shared object or program that this code is in, without links; NULL when it cannot be told. */
-static char *own_directory(void)
+static enum larder_status find_own(char **directory)
 {
     static const char anchor = 0;
     Dl_info info;
     struct link_map *map = NULL;
+    *directory = NULL;
     if (dladdr1(&anchor, &info, (void **)&map, RTLD_DL_LINKMAP) == 0 || map == NULL)
-        return NULL;
+        return LARDER_OK;
     /* The program itself has no name there, and what dladdr says instead is argv[0]. */
-    char *path = realpath(map->l_name[0] != '\0' ? map->l_name : "/proc/self/exe", NULL);
-    if (path != NULL)
-        *strrchr(path, '/') = '\0';
-    return path;
+    enum larder_status status = resolve(map->l_name[0] != '\0' ? map->l_name : "/proc/self/exe", directory);
+    if (*directory != NULL)
+        *strrchr(*directory, '/') = '\0';
+    return status;
 }
 
-static bool is_directory(const char *path)
+/* DIRECTORY/SUB without links when that is a directory; else *found is NULL. */
+static enum larder_status find_beside(const char *directory, const char *sub, char **found)
 {
-    struct stat found;
-    return stat(path, &found) == 0 && S_ISDIR(found.st_mode);
+    struct stat stats;
+    *found = NULL;
+    char *candidate = ldr_search_join(directory, NULL, sub);
+    if (candidate == NULL)
+        return LARDER_NO_MEMORY;
+    enum larder_status status = LARDER_OK;
+    if (stat(candidate, &stats) == 0 && S_ISDIR(stats.st_mode))
+        status = resolve(candidate, found);
+    free(candidate);
+    return status;
 }
 
 /* Beside an installed library, beside the one of a build tree, or else where this build would install. */
 static enum larder_status add_default(struct ldr_search *search)
 {
-    static const char *const beside[] = {"larder/plugins", "../plugins"};
-    enum larder_status status = LARDER_OK;
-    char *own = own_directory();
-    char *found = NULL;
-    for (size_t i = 0; own != NULL && found == NULL && i < sizeof beside / sizeof *beside; i++) {
-        char *candidate = ldr_search_join(own, NULL, beside[i]);
-        if (candidate != NULL && is_directory(candidate))
-            found = realpath(candidate, NULL);
-        free(candidate);
-    }
+    char *own, *found = NULL;
+    enum larder_status status = find_own(&own);
+    if (own != NULL)
+        status = find_beside(own, "larder/plugins", &found);
+    if (own != NULL && found == NULL && status == LARDER_OK)
+        status = find_beside(own, "../plugins", &found);
     const char *directory = found != NULL ? found : LARDER_PLUGIN_DIRECTORY;
-    status = add(search, directory, strlen(directory));
+    if (status == LARDER_OK)
+        status = add(search, directory, strlen(directory));
     free(found);
     free(own);
     return status;

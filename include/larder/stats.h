@@ -34,6 +34,7 @@ struct larder_group_stats {
     uint64_t expirations;         /* entries removed because their time had passed */
     uint64_t evictions;           /* entries removed to make room */
     uint64_t evictions_unexpired; /* those of them whose time had not passed */
+    uint64_t policy_faults;       /* answers of the eviction module that made no sense */
     uint64_t entries;             /* gauge: entries in the store now */
     uint64_t bytes_used;          /* gauge: bytes the group holds now, all of its bookkeeping included */
     uint64_t bytes_limit;         /* gauge: the budget, max_bytes */

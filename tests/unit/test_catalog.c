@@ -134,13 +134,15 @@ static void many_threads_find_the_same_table(void **state)
 
 /* ------------------------------------------------------------------------------------------------ lists */
 
-/* Writes a line for each module, "eviction/good FILE" or "!FILE: reason"; those of the build tree are left out. */
+/* Writes a line for each module, "eviction/good FILE" or "!FILE: reason"; those of the build are left out. */
 static void note(void *arg, const struct larder_plugin_info *info)
 {
     char *text = arg;
     size_t used = strlen(text);
     if (strncmp(info->path, TEST_PLUGINS, strlen(TEST_PLUGINS)) == 0)
         return;
+    if (info->path[0] == '\0' && strcmp(info->head->name, "mine") != 0)
+        return; /* linked in by a static build */
     if (info->head != NULL)
         snprintf(text + used, 4096 - used, "%s/%s %s\n",
                  larder_plugin_kind_name((enum larder_plugin_kind)info->head->kind), info->head->name, info->path);
@@ -150,7 +152,7 @@ static void note(void *arg, const struct larder_plugin_info *info)
 
 static void the_list_is_what_can_be_found(void **state)
 {
-    char text[4096] = "", wanted[4096];
+    char text[4096] = "", wanted[8 * PATH_MAX];
     const char *root = scratch_path(state);
     const char *first = make_directory(state, "first"), *second = make_directory(state, "second");
     make_directory(state, "first/eviction");
@@ -195,7 +197,7 @@ static void count_crc32(void *arg, const struct larder_plugin_info *info)
 
 static void a_configuration_lists_its_modules(void **state)
 {
-    char text[4096] = "", wanted[4096];
+    char text[4096] = "", wanted[8 * PATH_MAX];
     unsigned count = 0;
     assert_int_equal(larder_plugins_each(NULL, count_crc32, &count), LARDER_OK);
     assert_int_equal(count, 1);

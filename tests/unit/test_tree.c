@@ -132,8 +132,8 @@ static void bad_syntax_is_refused(void **state)
     (void)state;
     assert_refused("a: 1\n b: 2\n", "file:2:3: mapping values are not allowed in this context");
     assert_refused("a:\n\tb: 1\n", "file:2:1: got a tab, wanted spaces");
-    assert_refused("a: [1, 2\n", "file:2:1: did not find expected ',' or ']' while parsing a flow sequence");
-    assert_refused("a: \"b\n", "file:2:1: found unexpected end of stream while scanning a quoted scalar");
+    assert_refused("a: [1, 2\n", "file:1:4: did not find expected ',' or ']' while parsing a flow sequence");
+    assert_refused("a: \"b\n", "file:1:4: found unexpected end of stream while scanning a quoted scalar");
 }
 
 static void bad_bytes_are_refused(void **state)
@@ -297,7 +297,7 @@ static void senseless_settings_are_refused(void **state)
     assert_unset(tree, "node.name.first=x",
                  "--set: node.name.first: got a key of the text \"a\", wanted a mapping or a list there");
     assert_unset(tree, "node.name=[1",
-                 "--set: node.name: value:2:1: did not find expected ',' or ']' while parsing a flow sequence");
+                 "--set: node.name: value:1:1: did not find expected ',' or ']' while parsing a flow sequence");
     assert_unset(tree, "node.name={a: 1, a: 2}",
                  "--set: node.name: value:1:8: a: duplicate key, first given in line 1");
     ldr_tree_free(tree);

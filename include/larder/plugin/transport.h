@@ -27,10 +27,10 @@ struct larder_transport_host {
 };
 
 struct larder_transport_stats {
-    uint64_t connections;          /* gauge: open now, from clients and peers */
-    uint64_t connections_accepted; /* since the start */
-    uint64_t connections_refused;  /* over the limit, or no file descriptor was free */
-    uint64_t requests_refused;     /* malformed or over a limit: answered by the transport itself */
+    uint64_t connections;                   /* gauge: open now, from clients and peers */
+    uint64_t connections_accepted;          /* since the start */
+    uint64_t connections_refused;           /* over the limit, or no file descriptor was free */
+    uint64_t requests_refused;              /* malformed or over a limit: answered by the transport itself */
     uint64_t requests[LARDER_STATUS_COUNT]; /* answered, by status */
 };
 

@@ -1,0 +1,364 @@
+/* Single load, deadlines and writes that overtake: a node of this process with loaders that fail, hang or are slow. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "larder/larder.h"
+
+/* What the loader does; a gate holds it until the test opens it. */
+struct origin {
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+    bool open;
+    int inside; /* calls that stand at the gate */
+    _Atomic int calls;
+    enum larder_status status;
+    char value[64];
+    int64_t ttl_ms;
+};
+
+static enum larder_status load(void *arg, const void *key, size_t key_size, uint64_t timeout_ms,
+                               struct larder_loaded *loaded)
+{
+    struct origin *origin = arg;
+    (void)key;
+    (void)key_size;
+    (void)timeout_ms;
+    atomic_fetch_add(&origin->calls, 1);
+    pthread_mutex_lock(&origin->lock);
+    char value[64];
+    memcpy(value, origin->value, sizeof value); /* what the origin holds when it is asked */
+    enum larder_status status = origin->status;
+    origin->inside++;
+    pthread_cond_broadcast(&origin->change);
+    while (!origin->open)
+        pthread_cond_wait(&origin->change, &origin->lock);
+    origin->inside--;
+    pthread_mutex_unlock(&origin->lock);
+    if (status != LARDER_OK)
+        return status;
+    return larder_loaded_set(loaded, value, strlen(value), origin->ttl_ms);
+}
+
+static void set_gate(struct origin *origin, bool open)
+{
+    pthread_mutex_lock(&origin->lock);
+    origin->open = open;
+    pthread_cond_broadcast(&origin->change);
+    pthread_mutex_unlock(&origin->lock);
+}
+
+static void wait_inside(struct origin *origin, int count)
+{
+    pthread_mutex_lock(&origin->lock);
+    while (origin->inside < count)
+        pthread_cond_wait(&origin->change, &origin->lock);
+    pthread_mutex_unlock(&origin->lock);
+}
+
+struct fixture {
+    struct origin origin;
+    struct larder_node *node;
+    struct larder_group *group;
+};
+
+static void set_up(struct fixture *fixture, const struct larder_group_options *options)
+{
+    *fixture = (struct fixture){.origin = {.lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER}};
+    strcpy(fixture->origin.value, "630");
+    fixture->origin.open = true;
+    fixture->node = larder_node_open(NULL);
+    assert_non_null(fixture->node);
+    struct larder_group_options own = *options;
+    own.load = load;
+    own.load_arg = &fixture->origin;
+    fixture->group = larder_group_open(fixture->node, "g", &own);
+    assert_non_null(fixture->group);
+}
+
+static void tear_down(struct fixture *fixture)
+{
+    set_gate(&fixture->origin, true);
+    larder_group_close(fixture->group);
+    larder_node_close(fixture->node);
+}
+
+/* ------------------------------------------------------------------------------------------------ callers */
+
+struct caller {
+    struct fixture *fixture;
+    pthread_t thread;
+    uint64_t timeout_ms;
+    enum larder_status status;
+    char value[64];
+};
+
+static void *get_tom(void *arg)
+{
+    struct caller *caller = arg;
+    size_t size = 0;
+    caller->status = larder_get_copy(caller->fixture->group, "Tom", 3, caller->timeout_ms, caller->value,
+                                     sizeof caller->value - 1, &size);
+    caller->value[size] = '\0';
+    return NULL;
+}
+
+static void start(struct caller *caller, struct fixture *fixture, uint64_t timeout_ms)
+{
+    *caller = (struct caller){.fixture = fixture, .timeout_ms = timeout_ms};
+    assert_int_equal(pthread_create(&caller->thread, NULL, get_tom, caller), 0);
+}
+
+static uint64_t deduplicated(struct fixture *fixture)
+{
+    struct larder_group_stats stats;
+    assert_int_equal(larder_group_stats(fixture->group, &stats), LARDER_OK);
+    return stats.loads_deduplicated;
+}
+
+static void wait_deduplicated(struct fixture *fixture, uint64_t count)
+{
+    while (deduplicated(fixture) < count)
+        sched_yield();
+}
+
+/* ------------------------------------------------------------------------------------------------ tests */
+
+static void many_callers_one_load(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture, &(struct larder_group_options){0});
+    set_gate(&fixture.origin, false);
+    struct caller callers[16];
+    for (size_t i = 0; i < 16; i++)
+        start(&callers[i], &fixture, 30000);
+    wait_deduplicated(&fixture, 15);
+    set_gate(&fixture.origin, true);
+    for (size_t i = 0; i < 16; i++) {
+        pthread_join(callers[i].thread, NULL);
+        assert_int_equal(callers[i].status, LARDER_OK);
+        assert_string_equal(callers[i].value, "630");
+    }
+    assert_int_equal(fixture.origin.calls, 1);
+    tear_down(&fixture);
+}
+
+static void fault_22_a_failing_load_fails_all_and_poisons_nothing(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture, &(struct larder_group_options){0});
+    set_gate(&fixture.origin, false);
+    fixture.origin.status = LARDER_LOAD_FAILED;
+    struct caller callers[4];
+    for (size_t i = 0; i < 4; i++)
+        start(&callers[i], &fixture, 30000);
+    wait_deduplicated(&fixture, 3);
+    set_gate(&fixture.origin, true);
+    for (size_t i = 0; i < 4; i++) {
+        pthread_join(callers[i].thread, NULL);
+        assert_int_equal(callers[i].status, LARDER_LOAD_FAILED);
+    }
+    fixture.origin.status = LARDER_OK;
+    struct caller again = {.fixture = &fixture};
+    get_tom(&again);
+    assert_int_equal(again.status, LARDER_OK);
+    tear_down(&fixture);
+}
+
+static void fault_22_a_caller_that_gives_up_leaves_the_others(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture, &(struct larder_group_options){0});
+    set_gate(&fixture.origin, false);
+    struct caller first, second;
+    start(&first, &fixture, 20);
+    wait_inside(&fixture.origin, 1);
+    start(&second, &fixture, 30000);
+    wait_deduplicated(&fixture, 1);
+    pthread_join(first.thread, NULL);
+    assert_int_equal(first.status, LARDER_DEADLINE);
+    set_gate(&fixture.origin, true);
+    pthread_join(second.thread, NULL);
+    assert_int_equal(second.status, LARDER_OK);
+    assert_int_equal(fixture.origin.calls, 1);
+    tear_down(&fixture);
+}
+
+static void fault_22_a_hanging_loader_hangs_nobody(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture, &(struct larder_group_options){.load_timeout_ms = 30});
+    set_gate(&fixture.origin, false);
+    struct caller caller = {.fixture = &fixture, .timeout_ms = 30000};
+    get_tom(&caller);
+    assert_int_equal(caller.status, LARDER_DEADLINE);
+    /* The next caller is not tied to the load that hangs: it has a load of its own. */
+    start(&caller, &fixture, 30000);
+    while (fixture.origin.calls < 2)
+        sched_yield();
+    set_gate(&fixture.origin, true);
+    pthread_join(caller.thread, NULL);
+    assert_true(caller.status == LARDER_OK || caller.status == LARDER_DEADLINE);
+    get_tom(&caller);
+    assert_int_equal(caller.status, LARDER_OK);
+    tear_down(&fixture);
+}
+
+static void fault_23_the_store_is_looked_at_again_inside_the_flight(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture, &(struct larder_group_options){0});
+    /* Rounds of racing gets: a caller that missed just before the value was stored must not load again. */
+    for (int round = 1; round <= 200; round++) {
+        struct caller callers[4];
+        for (size_t i = 0; i < 4; i++)
+            start(&callers[i], &fixture, 30000);
+        for (size_t i = 0; i < 4; i++)
+            pthread_join(callers[i].thread, NULL);
+        assert_int_equal(fixture.origin.calls, round);
+        assert_int_equal(larder_delete(fixture.group, "Tom", 3, 0), LARDER_OK);
+    }
+    tear_down(&fixture);
+}
+
+static void a_write_overtakes_a_load(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture, &(struct larder_group_options){0});
+    set_gate(&fixture.origin, false);
+    struct caller caller;
+    start(&caller, &fixture, 30000);
+    wait_inside(&fixture.origin, 1);
+    assert_int_equal(larder_set(fixture.group, "Tom", 3, "700", 3, 0, 0), LARDER_OK);
+    set_gate(&fixture.origin, true);
+    pthread_join(caller.thread, NULL);
+    struct caller after = {.fixture = &fixture};
+    get_tom(&after);
+    assert_string_equal(after.value, "700");
+    tear_down(&fixture);
+}
+
+static void a_delete_overtakes_a_load(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture, &(struct larder_group_options){0});
+    set_gate(&fixture.origin, false);
+    struct caller before, after;
+    start(&before, &fixture, 30000);
+    wait_inside(&fixture.origin, 1);
+    assert_int_equal(larder_delete(fixture.group, "Tom", 3, 0), LARDER_NOT_FOUND);
+    strcpy(fixture.origin.value, "640"); /* the origin changed, which is why the key was deleted */
+    start(&after, &fixture, 30000);
+    wait_inside(&fixture.origin, 2);
+    set_gate(&fixture.origin, true);
+    pthread_join(before.thread, NULL);
+    pthread_join(after.thread, NULL);
+    assert_string_equal(after.value, "640");
+    get_tom(&after);
+    assert_string_equal(after.value, "640");
+    tear_down(&fixture);
+}
+
+static void not_found_is_remembered_for_its_time(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture, &(struct larder_group_options){.negative_ttl_ms = 60000});
+    fixture.origin.status = LARDER_NOT_FOUND;
+    struct caller caller = {.fixture = &fixture};
+    for (int i = 0; i < 3; i++) {
+        get_tom(&caller);
+        assert_int_equal(caller.status, LARDER_NOT_FOUND);
+    }
+    assert_int_equal(fixture.origin.calls, 1);
+    struct larder_group_stats stats;
+    larder_group_stats(fixture.group, &stats);
+    assert_int_equal(stats.negative_hits, 2);
+    assert_int_equal(larder_set(fixture.group, "Tom", 3, "1", 1, 0, 0), LARDER_OK);
+    get_tom(&caller);
+    assert_string_equal(caller.value, "1");
+    tear_down(&fixture);
+}
+
+static void fault_25_dropping_a_group_under_load_ends(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture, &(struct larder_group_options){0});
+    set_gate(&fixture.origin, false);
+    struct caller caller;
+    start(&caller, &fixture, 30000);
+    wait_inside(&fixture.origin, 1);
+    assert_int_equal(larder_group_drop(fixture.node, "g"), LARDER_OK);
+    struct caller after = {.fixture = &fixture};
+    get_tom(&after);
+    assert_int_equal(after.status, LARDER_NO_GROUP);
+    set_gate(&fixture.origin, true);
+    pthread_join(caller.thread, NULL);
+    assert_int_equal(caller.status, LARDER_OK);
+    assert_int_equal(larder_group_drop(fixture.node, "g"), LARDER_NO_GROUP);
+    tear_down(&fixture);
+}
+
+static void *close_node(void *node)
+{
+    larder_node_close(node);
+    return NULL;
+}
+
+static void closing_a_node_answers_who_waits(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture, &(struct larder_group_options){0});
+    set_gate(&fixture.origin, false);
+    struct caller caller;
+    start(&caller, &fixture, 30000);
+    wait_inside(&fixture.origin, 1);
+    struct larder_value *held;
+    assert_int_equal(larder_set(fixture.group, "held", 4, "value", 5, 0, 0), LARDER_OK);
+    assert_int_equal(larder_get(fixture.group, "held", 4, 0, &held), LARDER_OK);
+    /* The gate opens only once the caller was answered: close() must not wait for the loader to do that. */
+    pthread_t closer;
+    assert_int_equal(pthread_create(&closer, NULL, close_node, fixture.node), 0);
+    pthread_join(caller.thread, NULL);
+    assert_int_equal(caller.status, LARDER_UNAVAILABLE);
+    set_gate(&fixture.origin, true);
+    pthread_join(closer, NULL);
+    assert_int_equal(larder_set(fixture.group, "k", 1, "v", 1, 0, 0), LARDER_UNAVAILABLE);
+    assert_memory_equal(larder_value_data(held), "value", 5);
+    larder_value_release(held);
+    larder_group_close(fixture.group);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(many_callers_one_load),
+        cmocka_unit_test(fault_22_a_failing_load_fails_all_and_poisons_nothing),
+        cmocka_unit_test(fault_22_a_caller_that_gives_up_leaves_the_others),
+        cmocka_unit_test(fault_22_a_hanging_loader_hangs_nobody),
+        cmocka_unit_test(fault_23_the_store_is_looked_at_again_inside_the_flight),
+        cmocka_unit_test(a_write_overtakes_a_load),
+        cmocka_unit_test(a_delete_overtakes_a_load),
+        cmocka_unit_test(not_found_is_remembered_for_its_time),
+        cmocka_unit_test(fault_25_dropping_a_group_under_load_ends),
+        cmocka_unit_test(closing_a_node_answers_who_waits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
