@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -16,6 +17,7 @@ struct tp_loop {
     int wake_fd;
     _Atomic(pthread_t) thread;
     _Atomic(struct tp_task *) posted; /* newest first */
+    atomic_uint posting;              /* threads inside tp_loop_post() */
     atomic_bool stopping;
 };
 
@@ -43,6 +45,9 @@ static void wake(struct tp_loop *loop)
 
 void tp_loop_post(struct tp_loop *loop, struct tp_task *task)
 {
+    /* The task may have run, and brought about the loop's end, before this thread has left. Relaxed: whoever sees the task
+       sees this too. */
+    atomic_fetch_add_explicit(&loop->posting, 1, memory_order_relaxed);
     struct tp_task *head = atomic_load_explicit(&loop->posted, memory_order_relaxed);
     /* Release: what the poster wrote before is seen by the task. */
     do
@@ -52,6 +57,8 @@ void tp_loop_post(struct tp_loop *loop, struct tp_task *task)
     /* Only the one who fills the empty stack needs to wake: the thread takes everything at once. */
     if (head == NULL)
         wake(loop);
+    /* Release: all that was touched here was touched before the loop is freed. */
+    atomic_fetch_sub_explicit(&loop->posting, 1, memory_order_release);
 }
 
 /* Runs what has been posted so far. False: there was nothing. */
@@ -104,7 +111,9 @@ static struct event_base *new_base(void)
     if (config == NULL)
         return NULL;
     struct event_base *base = NULL;
-    int flags = EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST | EVENT_BASE_FLAG_IGNORE_ENV;
+    /* No EPOLL_USE_CHANGELIST: it would remove a socket from epoll after it was closed, when its number may already stand
+       for a socket of another thread. */
+    int flags = EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV;
     if (event_config_set_flag(config, flags) == 0 && event_config_require_features(config, EV_FEATURE_ET) == 0)
         base = event_base_new_with_config(config);
     event_config_free(config);
@@ -169,6 +178,8 @@ void tp_loop_close(struct tp_loop *loop)
     atomic_store_explicit(&loop->stopping, true, memory_order_release);
     wake(loop);
     pthread_join(atomic_load_explicit(&loop->thread, memory_order_relaxed), NULL);
+    while (atomic_load_explicit(&loop->posting, memory_order_acquire) > 0)
+        sched_yield();
     event_free(loop->wake);
     event_base_free(loop->base);
     close(loop->wake_fd);

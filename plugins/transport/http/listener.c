@@ -5,17 +5,25 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define BACKLOG 4096
 
+/* getaddrinfo() would cut a number that is too large. */
+static bool is_port(const char *text)
+{
+    size_t size = strlen(text);
+    return size >= 1 && size <= 5 && strspn(text, "0123456789") == size && strtoul(text, NULL, 10) <= 65535;
+}
+
 /* Splits HOST:PORT. The host may be empty, and loses its brackets. False: it is none. */
 static bool split(const char *text, char *name, size_t name_capacity, const char **port)
 {
     const char *colon = strrchr(text, ':');
-    if (colon == NULL || colon[1] == '\0' || strspn(colon + 1, "0123456789") != strlen(colon + 1))
+    if (colon == NULL || !is_port(colon + 1))
         return false;
     size_t size = (size_t)(colon - text);
     if (size > 0 && text[0] == '[') {

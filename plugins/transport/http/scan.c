@@ -43,13 +43,16 @@ static enum http_scan_result scan_lines(struct http_scan *scan, const struct htt
             scan->at = lf + 1;
             return result;
         }
+        if (scan->lines == 0 && !trailer) {
+            if (lf + 1 > limits->request_line)
+                return HTTP_SCAN_LONG_LINE;
+            scan->first = lf + 1;
+        }
+        scan->lines++;
+        scan->line = scan->at = lf + 1;
         result = check_size(scan, limits, lf + 1, trailer);
         if (result != HTTP_SCAN_MORE)
             return result;
-        if (scan->lines == 0 && !trailer)
-            scan->first = lf + 1;
-        scan->lines++;
-        scan->line = scan->at = lf + 1;
     }
 }
 

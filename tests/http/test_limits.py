@@ -1,0 +1,220 @@
+"""Sizes, counts, times and descriptors: everything is bounded, and going over a bound has one clear answer."""
+
+import resource
+import socket
+import time
+import unittest
+
+from server import KEYS, Case, Closed, Connection, Host, needs_host, request, wait_until
+
+
+class Sizes(Case):
+    def refused(self, data, status):
+        with self.connect() as connection:
+            try:
+                connection.send(data)
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+            answer = connection.response()
+            self.assert_problem(answer, status)
+            self.assertEqual(connection.closed(), b"")
+
+    def test_request_line(self):
+        self.refused("GET /" + "x" * (1 << 20), 414)
+        self.refused("GET /" + "x" * (256 * 1024) + " HTTP/1.1\r\nHost: a\r\n\r\n", 414)
+        self.assertEqual(self.ask("GET", "/" + "x" * (255 * 1024)).status, 404)
+
+    def test_header_bytes(self):
+        self.refused("GET / HTTP/1.1\r\nHost: a\r\nX: " + "x" * (1 << 20), 431)
+        self.refused("GET / HTTP/1.1\r\nHost: a\r\nX: " + " " * (1 << 20), 431)
+        self.refused("GET / HTTP/1.1\r\nHost: a\r\nX: " + "x" * 16384 + "\r\n\r\n", 431)
+        self.assertEqual(self.ask("GET", "/health", X="x" * 16000).status, 200)
+
+    def test_headers(self):
+        self.refused("GET / HTTP/1.1\r\nHost: a\r\n" + "".join(f"X{i}: y\r\n" for i in range(1000)) + "\r\n", 431)
+        self.refused("GET / HTTP/1.1\r\nHost: a\r\n" + "X: y\r\n" * 100 + "\r\n", 431)
+        with self.connect() as connection:
+            connection.send("GET /health HTTP/1.1\r\nHost: a\r\n" + "X: y\r\n" * 99 + "\r\n")
+            self.assertEqual(connection.response().status, 200)
+
+    def test_endless_headers(self):
+        with self.connect() as connection:
+            connection.send("GET /health HTTP/1.1\r\nHost: a\r\n")
+            with self.assertRaises((BrokenPipeError, ConnectionResetError, Closed)):
+                while True:
+                    connection.send("X: y\r\n" * 1000)
+
+    def test_endless_chunk_extension(self):
+        head = f"PUT {KEYS}x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        self.refused(head + "1;" + "x" * (1 << 20), 400)
+        self.refused(head + "0" * (1 << 20), 400)
+        self.refused(head + "0\r\n" + "X: y\r\n" * 1000, 400)
+        self.refused(head + "0\r\nX: " + "y" * (1 << 20), 400)
+
+    @needs_host
+    def test_value_limit(self):
+        limit = 8 << 20
+        with self.connect() as connection:
+            self.assertIn(connection.ask("PUT", KEYS + "limit", b"x" * limit).status, (201, 204))
+        head = f"PUT {KEYS}limit2 HTTP/1.1\r\nHost: a\r\n"
+        for length in (limit + 1, 1 << 31, (1 << 63) - 1, (1 << 64) - 1):
+            self.refused(head + f"Content-Length: {length}\r\n\r\n", 413)
+            self.refused(head + f"Content-Length: {length}\r\nExpect: 100-continue\r\n\r\n", 413)
+            self.refused(head + f"Transfer-Encoding: chunked\r\n\r\n{length:x}\r\n", 413)
+        body = b"".join(b"%x\r\n%s\r\n" % (65536, b"x" * 65536) for _ in range(129))
+        self.refused(head.encode() + b"Transfer-Encoding: chunked\r\n\r\n" + body, 413)
+        self.assertEqual(self.ask("GET", KEYS + "limit2").status, 404)
+
+    @needs_host
+    def test_what_is_announced_is_not_allocated(self):
+        connections = [self.connect() for _ in range(200)]
+        for connection in connections:
+            connection.send(f"PUT {KEYS}claim HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\nx")
+        wait_until(lambda: self.host.stats()["connections"] >= 200, "200 connections")
+        with open(f"/proc/{self.host.process.pid}/statm") as statm:
+            resident = int(statm.read().split()[1]) * resource.getpagesize()
+        self.assertLess(resident, 900 << 20)
+
+
+@needs_host
+class Times(Case):
+    PARAMETERS = "workers: 2, header_timeout: 100ms, body_timeout: 150ms, idle_timeout: 200ms"
+
+    def test_idle(self):
+        with self.connect() as connection:
+            self.assertEqual(connection.closed(), b"")
+        with self.connect() as connection:
+            self.assertEqual(connection.ask("GET", "/health").status, 200)
+            self.assertEqual(connection.closed(), b"")
+
+    def test_slow_header(self):
+        with self.connect() as connection:
+            answer = None
+            connection.send("GET / HTTP/1.1\r\nX: ")
+            connection.socket.settimeout(0.02)
+            end = time.monotonic() + 30
+            while answer is None and time.monotonic() < end:
+                try:
+                    answer = connection.response()
+                except TimeoutError:
+                    connection.send("x")
+            self.assert_problem(answer, 408)
+
+    def test_slow_body(self):
+        for framing, first in (("Content-Length: 100000", "x"), ("Transfer-Encoding: chunked", "5\r\nx")):
+            with self.connect() as connection:
+                connection.send(f"PUT {KEYS}slow HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n{first}")
+                self.assert_problem(connection.response(), 408)
+                self.assertEqual(connection.closed(), b"")
+        self.assertEqual(self.ask("GET", KEYS + "slow").status, 404)
+
+    def test_a_slow_answer_is_no_idleness(self):
+        with self.connect() as connection:
+            self.assertEqual(connection.ask("GET", KEYS + "slow:600:x").status, 404)
+
+    def test_a_client_that_does_not_read(self):
+        connection = self.connect(receive_buffer=4096)
+        connection.send(request("GET", KEYS + "big:8000000") * 20)
+        wait_until(lambda: self.host.stats()["connections"] == 0, "the connection is closed")
+        self.assertEqual(self.host.stats()["pins"], 0)
+
+
+@needs_host
+class Readers(Case):
+    PARAMETERS = "workers: 1, idle_timeout: 60s"
+
+    def test_output_is_bounded(self):
+        """A client that asks for much and reads nothing does not make the server collect answers without an end."""
+        connection = self.connect(receive_buffer=4096)
+        connection.socket.settimeout(0.5)
+        answered = 0
+        try:
+            for _ in range(2000):
+                connection.send(request("GET", KEYS + "big:100000"))
+        except TimeoutError:
+            pass
+        self.assertLess(self.host.stats()["submitted"], 500)
+        self.assertEqual(self.ask("GET", "/health").status, 200)
+        connection.socket.settimeout(30)
+        for answered in range(100):
+            self.assertEqual(len(connection.response().body), 100000)
+        connection.socket.close()
+        wait_until(lambda: self.host.stats()["connections"] == 0, "the connection is closed")
+        self.assertEqual(self.host.stats()["pins"], 0)
+
+    def test_a_slow_reader_gets_everything(self):
+        connection = self.connect(receive_buffer=4096)
+        connection.send(request("GET", KEYS + "big:3000000") + request("GET", KEYS + "big:10"))
+        body = connection.response().body
+        self.assertEqual(body, (b"abcdefghijklmnopqrstuvwxyz" * 115385)[:3000000])
+        self.assertEqual(connection.response().body, b"abcdefghij")
+
+
+@needs_host
+class Connections(Case):
+    PARAMETERS = "workers: 2, max_connections: 10"
+
+    def test_too_many(self):
+        connections = [self.connect() for _ in range(10)]
+        for connection in connections:
+            self.assertEqual(connection.ask("GET", "/health").status, 200)
+        before = self.host.stats()["refused"]
+        for _ in range(5):
+            with self.connect() as connection:
+                answer = connection.response()
+                self.assert_problem(answer, 503)
+                self.assertEqual(connection.closed(), b"")
+        self.assertEqual(self.host.stats()["refused"], before + 5)
+        self.assertEqual(connections[0].ask("GET", "/health").status, 200)
+        for connection in connections:
+            connection.socket.close()
+        wait_until(lambda: self.host.stats()["connections"] == 0, "all are closed")
+        self.assertEqual(self.ask("GET", "/health").status, 200)
+
+
+@needs_host
+class Descriptors(unittest.TestCase):
+    def test_none_left(self):
+        host = Host("workers: 2", environment={"TEST_NOFILE": "1"},
+                    before=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))
+        connections, refused = [], 0
+        for _ in range(80):
+            connection = Connection(host)
+            try:
+                connection.send(request("GET", "/health"))
+                answer = connection.response()
+                refused += answer.status == 503
+                if answer.status == 200:
+                    connections.append(connection)
+                    continue
+            except (Closed, ConnectionResetError, BrokenPipeError):
+                refused += 1
+            connection.socket.close()
+        self.assertGreater(len(connections), 20)
+        self.assertGreater(refused, 0)
+        self.assertGreaterEqual(host.stats()["refused"], refused)
+        for connection in connections:
+            self.assertEqual(connection.ask("GET", "/health").status, 200)
+            connection.socket.close()
+        wait_until(lambda: host.stats()["connections"] == 0, "all are closed")
+        with Connection(host) as connection:
+            self.assertEqual(connection.ask("GET", "/health").status, 200)
+        host.close()
+
+    def test_thousands_of_idle_connections(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        count = min(10000, hard - 200)
+        host = Host("workers: 2, max_connections: 20000")
+        connections = [Connection(host) for _ in range(count)]
+        wait_until(lambda: host.stats()["connections"] == count, f"{count} connections")
+        for connection in connections[::100]:
+            self.assertEqual(connection.ask("GET", "/health").status, 200)
+        host.close()
+        for connection in connections:
+            connection.socket.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+if __name__ == "__main__":
+    unittest.main()
