@@ -53,19 +53,28 @@ enum larder_status larder_last_status(void)
     return last.status;
 }
 
-/* Shows control characters as \xNN, in place of cutting them out: a key in a message must not reach a terminal raw. */
-static void escape(const char *text, char *out, size_t capacity)
+/* Bytes of the control character at `at`, of ASCII or of the C1 set in UTF-8, which terminals obey, too; 0: it is none. */
+static size_t control_size(const unsigned char *at)
 {
-    size_t used = 0;
-    for (; *text != '\0'; text++) {
-        unsigned char byte = (unsigned char)*text;
-        bool control = byte < 0x20 || byte == 0x7f;
-        if (used + (control ? 4 : 1) >= capacity)
+    if (*at < 0x20 || *at == 0x7f)
+        return 1;
+    return *at == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f ? 2 : 0;
+}
+
+void ldr_escape(const char *text, char *out, size_t capacity)
+{
+    size_t used = 0, control = 0; /* `control`: bytes of a control character still to be shown */
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
+        if (control == 0)
+            control = control_size(at);
+        if (used + (control > 0 ? 4 : 1) >= capacity)
             break;
-        if (control)
-            used += (size_t)snprintf(out + used, capacity - used, "\\x%02x", byte);
-        else
-            out[used++] = (char)byte;
+        if (control > 0) {
+            used += (size_t)snprintf(out + used, capacity - used, "\\x%02x", *at);
+            control--;
+        } else {
+            out[used++] = (char)*at;
+        }
     }
     out[used] = '\0';
 }
@@ -78,7 +87,7 @@ enum larder_status ldr_fail(enum larder_status status, const char *format, ...)
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
     last.status = status;
-    escape(message, last.message, sizeof last.message);
+    ldr_escape(message, last.message, sizeof last.message);
     return status;
 }
 

@@ -2,24 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/fail.h"
 #include "core/config/schema.h"
-
-/* Control characters become \xNN: an error is one line, whatever a file contains. */
-static void escape(const char *text, char *out, size_t capacity)
-{
-    size_t used = 0;
-    for (; *text != '\0'; text++) {
-        unsigned char byte = (unsigned char)*text;
-        bool control = byte < 0x20 || byte == 0x7f;
-        if (used + (control ? 4 : 1) >= capacity)
-            break;
-        if (control)
-            used += (size_t)snprintf(out + used, capacity - used, "\\x%02x", byte);
-        else
-            out[used++] = (char)byte;
-    }
-    out[used] = '\0';
-}
 
 static size_t write_place(const struct ldr_tree *at, char *line, size_t capacity)
 {
@@ -39,7 +23,7 @@ void ldr_errors_add(struct ldr_errors *errors, const struct ldr_tree *at, const 
     va_start(arguments, format);
     vsnprintf(raw + used, sizeof raw - used, format, arguments);
     va_end(arguments);
-    escape(raw, line, sizeof line);
+    ldr_escape(raw, line, sizeof line);
     if (errors->count++ == 0)
         memcpy(errors->first, line, sizeof line);
     if (errors->report != NULL)

@@ -10,7 +10,7 @@ struct round {
     const struct larder_request *request;
     larder_reply_fn done;
     void *arg;
-    pthread_mutex_t lock; /* guards what follows while members answer */
+    /* Filled in as members answer, which they do one at a time. */
     struct larder_reply reply;
     struct ldr_buffer message;
     struct larder_group_stats sum;
@@ -28,7 +28,7 @@ static bool tolerable(const struct round *round, enum larder_status status)
     return status == LARDER_NO_GROUP && round->request->operation != LARDER_OP_GROUP_PUT;
 }
 
-/* Keeps the first failure, and names every member that failed. Under the lock. */
+/* Keeps the first failure, and names every member that failed. */
 static void note_failure(struct round *round, const char *member, enum larder_status status,
                          struct larder_slice message)
 {
@@ -58,14 +58,12 @@ static void member_answered(struct ldr_fanout *fanout, const char *member, struc
 {
     struct round *round = (struct round *)fanout;
     enum larder_status status = reply->status;
-    pthread_mutex_lock(&round->lock);
     if (status == LARDER_OK && wants_stats(round))
         status = add_stats(round, reply->value);
     round->found |= status == LARDER_OK;
     round->reply.flags |= reply->flags & LARDER_REPLY_CREATED;
     if (status != LARDER_OK)
         note_failure(round, member, status, reply->message);
-    pthread_mutex_unlock(&round->lock);
     larder_reply_release(reply);
 }
 
@@ -89,7 +87,6 @@ static void all_answered(struct ldr_fanout *fanout)
         ldr_answer(&node->context, &round->reply, round->done, round->arg);
     }
     ldr_buffer_free(&round->message);
-    pthread_mutex_destroy(&round->lock);
     free(round);
 }
 
@@ -125,7 +122,6 @@ void ldr_node_fan_out(struct larder_node *node, const struct larder_request *req
     round->done = done;
     round->arg = arg;
     round->reply.source = LARDER_SOURCE_LOCAL;
-    pthread_mutex_init(&round->lock, NULL);
     if (node->transit == NULL)
         begin_here(round);
     /* What this node itself finds wrong, the others need not be asked. */

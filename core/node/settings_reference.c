@@ -1,4 +1,5 @@
 /* The reference of all settings, written from the tables that check them. */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -63,7 +64,10 @@ static void write_range(FILE *out, const struct larder_param *row)
 static void write_rows(FILE *out, const char *prefix, const struct larder_param *table)
 {
     for (; table != NULL && table->name != NULL; table++) {
-        fprintf(out, "| `%s%s` | %s | ", prefix, table->name, larder_param_type_name(table->type));
+        /* The row "*" describes each of the keys that no other row names. */
+        bool rest = strcmp(table->name, "*") == 0;
+        fprintf(out, "| `%s%s` | %s | ", prefix, table->name,
+                larder_param_type_name(rest ? LARDER_PARAM_STRING : table->type));
         write_default(out, table);
         fputs(" | ", out);
         write_range(out, table);
@@ -102,8 +106,11 @@ static void write_plugin(void *arg, const struct larder_plugin_info *info)
     FILE *out = arg;
     if (info->head == NULL)
         return;
-    fprintf(out, "\n## %s plugin `%s`\n\n%s.\n\n", larder_plugin_kind_name((enum larder_plugin_kind)info->head->kind),
-            info->head->name, info->head->help);
+    const char *help = info->head->help == NULL ? "" : info->head->help;
+    fprintf(out, "\n## %s plugin `%s`\n\n", larder_plugin_kind_name((enum larder_plugin_kind)info->head->kind),
+            info->head->name);
+    if (*help != '\0')
+        fprintf(out, "%c%s.\n\n", toupper((unsigned char)*help), help + 1);
     if (info->head->params != NULL && info->head->params->name != NULL)
         write_table(out, info->head->params);
     else

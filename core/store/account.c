@@ -6,9 +6,10 @@ uint64_t ldr_account_smallest(void)
     return (sizeof(struct ldr_entry) + 1 + sizeof(size_t) + 15) / 16 * 16;
 }
 
+/* What is spent before the first slot; the slack is that of an entry, so that the one promised does fit. */
 static uint64_t empty_bytes(const struct larder_eviction *module, uint64_t base)
 {
-    return base + ldr_table_bytes(0) + ldr_policy_array_bytes(module, 0, 0);
+    return base + LDR_ALLOCATED_SLACK + ldr_table_bytes(0) + ldr_policy_array_bytes(module, 0, 0);
 }
 
 static uint64_t smallest_bytes(const struct larder_eviction *module)

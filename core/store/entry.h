@@ -29,6 +29,9 @@ void ldr_entry_set_expires(struct ldr_entry *entry, uint64_t expires);
 
 bool ldr_entry_expired(const struct ldr_entry *entry, uint64_t now);
 
+/* An allocator may give a block this much more than was asked for, when what is left over is too small for a block. */
+#define LDR_ALLOCATED_SLACK 16u
+
 /* What a block costs the process: what the allocator gave, with its header. 0 for NULL. */
 uint64_t ldr_allocated(const void *block);
 

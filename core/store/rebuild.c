@@ -83,9 +83,14 @@ static void move_all(struct ldr_store *store, struct target *target, struct ldr_
 
 static bool fits(const struct ldr_store *store, const struct target *target)
 {
-    return store->table.count <= target->table.capacity &&
-           ldr_account_fresh(store, target->setup, &target->policy, store->table.count, store->entry_bytes) <=
-               target->setup->max_bytes;
+    uint32_t count = store->table.count;
+    if (count > target->table.capacity)
+        return false;
+    uint64_t bytes = ldr_account_fresh(store, target->setup, &target->policy, count, store->entry_bytes);
+    /* What the slots really cost may be less than the estimate. */
+    uint64_t estimate = ldr_table_bytes(ldr_table_capacity(count, target->policy.max_slots));
+    uint64_t real = ldr_allocated(target->table.slots);
+    return bytes - (real < estimate ? estimate - real : 0) <= target->setup->max_bytes;
 }
 
 enum larder_status ldr_rebuild(struct ldr_store *store, const struct ldr_setup *setup, struct ldr_keep *keep)

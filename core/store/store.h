@@ -56,8 +56,9 @@ struct ldr_entry *ldr_store_peek(struct ldr_store *store, struct larder_slice ke
 enum ldr_put_flags {
     LDR_PUT_IF_ABSENT = 1u << 0, /* a negative entry counts as absent */
     LDR_PUT_IF_PRESENT = 1u << 1,
-    LDR_PUT_IF_VERSION = 1u << 2, /* only over an entry of version `expected` */
-    LDR_PUT_NEWER = 1u << 3,      /* only over nothing or an entry of an older version; else OK without effect */
+    LDR_PUT_IF_VERSION = 1u << 2, /* only over an entry of version `expected`; a negative one counts as absent */
+    LDR_PUT_NEWER = 1u << 3,      /* only over nothing or an entry (a negative one too) of an older version; else OK
+                                     without effect */
     LDR_PUT_NEGATIVE = 1u << 4    /* remember "not found"; the value is empty */
 };
 
@@ -71,7 +72,9 @@ struct ldr_put {
 /*
  * Stores a new entry in the place of the one there, evicting until it fits. *created (may be NULL) tells that no entry
  * (or only a negative or expired one) was there. LARDER_INVALID (key of 0 bytes), LARDER_TOO_LARGE, LARDER_NO_ROOM (over half
- * the budget and it can never fit), LARDER_PRECONDITION, LARDER_NO_MEMORY; then the old entry is still there.
+ * the budget and it can never fit), LARDER_PRECONDITION, LARDER_NO_MEMORY; then the old entry is still there. A rewrite
+ * counts as a use. The new entry is allocated before room is made for it: each thread inside a put may hold one entry
+ * beside the budget.
  */
 enum larder_status ldr_store_put(struct ldr_store *store, const struct ldr_put *put, uint64_t now, bool *created);
 
@@ -82,7 +85,7 @@ enum larder_status ldr_store_put(struct ldr_store *store, const struct ldr_put *
 enum larder_status ldr_store_remove(struct ldr_store *store, struct larder_slice key, uint32_t flags,
                                     struct larder_version expected, uint64_t now);
 
-/* Gives an entry a new time of expiry. LARDER_NOT_FOUND also for a negative one. *version may be NULL. */
+/* Gives an entry a new time of expiry; not a use. LARDER_NOT_FOUND also for a negative one. *version may be NULL. */
 enum larder_status ldr_store_touch(struct ldr_store *store, struct larder_slice key, uint64_t expires, uint64_t now,
                                    struct larder_version *version);
 
@@ -94,7 +97,12 @@ uint64_t ldr_store_expire(struct ldr_store *store, uint64_t now, size_t limit);
 
 void ldr_store_clear(struct ldr_store *store);
 
-/* See larder_group_set_eviction() and larder_group_set_max_bytes(). On failure nothing has changed. */
+/*
+ * See larder_group_set_eviction() and larder_group_set_max_bytes(). All entries move to a new state of the policy, coldest
+ * first; only those go that a smaller budget, or a policy that keeps more bytes, leaves no room for. What the old state
+ * remembered besides the order (counts, ghosts) is forgotten. On failure (LARDER_NO_ROOM, LARDER_NO_MEMORY) nothing has
+ * changed.
+ */
 enum larder_status ldr_store_set_eviction(struct ldr_store *store, const struct larder_eviction *eviction,
                                           const struct larder_param_value *params);
 enum larder_status ldr_store_set_max_bytes(struct ldr_store *store, uint64_t max_bytes);

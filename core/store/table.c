@@ -23,15 +23,13 @@ void ldr_table_close(struct ldr_table *table)
 
 uint32_t ldr_table_capacity(uint32_t count, uint32_t max_slots)
 {
-    uint64_t wanted = (uint64_t)count + count / 8;
-    if (wanted < LDR_TABLE_MIN)
-        wanted = LDR_TABLE_MIN;
-    return wanted < max_slots ? (uint32_t)wanted : max_slots;
+    uint32_t wanted = count > LDR_TABLE_MIN ? count : LDR_TABLE_MIN;
+    return wanted < max_slots ? wanted : max_slots;
 }
 
 uint64_t ldr_table_bytes(uint32_t capacity)
 {
-    uint64_t bytes = (uint64_t)capacity * sizeof(struct ldr_slot) + 2 * sizeof(size_t);
+    uint64_t bytes = (uint64_t)capacity * sizeof(struct ldr_slot) + 2 * sizeof(size_t) + LDR_ALLOCATED_SLACK;
     if (bytes >= MAPPED_FROM)
         bytes = (bytes + PAGE - 1) / PAGE * PAGE;
     return bytes;

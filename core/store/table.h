@@ -44,10 +44,10 @@ struct ldr_table {
 bool ldr_table_open(struct ldr_table *table, uint32_t capacity);
 void ldr_table_close(struct ldr_table *table); /* the entries stay */
 
-/* How large to make a table for `count` entries, with some to grow. */
+/* How large to make a table for `count` entries: with none to spare, so that a full store can be rebuilt as it is. */
 uint32_t ldr_table_capacity(uint32_t count, uint32_t max_slots);
 
-/* An estimate of ldr_allocated() for the slots of a table. */
+/* The most that ldr_allocated() will say of the slots of a table. */
 uint64_t ldr_table_bytes(uint32_t capacity);
 
 /* Gives the array a new size, not below `used`. False when out of memory; nothing has changed then. */

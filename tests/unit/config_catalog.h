@@ -44,7 +44,7 @@ static const struct larder_param fake_loader_params[] = {
 };
 
 static const struct larder_plugin fake_plugins[] = {
-    {LARDER_PLUGIN_EVICTION, 1, 0, "lru", "Least recently used", NULL},
+    {LARDER_PLUGIN_EVICTION, 1, 0, "lru", "the one used last goes last", NULL},
     {LARDER_PLUGIN_EVICTION, 1, 0, "tuned", "Takes parameters", fake_tuned_params},
     {LARDER_PLUGIN_HASH, 1, 0, "crc32", "A checksum", NULL},
     {LARDER_PLUGIN_HASH, 1, 0, "xxhash", "A hash", NULL},

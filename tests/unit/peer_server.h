@@ -156,7 +156,7 @@ static inline bool server_need(struct server_connection *connection, size_t want
 static inline bool server_next(struct server_connection *connection, size_t *head, size_t *body)
 {
     for (;;) {
-        char *end = memmem(connection->bytes, connection->size, "\r\n\r\n", 4);
+        char *end = connection->size > 0 ? memmem(connection->bytes, connection->size, "\r\n\r\n", 4) : NULL;
         if (end != NULL) {
             *end = '\0';
             const char *length = strstr(connection->bytes, "Content-Length: ");

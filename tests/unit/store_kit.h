@@ -75,7 +75,8 @@ static inline bool kit_entry_is(struct ldr_entry *entry, const char *value)
 static inline bool kit_is(struct ldr_store *store, const char *key, const char *value)
 {
     struct ldr_entry *entry = ldr_store_get(store, ldr_slice_text(key), 0);
-    return value == NULL ? entry == NULL : kit_entry_is(entry, value);
+    bool found = entry != NULL, is = kit_entry_is(entry, value == NULL ? "" : value);
+    return value == NULL ? !found : is;
 }
 
 static inline bool kit_has(struct ldr_store *store, const char *key)
@@ -90,6 +91,37 @@ static inline enum larder_status kit_remove(struct ldr_store *store, const char 
     enum larder_status status = ldr_store_remove(store, ldr_slice_text(key), 0, (struct larder_version){0}, 0);
     kit_check(store);
     return status;
+}
+
+/* Entries of one size, by number. */
+static inline void kit_put_number(struct ldr_store *store, unsigned number)
+{
+    char key[16];
+    snprintf(key, sizeof key, "%06u", number);
+    assert_int_equal(kit_put(store, key, key, 6), LARDER_OK);
+}
+
+static inline bool kit_has_number(struct ldr_store *store, unsigned number)
+{
+    char key[16];
+    snprintf(key, sizeof key, "%06u", number);
+    return kit_has(store, key);
+}
+
+static inline void kit_use_number(struct ldr_store *store, unsigned number)
+{
+    char key[16];
+    snprintf(key, sizeof key, "%06u", number);
+    assert_true(kit_entry_is(ldr_store_get(store, ldr_slice_text(key), 0), key));
+}
+
+/* Fills a store with 0, 1, 2, ... up to the first eviction. Returns how many were put. */
+static inline unsigned kit_fill(struct ldr_store *store)
+{
+    unsigned count = 0;
+    while (kit_stats(store).evictions == 0)
+        kit_put_number(store, count++);
+    return count;
 }
 
 #endif

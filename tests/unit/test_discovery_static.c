@@ -130,12 +130,31 @@ static void what_the_host_answers_is_passed_on(void **state)
     node->module->close(discovery);
 }
 
-static void a_list_without_this_node_is_refused(void **state)
+static void fault_5_a_list_without_this_node_is_refused(void **state)
 {
     struct node *node = *state;
     node->self.name = "x";
     assert_null(open_with(node, "members: [{name: a}, {name: b}, {name: c}]"));
     assert_string_equal(node->reason, "node.name is \"x\", which is no member of cluster.discovery.members: a, b, c");
+}
+
+/* The address that others use for this node need not be the one it listens on. */
+static void fault_4_a_member_is_its_name_and_never_its_address(void **state)
+{
+    struct node *node = *state;
+    const struct larder_address listening = {"http", "0.0.0.0:8001"};
+    node->self.address_count = 1;
+    node->self.addresses = &listening;
+    void *discovery = open_with(node,
+                                "members: [{name: b, http: \"0.0.0.0:8001\"}, {name: a, http: \"10.0.0.1:8001\"}]");
+    assert_non_null(discovery);
+    assert_int_equal(node->module->start(discovery), LARDER_OK);
+    assert_string_equal(node->list, "b*1 http=0.0.0.0:8001;a*1 http=10.0.0.1:8001;");
+    node->module->close(discovery);
+
+    node->self.name = "x";
+    assert_null(open_with(node, "members: [{name: b, http: \"0.0.0.0:8001\"}]"));
+    assert_string_equal(node->reason, "node.name is \"x\", which is no member of cluster.discovery.members: b");
 }
 
 static void a_gateway_need_not_be_in_the_list(void **state)
@@ -194,7 +213,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_members_are_reported_once, make_node, drop_node),
         cmocka_unit_test_setup_teardown(what_the_host_answers_is_passed_on, make_node, drop_node),
-        cmocka_unit_test_setup_teardown(a_list_without_this_node_is_refused, make_node, drop_node),
+        cmocka_unit_test_setup_teardown(fault_5_a_list_without_this_node_is_refused, make_node, drop_node),
+        cmocka_unit_test_setup_teardown(fault_4_a_member_is_its_name_and_never_its_address, make_node, drop_node),
         cmocka_unit_test_setup_teardown(a_gateway_need_not_be_in_the_list, make_node, drop_node),
         cmocka_unit_test_setup_teardown(a_name_that_is_there_twice_is_refused, make_node, drop_node),
         cmocka_unit_test_setup_teardown(a_name_of_other_letters_is_refused, make_node, drop_node),

@@ -128,7 +128,8 @@ static void completed(void *arg, struct larder_reply *reply)
     pthread_mutex_lock(&outcome->lock);
     outcome->completions++;
     outcome->reply = *reply;
-    assert_true(reply->message.size < sizeof outcome->message);
+    if (reply->message.size >= sizeof outcome->message)
+        abort();
     if (reply->message.size > 0)
         memcpy(outcome->message, reply->message.data, reply->message.size);
     outcome->message[reply->message.size] = '\0';
@@ -196,13 +197,23 @@ static void assert_failed(const struct outcome *outcome, enum larder_status stat
     assert_string_not_equal(outcome->message, "");
 }
 
-/* One call that is answered with its own key. */
-static void assert_works(struct http_peer *peer)
+/* One call that is answered with its own key. Any thread: the checks of cmocka are for the main one alone. */
+static bool works(struct http_peer *peer)
 {
     struct outcome outcome;
     outcome_init(&outcome, "key");
     call(peer, &outcome);
-    assert_got(&outcome, "key", 3);
+    bool good = outcome.reply.status == LARDER_OK && outcome.reply.value.size == 3 &&
+                memcmp(outcome.reply.value.data, "key", 3) == 0;
+    larder_reply_release(&outcome.reply);
+    if (!good)
+        print_error("%s: %s\n", larder_status_name(outcome.reply.status), outcome.message);
+    return good;
+}
+
+static void assert_works(struct http_peer *peer)
+{
+    assert_true(works(peer));
 }
 
 /* ------------------------------------------------------------------------------------------------ good answers */
@@ -265,7 +276,7 @@ static void values_and_keys_of_any_size_travel(void **state)
             assert_got(&outcome, bytes, sizes[i]);
         }
     }
-    assert_int_equal(server->accepts, 1);
+    assert_int_equal(server_count(server, &server->accepts), 1);
     free(bytes);
     http_peer_close(peer);
     close_client(fixture);
@@ -338,6 +349,7 @@ static void the_peers_message_arrives(void **state)
 struct caller {
     struct http_peer *peer;
     int rounds;
+    int good;
     pthread_t thread;
 };
 
@@ -345,7 +357,7 @@ static void *call_often(void *arg)
 {
     struct caller *caller = arg;
     for (int i = 0; i < caller->rounds; i++)
-        assert_works(caller->peer);
+        caller->good += works(caller->peer);
     return NULL;
 }
 
@@ -360,16 +372,18 @@ static void fault_10_connections_are_used_again(void **state)
     struct http_peer *peer = open_peer(fixture, server->port);
     for (int i = 0; i < 300; i++)
         assert_works(peer);
-    assert_in_range(server->accepts, 1, 2); /* one a loop */
+    assert_in_range(server_count(server, &server->accepts), 1, 2); /* one a loop */
     struct caller callers[8];
     for (size_t i = 0; i < 8; i++) {
         callers[i] = (struct caller){.peer = peer, .rounds = 100};
         assert_int_equal(pthread_create(&callers[i].thread, NULL, call_often, &callers[i]), 0);
     }
-    for (size_t i = 0; i < 8; i++)
+    for (size_t i = 0; i < 8; i++) {
         pthread_join(callers[i].thread, NULL);
+        assert_int_equal(callers[i].good, 100);
+    }
     assert_int_equal(server_count(server, &server->requests), 1100);
-    assert_in_range(server->accepts, 1, 4);
+    assert_in_range(server_count(server, &server->accepts), 1, 4);
     http_peer_close(peer);
     close_client(fixture);
     server_stop(server);
@@ -434,7 +448,7 @@ static void calls_over_the_limit_share_connections(void **state)
         await(&outcomes[i]);
         assert_got(&outcomes[i], "slow", 4);
     }
-    assert_int_equal(server->accepts, 3);
+    assert_int_equal(server_count(server, &server->accepts), 3);
     http_peer_close(peer);
     close_client(fixture);
     server_stop(server);
@@ -451,7 +465,8 @@ static bool all_at_once(struct server_connection *connection, const struct larde
     for (size_t i = 0; i < 3; i++) {
         size_t size;
         char *bytes = server_answer(&(struct larder_reply){.value = {keys[i], 1}}, "", &size);
-        assert_true(used + size <= sizeof all);
+        if (size > sizeof all - used)
+            abort();
         memcpy(all + used, bytes, size);
         used += size;
         free(bytes);
@@ -487,10 +502,11 @@ static bool trickle(struct server_connection *connection, const struct larder_re
 {
     size_t size;
     char *bytes = server_answer(&(struct larder_reply){.value = request->key}, "Server: slow\r\n", &size);
-    for (size_t i = 0; i < size; i++)
-        assert_true(server_send(connection->fd, bytes + i, 1));
+    bool sent = true;
+    for (size_t i = 0; i < size && sent; i++)
+        sent = server_send(connection->fd, bytes + i, 1);
     free(bytes);
-    return true;
+    return sent;
 }
 
 static void an_answer_in_many_pieces_is_put_together(void **state)
@@ -501,7 +517,7 @@ static void an_answer_in_many_pieces_is_put_together(void **state)
     struct http_peer *peer = open_peer(fixture, server->port);
     for (int i = 0; i < 10; i++)
         assert_works(peer);
-    assert_int_equal(server->accepts, 1);
+    assert_int_equal(server_count(server, &server->accepts), 1);
     http_peer_close(peer);
     close_client(fixture);
     server_stop(server);
@@ -535,7 +551,7 @@ static void a_completion_may_call_again(void **state)
     http_peer_call(chain.peer, &chain.last.request, chain_next, &chain);
     await(&chain.last);
     assert_got(&chain.last, "key", 3);
-    assert_int_equal(server->accepts, 1);
+    assert_int_equal(server_count(server, &server->accepts), 1);
     /* Deadlines that have passed complete inside the call: no stack is deep enough for many of these in one another. */
     chain.left = 300000;
     outcome_init(&chain.last, "key");
@@ -555,6 +571,24 @@ static uint64_t in_ms(uint64_t ms)
     return clock_now(NULL) + ms * 1000000;
 }
 
+/*
+ * Begins a call that the server keeps back, so that it is on its way when it returns. A machine that is too busy to send
+ * it before the deadline is given twice as long.
+ */
+static void begin_slow(struct server *server, struct http_peer *peer, struct outcome *slow)
+{
+    int before = server_count(server, &server->requests);
+    for (uint64_t ms = 50;; ms *= 2) {
+        outcome_init(slow, "slow");
+        slow->request.deadline = in_ms(ms);
+        begin(peer, slow);
+        while (server_count(server, &server->requests) == before && completions(slow) == 0)
+            sched_yield();
+        if (server_count(server, &server->requests) > before)
+            return;
+    }
+}
+
 static void a_late_answer_is_dropped_and_the_connection_goes_on(void **state)
 {
     (void)state;
@@ -563,18 +597,18 @@ static void a_late_answer_is_dropped_and_the_connection_goes_on(void **state)
     options.peer_connections = 1;
     struct fixture *fixture = open_client(options);
     struct http_peer *peer = open_peer(fixture, server->port);
+    assert_works(peer);
     struct outcome slow, next;
-    outcome_init(&slow, "slow");
     outcome_init(&next, "next");
-    slow.request.deadline = in_ms(20);
-    call(peer, &slow);
+    begin_slow(server, peer, &slow);
+    await(&slow);
     assert_failed(&slow, LARDER_DEADLINE, 0);
     assert_true(clock_now(NULL) >= slow.request.deadline);
     begin(peer, &next);
     server_gate(server, true);
     await(&next);
     assert_got(&next, "next", 4);
-    assert_int_equal(server->accepts, 1);
+    assert_int_equal(server_count(server, &server->accepts), 1);
     assert_int_equal(completions(&slow), 1);
     http_peer_close(peer);
     close_client(fixture);
@@ -587,24 +621,26 @@ static void a_connection_whose_answer_is_overdue_is_closed(void **state)
     struct server *server = server_start(slow_waits);
     struct http_client_options options = usual();
     options.peer_connections = 1;
-    options.connect_timeout_ms = 30;
+    options.connect_timeout_ms = 200; /* also how long an answer may be overdue */
     struct fixture *fixture = open_client(options);
     struct http_peer *peer = open_peer(fixture, server->port);
+    assert_works(peer);
     struct outcome slow, behind, waits;
-    outcome_init(&slow, "slow");
-    outcome_init(&behind, "slow");
+    outcome_init(&behind, "behind");
     outcome_init(&waits, "waits");
-    slow.request.deadline = in_ms(30);
-    begin(peer, &slow);
-    begin(peer, &behind);
+    begin_slow(server, peer, &slow);
+    begin(peer, &behind); /* on the same connection, unless the deadline has passed by now */
     await(&slow);
     assert_failed(&slow, LARDER_DEADLINE, 0);
     begin(peer, &waits); /* is not sent on a connection that owes an answer */
     await(&behind);
-    assert_failed(&behind, LARDER_UNAVAILABLE, 0);
+    if (behind.reply.status == LARDER_OK)
+        assert_got(&behind, "behind", 6);
+    else
+        assert_failed(&behind, LARDER_UNAVAILABLE, 0);
     await(&waits);
     assert_got(&waits, "waits", 5);
-    assert_int_equal(server->accepts, 2);
+    assert_int_equal(server_count(server, &server->accepts), 2);
     http_peer_close(peer);
     close_client(fixture);
     server_stop(server);
@@ -949,10 +985,13 @@ static bool talkative(struct server_connection *connection, const struct larder_
         return echo(connection, request);
     size_t size;
     char *bytes = server_answer(&(struct larder_reply){.value = request->key}, "", &size);
-    bytes = realloc(bytes, size * 2);
-    assert_non_null(bytes);
-    memcpy(bytes + size, bytes, size);
-    server_send(connection->fd, bytes, size * 2);
+    char *twice = malloc(size * 2);
+    if (twice == NULL)
+        abort();
+    memcpy(twice, bytes, size);
+    memcpy(twice + size, bytes, size);
+    server_send(connection->fd, twice, size * 2);
+    free(twice);
     free(bytes);
     server_drain(connection);
     return false;
@@ -970,7 +1009,7 @@ static void an_answer_to_nothing_is_given_to_nobody(void **state)
     outcome_init(&outcome, "other");
     call(peer, &outcome);
     assert_got(&outcome, "other", 5);
-    assert_int_equal(server->accepts, 2);
+    assert_int_equal(server_count(server, &server->accepts), 2);
     http_peer_close(peer);
     close_client(fixture);
     server_stop(server);
@@ -982,7 +1021,8 @@ static void *answer_early(void *arg)
     int *listener = arg;
     int fd = accept(*listener, NULL, NULL);
     char head[100];
-    assert_true(recv(fd, head, sizeof head, 0) > 0);
+    if (recv(fd, head, sizeof head, 0) <= 0)
+        abort();
     const char *answer = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n";
     server_send(fd, answer, strlen(answer));
     char buffer[65536];
@@ -1049,7 +1089,7 @@ static void a_connection_that_the_peer_closes_is_not_used_again(void **state)
         assert_got(&outcome, keys[i % 2], strlen(keys[i % 2]));
         server_wait(server, &server->ends, i + 1); /* the client has noticed */
     }
-    assert_int_equal(server->accepts, 10);
+    assert_int_equal(server_count(server, &server->accepts), 10);
     http_peer_close(peer);
     close_client(fixture);
     server_stop(server);

@@ -184,6 +184,21 @@ static void a_directory_that_others_may_write_is_refused(void **state)
     expect_error("%s -> %s: mode: got 1777, wanted not writable by others", link, open_to_all);
 }
 
+/* In /tmp and the like others cannot replace a file of this user: an author may check a module there. */
+static void a_file_in_a_sticky_directory_is_opened_by_its_path(void **state)
+{
+    struct larder_plugin_info info;
+    const char *shared = make_directory(state, "shared");
+    const char *path = copy_module(state, "eviction/good.so", "shared/good.so", SIZE_MAX);
+    assert_int_equal(chmod(shared, 01777), 0);
+    struct larder_plugin_file *file = larder_plugin_file_open(path, &info);
+    assert_non_null(file);
+    larder_plugin_file_close(file);
+    assert_int_equal(chmod(shared, 0777), 0);
+    assert_null(larder_plugin_file_open(path, &info));
+    expect_error("%s: mode: got 0777, wanted not writable by others", shared);
+}
+
 static void a_folder_of_a_kind_that_others_may_write_is_refused(void **state)
 {
     const char *folder = make_directory(state, "eviction");
@@ -240,6 +255,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_no_regular_file_is_refused, make_scratch, drop_scratch),
         cmocka_unit_test_setup_teardown(a_file_that_others_may_write_is_refused, make_scratch, drop_scratch),
         cmocka_unit_test_setup_teardown(a_directory_that_others_may_write_is_refused, make_scratch, drop_scratch),
+        cmocka_unit_test_setup_teardown(a_file_in_a_sticky_directory_is_opened_by_its_path, make_scratch, drop_scratch),
         cmocka_unit_test_setup_teardown(a_folder_of_a_kind_that_others_may_write_is_refused, make_scratch,
                                         drop_scratch),
         cmocka_unit_test_setup_teardown(a_link_into_a_directory_that_others_may_write_is_refused, make_scratch,

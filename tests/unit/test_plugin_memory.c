@@ -18,10 +18,12 @@
 
 static size_t allocation;         /* how many there have been */
 static size_t failing = SIZE_MAX; /* the number of the one that fails */
+static bool onward;               /* all after it fail, too */
 
 static bool fails(void)
 {
-    if (allocation++ != failing)
+    size_t number = allocation++;
+    if (number < failing || (number > failing && !onward))
         return false;
     errno = ENOMEM;
     return true;
@@ -66,7 +68,7 @@ int __wrap_scandir(const char *path, struct dirent ***entries, filter_fn *filter
 }
 
 /* Runs `scenario` with the first allocation failing, then the second, and so on until none does. */
-static void with_each_allocation_failing(enum larder_status (*scenario)(void), enum larder_status outcome)
+static void fail_each(enum larder_status (*scenario)(void), enum larder_status outcome)
 {
     bool reached = true;
     for (size_t n = 0; reached; n++) {
@@ -82,6 +84,15 @@ static void with_each_allocation_failing(enum larder_status (*scenario)(void), e
         else
             assert_true(n > 5); /* the allocations do go through here */
     }
+}
+
+/* Each allocation fails once, and then each and all that follow. */
+static void with_each_allocation_failing(enum larder_status (*scenario)(void), enum larder_status outcome)
+{
+    onward = false;
+    fail_each(scenario, outcome);
+    onward = true;
+    fail_each(scenario, outcome);
 }
 
 /* ------------------------------------------------------------------------------------------------ scenarios */

@@ -12,7 +12,7 @@
 #include "core/base/bytes.h"
 #include "core/cluster/ring.h"
 
-enum { NODES = 10, SETS = 300, KEYS = 20000 };
+enum { NODES = 10, SETS = 200, KEYS = 20000 };
 
 static uint64_t fnv_digest(const void *data, size_t length, uint64_t seed)
 {
@@ -43,7 +43,12 @@ static uint64_t constant_digest(const void *data, size_t length, uint64_t seed)
 static const struct larder_hash fnv = {.head = {.name = "fnv"}, .digest = fnv_digest};
 static const struct larder_hash sum = {.head = {.name = "sum"}, .digest = sum_digest};
 static const struct larder_hash constant = {.head = {.name = "constant"}, .digest = constant_digest};
-static const struct larder_hash *const hashes[] = {&fnv, &sum};
+/* The modules, under the names of a static build. */
+extern const struct larder_hash larder_plugin_table__hash_crc32, larder_plugin_table__hash_murmur3,
+    larder_plugin_table__hash_xxhash;
+
+static const struct larder_hash *const hashes[] = {&larder_plugin_table__hash_crc32, &larder_plugin_table__hash_murmur3,
+                                                   &larder_plugin_table__hash_xxhash, &sum};
 
 static struct ldr_ring_settings with(const struct larder_hash *hash)
 {
@@ -301,6 +306,39 @@ static void settings_and_checksums_tell_rings_apart(void **state)
     }
 }
 
+/* Fixed for ever: nodes of all versions and machines that meet in one cluster must agree on every line. */
+static void placement_is_fixed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *hash;
+        uint64_t settings, checksum, key; /* the last: where key "user:0" of group "users" falls */
+        const char *owners;               /* of user:0, user:1, ... */
+    } vectors[] = {
+        {"crc32", UINT64_C(0x0238447081188d78), UINT64_C(0x6ee92e92893ec421), UINT64_C(0x78b5f42c52bf75cd),
+         "bccacaabacbbacabcbcbaababcccabbccbbabcca"},
+        {"murmur3", UINT64_C(0xdc6ad20e9b3797f1), UINT64_C(0xfb76668d2a84b46c), UINT64_C(0x5288b1291930f5ba),
+         "bcababbacccaacccbcbcccaccccccbcbaaccbbaa"},
+        {"xxhash", UINT64_C(0x4503106ffc3a8e60), UINT64_C(0xdca5b1bc2ca00528), UINT64_C(0xa10a66b6ffde0579),
+         "acaccacaabacbacacbbbcbacbccccabcaabbcbaa"},
+    };
+    const struct larder_member members[] = {
+        {.name = "a", .weight = 1}, {.name = "b", .weight = 1}, {.name = "c", .weight = 2}};
+    for (size_t v = 0; v < sizeof vectors / sizeof *vectors; v++) {
+        struct ldr_ring_settings settings = with(hashes[v]);
+        struct ldr_ring *ring = build(&settings, members, 3);
+        char owners[41] = "";
+        for (unsigned key = 0; key < 40; key++)
+            owners[key] = members[owner_of(ring, key_digest(&settings, key))].name[0];
+        assert_string_equal(hashes[v]->head.name, vectors[v].hash);
+        assert_string_equal(owners, vectors[v].owners);
+        assert_int_equal(ldr_ring_settings_digest(&settings), vectors[v].settings);
+        assert_int_equal(ldr_ring_checksum(ring), vectors[v].checksum);
+        assert_int_equal(key_digest(&settings, 0), vectors[v].key);
+        ldr_ring_free(ring);
+    }
+}
+
 static void groups_are_placed_independently(void **state)
 {
     (void)state;
@@ -333,6 +371,7 @@ int main(void)
         cmocka_unit_test(an_empty_ring_owns_nothing),
         cmocka_unit_test(a_ring_beyond_memory_is_refused),
         cmocka_unit_test(settings_and_checksums_tell_rings_apart),
+        cmocka_unit_test(placement_is_fixed),
         cmocka_unit_test(groups_are_placed_independently),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -222,6 +222,13 @@ static void senseless_plugins_are_reported(void **state)
 {
     (void)state;
     assert_reports("policy: lruu\n", "file:1:9: policy: no plugin \"lruu\" of kind 1\n");
+    static const struct larder_param absent[] = {
+        {.name = "policy", .type = LARDER_PARAM_PLUGIN, .choices = "hash", .default_text = "x"},
+        {.name = NULL},
+    };
+    struct run run;
+    check_table(&run, "\n {}", absent);
+    finish(&run, "file:2:2: policy: no plugin \"x\" of kind 2\n");
     assert_reports("policy: {plugin: x}\n", "file:1:18: policy: no plugin \"x\" of kind 1\n");
     assert_reports("policy: {size: 1}\n", "file:1:9: policy: missing key \"plugin\", wanted the name of a plugin, or a "
                                           "mapping with plugin: NAME\n");
@@ -280,8 +287,8 @@ static void wrong_values_are_reported(void **state)
 static void all_errors_are_reported_in_one_line_each(void **state)
 {
     (void)state;
-    assert_reports("count: x\nflag: \"a\\nb\\e[31m\"\ntime: 99h\nnonsense: 1\n",
-                   "file:2:7: flag: got \"a\\x0ab\\x1b[31m\", wanted true or false\n"
+    assert_reports("count: x\nflag: \"a\\nb\\e[31m\\x9b1m\xc3\xa4\"\ntime: 99h\nnonsense: 1\n",
+                   "file:2:7: flag: got \"a\\x0ab\\x1b[31m\\xc2\\x9b1m\xc3\xa4\", wanted true or false\n"
                    "file:1:8: count: got \"x\", wanted a whole number\n"
                    "file:3:7: time: got \"99h\", wanted 1ms to 1h\n"
                    "file:4:1: nonsense: unknown key, known here: flag, count, share, size, time, text, level, paths, "

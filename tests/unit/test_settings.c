@@ -485,11 +485,11 @@ static void the_reference_has_every_row(void **state)
         "\n| `role` | text | `node` | `node`, `gateway` | ",
         "\n| `workers` | whole number | `4` | 1 to 256 | ",
         "\n## discovery plugin `static`\n",
-        "\n| `members[].*` | mapping of names to texts |  |  | addresses |\n",
+        "\n| `members[].*` | text |  |  | addresses |\n",
         "\n| `members[].weight` | whole number | `1` | 1 to 100 | how much |\n",
         "\n| `url` | text | required |  | where the origin is |\n",
         "\n| `mode` | text | `plain` | `plain`, `tls` | a\\|b |\n",
-        "\nLeast recently used.\n\nTakes no parameters.\n",
+        "\nThe one used last goes last.\n\nTakes no parameters.\n",
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         if (strstr(text, lines[i]) == NULL)

@@ -105,6 +105,7 @@ static void duplicate_keys_are_refused(void **state)
     (void)state;
     assert_refused("a: 1\nb: 2\na: 3\n", "file:3:1: a: duplicate key, first given in line 1");
     assert_refused("x: {k: 1, k: 2}\n", "file:1:11: k: duplicate key, first given in line 1");
+    assert_refused("{\"a\\x9b\": 1, \"a\\x9b\": 2}", "file:1:14: a\\xc2\\x9b: duplicate key, first given in line 1");
     assert_refused("a: 1\n\"a\": 2\n", "file:2:1: a: duplicate key, first given in line 1");
     assert_refused("z: 1\nc: 1\nz: 2\nc: 2\nz: 3\n", "file:3:1: z: duplicate key, first given in line 1");
 }

@@ -17,7 +17,7 @@ struct tp_loop {
     int wake_fd;
     _Atomic(pthread_t) thread;
     _Atomic(struct tp_task *) posted; /* newest first */
-    atomic_size_t posting;            /* other threads inside tp_loop_post() */
+    atomic_uint posting;              /* threads inside tp_loop_post() */
     atomic_bool stopping;
 };
 
@@ -32,39 +32,32 @@ bool tp_loop_inside(const struct tp_loop *loop)
     return pthread_equal(atomic_load_explicit(&loop->thread, memory_order_relaxed), pthread_self()) != 0;
 }
 
-static void wake_from_elsewhere(struct tp_loop *loop)
+static void wake(struct tp_loop *loop)
 {
+    if (tp_loop_inside(loop)) {
+        event_active(loop->wake, EV_READ, 1);
+        return;
+    }
     uint64_t one = 1;
     while (write(loop->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
         continue;
 }
 
-/* True: the stack was empty. Only the one who fills it needs to wake: the thread takes everything at once. */
-static bool push(struct tp_loop *loop, struct tp_task *task)
+void tp_loop_post(struct tp_loop *loop, struct tp_task *task)
 {
+    /* The task may have run, and brought about the loop's end, before this thread has left. Relaxed: whoever sees the task
+       sees this too. */
+    atomic_fetch_add_explicit(&loop->posting, 1, memory_order_relaxed);
     struct tp_task *head = atomic_load_explicit(&loop->posted, memory_order_relaxed);
     /* Release: what the poster wrote before is seen by the task. */
     do
         task->next = head;
     while (
         !atomic_compare_exchange_weak_explicit(&loop->posted, &head, task, memory_order_release, memory_order_relaxed));
-    return head == NULL;
-}
-
-void tp_loop_post(struct tp_loop *loop, struct tp_task *task)
-{
-    if (tp_loop_inside(loop)) {
-        if (push(loop, task))
-            event_active(loop->wake, EV_READ, 1);
-        return;
-    }
-    /*
-     * Once it is pushed, the task may run, and be what its owner waited for before closing the loop: the loop must not go
-     * away under the poster. Release: whoever sees the count at zero comes after all that was done here.
-     */
-    atomic_fetch_add_explicit(&loop->posting, 1, memory_order_relaxed);
-    if (push(loop, task))
-        wake_from_elsewhere(loop);
+    /* Only the one who fills the empty stack needs to wake: the thread takes everything at once. */
+    if (head == NULL)
+        wake(loop);
+    /* Release: all that was touched here was touched before the loop is freed. */
     atomic_fetch_sub_explicit(&loop->posting, 1, memory_order_release);
 }
 
@@ -112,16 +105,14 @@ static void *run(void *arg)
     return NULL;
 }
 
-/*
- * Without epoll's changelist: it would tell the kernel of a closed descriptor's end only later, when the number may have
- * become another thread's. It saves nothing here, since a connection's events hardly ever change.
- */
 static struct event_base *new_base(void)
 {
     struct event_config *config = event_config_new();
     if (config == NULL)
         return NULL;
     struct event_base *base = NULL;
+    /* No EPOLL_USE_CHANGELIST: it would remove a socket from epoll after it was closed, when its number may already stand
+       for a socket of another thread. */
     int flags = EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV;
     if (event_config_set_flag(config, flags) == 0 && event_config_require_features(config, EV_FEATURE_ET) == 0)
         base = event_base_new_with_config(config);
@@ -185,10 +176,10 @@ void tp_loop_close(struct tp_loop *loop)
         return;
     /* Release: pairs with the look at the flag in on_wake(). */
     atomic_store_explicit(&loop->stopping, true, memory_order_release);
-    wake_from_elsewhere(loop);
+    wake(loop);
     pthread_join(atomic_load_explicit(&loop->thread, memory_order_relaxed), NULL);
     while (atomic_load_explicit(&loop->posting, memory_order_acquire) > 0)
-        sched_yield(); /* the last steps of a post whose task has run */
+        sched_yield();
     event_free(loop->wake);
     event_base_free(loop->base);
     close(loop->wake_fd);

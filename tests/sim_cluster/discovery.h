@@ -1,0 +1,22 @@
+/* Who is a member, and which node has heard of it. */
+#ifndef SIM_DISCOVERY_H
+#define SIM_DISCOVERY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "network.h"
+
+struct sim_discovery; /* an open discovery module */
+
+struct sim_members {
+    uint64_t epoch;
+    bool in[SIM_NODES];
+    uint64_t lag_ns; /* most that a node hears later of a list */
+    struct sim_discovery *listeners[SIM_NODES];
+};
+
+/* A new list, with or without the node; every node hears of it in its own time. */
+void sim_members_change(struct sim_world *world, unsigned node, bool in);
+
+#endif

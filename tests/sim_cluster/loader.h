@@ -1,0 +1,31 @@
+/* The origin: it knows every key but the missing ones, counts how often it is asked, and may be slow, fail or hang. */
+#ifndef SIM_LOADER_H
+#define SIM_LOADER_H
+
+#include "network.h"
+
+/*
+ * Keys are "k0" to "k63", by number: those that are written too, those that are only read and so can be counted, and
+ * those that the origin does not have.
+ */
+#define SIM_KEYS       64
+#define SIM_KEYS_READ  12
+#define SIM_KEYS_NONE  60
+#define SIM_KEY_TEXT   16
+#define SIM_VALUE_TEXT 64
+
+struct sim_load;
+
+struct sim_origin {
+    uint64_t delay_ns; /* a load takes half of it to all of it */
+    unsigned failing_permille, hanging_permille;
+    unsigned loads[SIM_KEYS];             /* begun, ever */
+    unsigned active[SIM_KEYS][SIM_NODES]; /* under way, for each node that asked */
+    struct sim_load *under_way;
+};
+
+/* SIM_KEYS: it is none of them. */
+unsigned sim_key_of(struct larder_slice key);
+void sim_key_name(unsigned key, char name[SIM_KEY_TEXT]);
+
+#endif

@@ -1,0 +1,1 @@
+include(unit/config_catalog.cmake)
