@@ -152,7 +152,7 @@ class Readers(Case):
 
 @needs_host
 class PatientServer(Case):
-    PARAMETERS = "workers: 1, header_timeout: 50ms"
+    PARAMETERS = "workers: 1, header_timeout: 2s"
 
     def test_time_in_which_the_server_does_not_read_is_not_the_clients(self):
         """Half a request is in the server's buffer, the rest in the kernel's, while the client reads slowly."""
