@@ -222,10 +222,11 @@ static void print_stats(struct host *host, void *state)
     struct larder_transport_stats stats;
     larder_plugin_table__transport_http.stats(state, &stats);
     printf("{\"connections\":%llu,\"accepted\":%llu,\"refused\":%llu,\"requests_refused\":%llu,\"pins\":%zu,"
-           "\"submitted\":%zu,\"completed\":%zu}\n",
+           "\"submitted\":%zu,\"completed\":%zu,\"ok\":%llu,\"not_found\":%llu}\n",
            (unsigned long long)stats.connections, (unsigned long long)stats.connections_accepted,
            (unsigned long long)stats.connections_refused, (unsigned long long)stats.requests_refused,
-           atomic_load(&host->map.pins), atomic_load(&host->submitted), atomic_load(&host->completed));
+           atomic_load(&host->map.pins), atomic_load(&host->submitted), atomic_load(&host->completed),
+           (unsigned long long)stats.requests[LARDER_OK], (unsigned long long)stats.requests[LARDER_NOT_FOUND]);
 }
 
 static void serve(struct host *host, void *state)

@@ -282,6 +282,17 @@ class Administration(Case):
         self.host.stats()
         self.assertEqual(self.ask("GET", "/ready").status, 200)
 
+    @needs_host
+    def test_fault_29_requests_are_counted(self):
+        self.ask("PUT", KEYS + "counted", "x")
+        before = self.host.stats()
+        with self.connect() as connection:
+            for target, status in ((KEYS + "counted", 200), (KEYS + "nothing", 404), ("/nowhere", 404), (KEYS + "%", 400)):
+                self.assertEqual(connection.ask("GET", target).status, status)
+        after = self.host.stats()
+        difference = {name: after[name] - before[name] for name in ("ok", "not_found", "requests_refused", "accepted")}
+        self.assertEqual(difference, {"ok": 1, "not_found": 1, "requests_refused": 2, "accepted": 1})
+
     def test_status_page(self):
         with self.connect() as connection:
             page = connection.ask("GET", "/status")

@@ -151,6 +151,8 @@ static void respond_all(struct http_connection *connection)
         struct http_exchange *exchange = connection->first;
         bool last = is_last(connection, exchange);
         connection->held -= exchange->reply.value.size;
+        if (exchange->refused == 0)
+            http_worker_count(connection->worker, exchange->reply.status);
         if (!http_respond(exchange, http_worker_date(connection->worker), last, &connection->output))
             connection->reset = true;
         if (last)

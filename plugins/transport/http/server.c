@@ -79,6 +79,19 @@ void http_server_drain(struct http_server *server, uint64_t deadline)
     wait_for_none(server, &server->connections, deadline);
 }
 
+void http_server_stats(struct http_server *server, struct larder_transport_stats *stats)
+{
+    *stats = (struct larder_transport_stats){
+        .connections = atomic_load_explicit(&server->connections, memory_order_relaxed),
+        .connections_accepted = atomic_load_explicit(&server->accepted, memory_order_relaxed),
+        .connections_refused = atomic_load_explicit(&server->refused_connections, memory_order_relaxed),
+        .requests_refused = atomic_load_explicit(&server->refused_requests, memory_order_relaxed),
+    };
+    for (unsigned i = 0; i < server->options.workers; i++)
+        for (int status = 0; status < LARDER_STATUS_COUNT; status++)
+            stats->requests[status] += atomic_load_explicit(&server->workers[i].answered[status], memory_order_relaxed);
+}
+
 static void init_wait(struct http_server *server)
 {
     pthread_condattr_t attributes;

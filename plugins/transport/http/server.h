@@ -33,6 +33,9 @@ void http_server_drain(struct http_server *server, uint64_t deadline);
 /* Closes all connections, waits for the completions of what was submitted, stops the threads. */
 void http_server_close(struct http_server *server);
 
+/* Any thread. */
+void http_server_stats(struct http_server *server, struct larder_transport_stats *stats);
+
 /* Wakes those who wait for a count to become zero. */
 void http_server_wake(struct http_server *server);
 

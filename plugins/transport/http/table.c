@@ -87,13 +87,7 @@ static void transport_call(void *peer, const struct larder_request *request, lar
 
 static void transport_stats(void *state, struct larder_transport_stats *stats)
 {
-    struct http_server *server = ((struct http_transport *)state)->server;
-    *stats = (struct larder_transport_stats){
-        .connections = atomic_load_explicit(&server->connections, memory_order_relaxed),
-        .connections_accepted = atomic_load_explicit(&server->accepted, memory_order_relaxed),
-        .connections_refused = atomic_load_explicit(&server->refused_connections, memory_order_relaxed),
-        .requests_refused = atomic_load_explicit(&server->refused_requests, memory_order_relaxed),
-    };
+    http_server_stats(((struct http_transport *)state)->server, stats);
 }
 
 LARDER_TRANSPORT("http", "HTTP/1.1 for clients, and between peers", http_params, .open = transport_open,

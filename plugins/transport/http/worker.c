@@ -83,6 +83,15 @@ void http_worker_schedule(struct http_worker *worker, struct http_connection *co
     LIST_INSERT_HEAD(&worker->ready, connection, ready);
 }
 
+void http_worker_count(struct http_worker *worker, enum larder_status status)
+{
+    if ((unsigned)status >= LARDER_STATUS_COUNT)
+        return;
+    /* One writer: no need for an addition that is atomic as a whole. */
+    uint64_t before = atomic_load_explicit(&worker->answered[status], memory_order_relaxed);
+    atomic_store_explicit(&worker->answered[status], before + 1, memory_order_relaxed);
+}
+
 static void on_ready(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;

@@ -28,6 +28,8 @@ struct http_worker {
     struct http_connections connections, ready;
     struct http_exchange *pool;
     size_t pooled;
+    /* Answers of the node, by status. Written by this thread alone, read by any. */
+    atomic_uint_fast64_t answered[LARDER_STATUS_COUNT];
     size_t outstanding;  /* submitted and not completed */
     uint64_t now;        /* the runtime's clock when the loop last looked */
     uint64_t date_until; /* `date` holds until then, on the runtime's clock */
@@ -50,6 +52,9 @@ void http_worker_stop(struct http_worker *worker);
 
 /* Stops and joins the thread, after http_worker_stop(). A worker that was not opened is fine. */
 void http_worker_close(struct http_worker *worker);
+
+/* Counts an answer. */
+void http_worker_count(struct http_worker *worker, enum larder_status status);
 
 /* An exchange of a connection that is gone has been completed. */
 void http_worker_orphan_done(struct http_worker *worker);
