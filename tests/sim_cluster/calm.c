@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/node/node.h"
 #include "stages.h"
 
 unsigned sim_some_node(struct sim_world *world)
@@ -107,6 +108,22 @@ static void overtake(struct scenario *scenario)
     }
 }
 
+/* All see the same ring, and nobody shuns anybody any more. */
+static void check_views(struct sim_world *world)
+{
+    struct larder_ring_view first = ldr_cluster_ring(world->nodes[0]->context.cluster);
+    for (unsigned i = 0; i < SIM_NODES; i++) {
+        struct larder_ring_view view = ldr_cluster_ring(world->nodes[i]->context.cluster);
+        struct ldr_cluster_stats stats;
+        ldr_cluster_stats(world->nodes[i]->context.cluster, &stats);
+        if (view.checksum != first.checksum || view.epoch != first.epoch)
+            sim_fail(world, "nodes %s and a see different rings in calm", sim_node_name(i));
+        if (stats.members != SIM_MEMBERS || stats.peer_suspended != 0)
+            sim_fail(world, "node %s sees %llu members in calm, %llu of them suspended", sim_node_name(i),
+                     (unsigned long long)stats.members, (unsigned long long)stats.peer_suspended);
+    }
+}
+
 void sim_calm(struct scenario *scenario)
 {
     struct sim_world *world = scenario->world;
@@ -122,6 +139,7 @@ void sim_calm(struct scenario *scenario)
     }
     sim_settle(world);
     sim_wait(world, SIM_SETTLED_MS);
+    check_views(world);
     for (unsigned i = 0; i < 3; i++) {
         wave(scenario);
         write_and_read(scenario);
