@@ -22,10 +22,10 @@ struct scenario {
     unsigned next_key; /* the next key that nobody has asked for yet */
 };
 
-static unsigned nodes_up(const struct sim_world *world)
+static unsigned members_up(const struct sim_world *world)
 {
     unsigned count = 0;
-    for (unsigned i = 0; i < SIM_NODES; i++)
+    for (unsigned i = 0; i < SIM_MEMBERS; i++)
         count += world->nodes[i] != NULL;
     return count;
 }
@@ -203,7 +203,7 @@ static void crash_or_restart(struct scenario *scenario)
     if (world->nodes[node] == NULL) {
         sim_members_change(world, node, true);
         sim_node_start(world, node);
-    } else if (nodes_up(world) > 2) {
+    } else if (members_up(world) > 2) {
         sim_node_crash(world, node, sim_chance(world, 500));
         scenario->down_since[node] = larder_now(&world->runtime);
     }
@@ -224,7 +224,7 @@ static void cut_or_mend(struct scenario *scenario)
 static void expire_leases(struct scenario *scenario)
 {
     struct sim_world *world = scenario->world;
-    for (unsigned i = 0; scenario->dynamic && i < SIM_NODES; i++)
+    for (unsigned i = 0; scenario->dynamic && i < SIM_MEMBERS; i++)
         if (world->nodes[i] == NULL && larder_now(&world->runtime) - scenario->down_since[i] > LEASE_MS * SIM_MS)
             sim_members_change(world, i, false);
 }
@@ -271,7 +271,7 @@ static void ask_too_early(struct scenario *scenario)
 static void play(struct scenario *scenario)
 {
     struct sim_world *world = scenario->world;
-    for (unsigned i = 0; i < SIM_NODES; i++)
+    for (unsigned i = 0; i < SIM_MEMBERS; i++)
         world->members.in[i] = true;
     world->members.epoch = 1;
     world->members.lag_ns = 100 * SIM_MS;
