@@ -150,9 +150,10 @@ static void a_peer_that_refuses_is_told_once_and_tried_by_pings(void **state)
     run_ms(&world, 20000);
     const char *text = logged(&world);
     assert_int_equal(occurrences(text, "level=error"), 1);
-    assert_non_null(strstr(text,
-                           "peer b is refused: ring settings differ: node b has hash=crc32 seed=0 virtual_nodes=128; "
-                           "this node has hash=fnv seed=0 virtual_nodes=256"));
+    assert_non_null(strstr(
+        text,
+        "peer b and this node refuse each other: ring settings differ: node b has hash=crc32 seed=0 virtual_nodes=128; "
+        "this node has hash=fnv seed=0 virtual_nodes=256"));
     assert_string_equal(state_of(&world, "b"), "refused");
     assert_string_equal(member(&world, "b").reason, b->message);
     assert_int_equal(stats_of(&world).peer_suspended, 1);
