@@ -21,6 +21,8 @@ void ldr_runtime_close(const struct larder_runtime *runtime);
 /*
  * The simulated runtime: everything happens in ldr_sim_step(), on the caller's thread, in an order that depends on the
  * seed alone. Work runs like a posted task, after a random delay.
+ *
+ * A copy of the table is as good as the table: a test may keep one inside a struct of its own, to find that struct from it.
  */
 const struct larder_runtime *ldr_sim_open(uint64_t seed);
 void ldr_sim_close(const struct larder_runtime *runtime);

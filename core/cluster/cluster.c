@@ -22,12 +22,11 @@ static enum larder_status check_options(const struct ldr_cluster_options *option
 
 static bool copy_texts(struct ldr_cluster *cluster, const struct ldr_cluster_options *options)
 {
+    snprintf(cluster->settings_text, sizeof cluster->settings_text, "hash=%s seed=%" PRIu64 " virtual_nodes=%u",
+             options->ring.hash->head.name, options->ring.seed, options->ring.virtual_nodes);
     cluster->self = strdup(options->self);
     cluster->transport_name = strdup(options->transport_name);
-    if (asprintf(&cluster->settings_text, "hash=%s seed=%" PRIu64 " virtual_nodes=%u", options->ring.hash->head.name,
-                 options->ring.seed, options->ring.virtual_nodes) < 0)
-        cluster->settings_text = NULL;
-    return cluster->self != NULL && cluster->transport_name != NULL && cluster->settings_text != NULL;
+    return cluster->self != NULL && cluster->transport_name != NULL;
 }
 
 static void free_cluster(struct ldr_cluster *cluster)
@@ -35,7 +34,6 @@ static void free_cluster(struct ldr_cluster *cluster)
     pthread_cond_destroy(&cluster->changed);
     pthread_mutex_destroy(&cluster->lock);
     pthread_mutex_destroy(&cluster->list_lock);
-    free(cluster->settings_text);
     free(cluster->transport_name);
     free(cluster->self);
     free(cluster);

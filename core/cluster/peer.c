@@ -9,19 +9,22 @@
 
 /* ------------------------------------------------------------------------------------------------ life */
 
-static void open_handle(struct ldr_peer *peer, const char *address)
+/* False: out of memory. Any other obstacle gives a peer without a handle, so that one bad address costs one peer. */
+static bool open_handle(struct ldr_peer *peer, const char *address)
 {
     struct ldr_cluster *cluster = peer->cluster;
-    if (address == NULL) {
+    if (address != NULL)
+        peer->handle = cluster->options.transport->peer_open(cluster->options.transport_state, address);
+    if (peer->handle != NULL)
+        return true;
+    if (address == NULL)
         snprintf(peer->reason, sizeof peer->reason, "it has no address for transport \"%s\"", cluster->transport_name);
-        ldr_log(cluster->options.log, LARDER_LOG_ERROR, "peer %s: %s", peer->name, peer->reason);
-        return;
-    }
-    peer->handle = cluster->options.transport->peer_open(cluster->options.transport_state, address);
-    if (peer->handle == NULL) {
+    else if (larder_last_status() == LARDER_NO_MEMORY)
+        return false;
+    else
         snprintf(peer->reason, sizeof peer->reason, "bad address: %.150s", larder_last_error());
-        ldr_log(cluster->options.log, LARDER_LOG_ERROR, "peer %s: %s", peer->name, peer->reason);
-    }
+    ldr_log(cluster->options.log, LARDER_LOG_ERROR, "peer %s: %s", peer->name, peer->reason);
+    return true;
 }
 
 struct ldr_peer *ldr_peer_open(struct ldr_cluster *cluster, const char *name, const char *address)
@@ -34,7 +37,10 @@ struct ldr_peer *ldr_peer_open(struct ldr_cluster *cluster, const char *name, co
     snprintf(peer->name, sizeof peer->name, "%s", name);
     ldr_gate_init(&peer->gate);
     pthread_mutex_init(&peer->lock, NULL);
-    open_handle(peer, address);
+    if (!open_handle(peer, address)) {
+        ldr_peer_free(peer);
+        return NULL;
+    }
     pthread_mutex_lock(&cluster->lock);
     peer->next = cluster->peers;
     cluster->peers = peer;
@@ -139,6 +145,8 @@ static enum ldr_outcome outcome_of(const struct ldr_peer *peer, const struct lar
         return LDR_FAILED;
     if (reply->status == LARDER_DEADLINE && !is_its_own(reply))
         return own_limit ? LDR_FAILED : LDR_UNTOLD;
+    if ((reply->flags & LARDER_REPLY_NOT_SENT) != 0)
+        return LDR_UNTOLD; /* an obstacle on this side, such as too little memory */
     return ping && reply->status != LARDER_OK ? LDR_FAILED : LDR_ANSWERED;
 }
 
@@ -200,8 +208,8 @@ static void refused(struct ldr_peer *peer, const struct larder_reply *reply)
     pthread_mutex_unlock(&peer->lock);
     if (!news)
         return;
-    ldr_log(cluster->options.log, LARDER_LOG_ERROR, "peer %s is refused: %s; this node has %s", peer->name, reason,
-            cluster->settings_text);
+    ldr_log(cluster->options.log, LARDER_LOG_ERROR, "peer %s and this node refuse each other: %s; this node has %s",
+            peer->name, reason, cluster->settings_text);
     ldr_call_give_up_waiting(peer);
 }
 

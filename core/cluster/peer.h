@@ -10,7 +10,7 @@
 
 struct ldr_call;
 
-#define LDR_REASON_MAX 200
+#define LDR_REASON_MAX 320
 
 /* Pings to one peer, one at a time. */
 struct ldr_probe {
@@ -59,7 +59,7 @@ enum ldr_outcome {
     LDR_ANSWERED, /* an answer of its own, whatever it is */
     LDR_FAILED,   /* it could not be reached, broke off, or let an attempt's own limit pass */
     LDR_REFUSED,  /* it refuses this node */
-    LDR_UNTOLD    /* the caller's own deadline passed: nothing */
+    LDR_UNTOLD    /* nothing: the caller's own deadline passed, or the request was not sent for a reason of this side */
 };
 
 /*

@@ -202,9 +202,9 @@ static void check_value(struct ldr_check *check, const struct ldr_path *path, co
     }
 }
 
-/* A default goes the way of a value that the user wrote. */
+/* A default goes the way of a value that the user wrote, as if it stood where its mapping stands. */
 static void check_default(struct ldr_check *check, const struct ldr_path *path, const struct larder_param *row,
-                          struct larder_param_value *value)
+                          const struct ldr_tree *map, struct larder_param_value *value)
 {
     struct ldr_tree *tree;
     bool list = row->type == LARDER_PARAM_STRINGS || row->type == LARDER_PARAM_RECORDS ||
@@ -218,9 +218,13 @@ static void check_default(struct ldr_check *check, const struct ldr_path *path, 
     if (tree == NULL && (!list || larder_last_status() == LARDER_NO_MEMORY)) {
         check->no_memory = true;
     } else if (tree == NULL) {
-        ldr_check_fail(check, path, NULL, "the default is malformed: %s", larder_last_error());
+        ldr_check_fail(check, path, map, "the default is malformed: %s", larder_last_error());
     } else {
-        ldr_tree_set_file(tree, "default");
+        ldr_tree_set_file(tree, map == NULL ? "default" : map->file);
+        if (map != NULL) {
+            tree->line = map->line;
+            tree->column = map->column;
+        }
         check_value(check, path, row, tree, value);
         ldr_tree_free(tree);
     }
@@ -243,7 +247,7 @@ static void check_row(struct ldr_check *check, const struct ldr_path *path, cons
         value->given = true;
         check_value(check, &at, row, tree, value);
     } else if (row->default_text != NULL) {
-        check_default(check, &at, row, value);
+        check_default(check, &at, row, map, value);
     } else if (row->type == LARDER_PARAM_RECORD && !row->required) {
         at.absent = true;
         value->items = ldr_check_map(check, &at, NULL, row->fields, NULL);

@@ -34,7 +34,8 @@ struct ldr_schema_plugins {
 /*
  * The value of a LARDER_PARAM_PLUGIN parameter is a larder_param_value whose `string` is the plugin's name and whose
  * `items` are its parameters, one for each row of the module's table. `choices` of the row is the kind's name. A scalar
- * ("eviction: lru") is short for {plugin: lru}.
+ * ("eviction: lru") is short for {plugin: lru}. LARDER_PARAM_PLUGINS is a list: its `items` each look like that. In a
+ * RECORD that was not given all is defaulted, but nothing is missed and no plugin is looked for.
  *
  * Checks `map` (NULL: everything defaulted) and returns one value for each row of `table`, allocated in `arena`; unknown
  * keys (with the nearest known name), wrong types and units, values out of range and missing keys are reported to

@@ -1,4 +1,7 @@
-/* A checked configuration: what a node is built from. The tables in settings.c are the source of checks, defaults and docs. */
+/*
+ * A checked configuration: what a node is built from. The tables in settings_table.c are the source of checks, defaults
+ * and docs.
+ */
 #ifndef LDR_NODE_SETTINGS_H
 #define LDR_NODE_SETTINGS_H
 
@@ -71,7 +74,7 @@ bool ldr_settings_group(const char *text, size_t length, const char *name, const
                         struct ldr_catalog *catalog, struct ldr_arena *arena, struct ldr_errors *errors,
                         struct ldr_group_settings *group);
 
-/* The search options of a catalog for this configuration: `plugins.path` and what was added. False: errors reported. */
+/* A catalog for this configuration: `plugins.path` and what was added. NULL: see larder_last_error(). */
 struct ldr_catalog *ldr_settings_catalog(const struct larder_config *config);
 
 #endif

@@ -67,6 +67,17 @@ static const void *find_table(const char *path, void *handle, size_t *available)
     return table;
 }
 
+/*
+ * An accepted module stays mapped for good: values that a program still holds when its node is closed are released by
+ * the module's code.
+ */
+static void keep_mapped(const char *resolved)
+{
+    void *handle = dlopen(resolved, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+    if (handle != NULL)
+        dlclose(handle);
+}
+
 static struct ldr_module *module_new(const char *path)
 {
     struct ldr_module *module = calloc(1, sizeof *module);
@@ -91,8 +102,10 @@ static bool load(struct ldr_module *module, const char *resolved, const char *na
     module->table = ldr_table_copy(module->path, table, available);
     if (module->table == NULL)
         return false;
-    if (strcmp(module->table->name, name) == 0)
+    if (strcmp(module->table->name, name) == 0) {
+        keep_mapped(resolved);
         return true;
+    }
     ldr_fail(LARDER_INVALID, "%s: name: got \"%s\", wanted \"%s\" as the file is called", module->path,
              module->table->name, name);
     return false;

@@ -1,3 +1,4 @@
+#include <stdarg.h>
 /*
  * The HTTP transport with a node that is not there: what it is asked is answered from a table, and some keys behave
  * badly on purpose, so that tests see every answer a node can give.

@@ -90,8 +90,8 @@ static void completed(void *arg, struct larder_reply *reply)
         world->clients.statuses[reply->status]++;
         check_answer(request, reply);
         ldr_sim_note(&world->runtime, (uint64_t)request->id << 8 | reply->status);
-        sim_tell(world, "%u: %s %s%s", request->id, larder_status_name(reply->status),
-                 larder_source_name(reply->source), request->value[0] != '\0' ? request->value : "");
+        sim_tell(world, "%u: %s %s %s", request->id, larder_status_name(reply->status),
+                 larder_source_name(reply->source), request->value);
         memset(request->given_key, '#', sizeof request->given_key);
         memset(request->given_value, '#', sizeof request->given_value);
         memset(&request->given, 0xee, sizeof request->given);
@@ -148,21 +148,21 @@ struct sim_request *sim_ask(struct sim_world *world, unsigned node, enum larder_
     return request;
 }
 
-void sim_settle(struct sim_world *world)
+void sim_await(struct sim_request *request)
 {
-    uint64_t last = 0;
-    for (size_t i = 0; i < world->clients.count; i++)
-        if (world->clients.requests[i]->completions == 0 && world->clients.requests[i]->deadline > last)
-            last = world->clients.requests[i]->deadline;
-    while (world->clients.pending > 0 && larder_now(&world->runtime) <= last)
+    struct sim_world *world = request->world;
+    while (request->completions == 0 && larder_now(&world->runtime) <= request->deadline)
         if (!ldr_sim_step(&world->runtime))
             break;
-    for (size_t i = 0; world->clients.pending > 0 && i < world->clients.count; i++) {
-        const struct sim_request *request = world->clients.requests[i];
-        if (request->completions == 0)
-            sim_fail(world, "a %s of key k%u at node %s was never answered", operation_name(request->operation),
-                     request->key, sim_node_name(request->node));
-    }
+    if (request->completions == 0)
+        sim_fail(world, "a %s of key k%u at node %s was never answered", operation_name(request->operation),
+                 request->key, sim_node_name(request->node));
+}
+
+void sim_settle(struct sim_world *world)
+{
+    for (size_t i = 0; i < world->clients.count; i++)
+        sim_await(world->clients.requests[i]);
 }
 
 /*

@@ -36,7 +36,8 @@ struct sim_clients {
 struct sim_request *sim_ask(struct sim_world *world, unsigned node, enum larder_operation operation, unsigned key,
                             uint64_t timeout_ms);
 
-/* Lets time pass until every request has its answer. */
+/* Lets time pass until the request, or every request, has its answer. */
+void sim_await(struct sim_request *request);
 void sim_settle(struct sim_world *world);
 
 /* Called for every request that a node sends to another, pings not counted. */

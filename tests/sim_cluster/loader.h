@@ -19,7 +19,7 @@ struct sim_load;
 struct sim_origin {
     uint64_t delay_ns; /* a load takes half of it to all of it */
     unsigned failing_permille, hanging_permille;
-    unsigned loads[SIM_KEYS];              /* begun, ever */
+    unsigned loads[SIM_KEYS];             /* begun, ever */
     unsigned active[SIM_KEYS][SIM_NODES]; /* under way, for each node that asked */
     struct sim_load *under_way;
 };

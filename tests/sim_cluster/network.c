@@ -32,7 +32,7 @@ struct sim_inbound {
 
 const char *sim_node_name(unsigned node)
 {
-    static const char *const names[SIM_NODES] = {"a", "b", "c", "d", "e"};
+    static const char *const names[SIM_NODES] = {"a", "b", "c", "d", "e", "gate"};
     return names[node];
 }
 
@@ -127,8 +127,7 @@ static struct sim_message *send_message(struct sim_call *call, enum kind kind)
     if (message->next != NULL)
         message->next->link = &message->next;
     world->network.messages = message;
-    world->runtime.timer_start(&world->runtime, &message->timer,
-                               larder_now(&world->runtime) + travel_time(world));
+    world->runtime.timer_start(&world->runtime, &message->timer, larder_now(&world->runtime) + travel_time(world));
     ldr_sim_note(&world->runtime, (uint64_t)kind << 16 | call->from << 8 | call->to);
     return message;
 }

@@ -20,6 +20,7 @@ struct sim_world {
     struct sim_origin origin;
     struct sim_clients clients;
     struct larder_node *nodes[SIM_NODES]; /* NULL: down */
+    unsigned suspend_after;               /* failed calls that suspend a peer: a setting of all nodes */
     bool verbose;
     char failure[512]; /* the first promise that was broken; "": none yet */
 };
@@ -56,12 +57,12 @@ bool sim_node_start(struct sim_world *world, unsigned node);
 void sim_node_crash(struct sim_world *world, unsigned node, bool silent);
 
 /* The nodes' settings that promises depend on. */
-#define SIM_RETRIES         2
-#define SIM_REQUEST_MS      3000 /* request_timeout: a get that nobody waits for any more lives this long at most */
-#define SIM_LOAD_MS         1000
-#define SIM_PEER_MS         200
-#define SIM_LONGEST_MS      5000 /* after which nothing happens any more for a request */
-#define SIM_SETTLED_MS      8000 /* after which all suspensions are over */
-#define SIM_GROUP           "sim"
+#define SIM_RETRIES    2
+#define SIM_REQUEST_MS 3000 /* request_timeout: a get that nobody waits for any more lives this long at most */
+#define SIM_LOAD_MS    1000
+#define SIM_PEER_MS    200
+#define SIM_LONGEST_MS 5000 /* after which nothing happens any more for a request */
+#define SIM_SETTLED_MS 8000 /* after which all suspensions are over */
+#define SIM_GROUP      "sim"
 
 #endif

@@ -89,8 +89,10 @@ static inline void *net_peer_open(void *state, const char *address)
         return NULL;
     }
     struct net_handle *handle = calloc(1, sizeof *handle);
-    if (handle == NULL)
+    if (handle == NULL) {
+        ldr_fail_memory();
         return NULL;
+    }
     pthread_mutex_lock(&net->lock);
     *handle = (struct net_handle){net, net_find(net, address)};
     handle->node->handles_opened++;
@@ -185,7 +187,11 @@ static inline void net_call_peer(void *peer, const struct larder_request *reques
     struct net_handle *handle = peer;
     struct net *net = handle->net;
     struct net_call *call = calloc(1, sizeof *call);
-    assert(call != NULL);
+    if (call == NULL) {
+        struct larder_reply reply = {.status = LARDER_NO_MEMORY, .flags = LARDER_REPLY_NOT_SENT};
+        done(arg, &reply);
+        return;
+    }
     call->timer.fire = net_fire;
     call->net = net;
     call->handle = handle;

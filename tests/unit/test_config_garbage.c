@@ -212,7 +212,7 @@ static void garbage_group_documents_are_answered(void **state)
     ldr_catalog_close(catalog);
 }
 
-/* A million unknown keys, from whoever may send documents, must not take a minute to refuse. */
+/* Whoever may send documents may send one of nothing but unknown keys: each is reported, the nearest names only at first. */
 static void many_unknown_keys_are_answered(void **state)
 {
     (void)state;

@@ -222,6 +222,13 @@ static void senseless_plugins_are_reported(void **state)
 {
     (void)state;
     assert_reports("policy: lruu\n", "file:1:9: policy: no plugin \"lruu\" of kind 1\n");
+    static const struct larder_param absent[] = {
+        {.name = "policy", .type = LARDER_PARAM_PLUGIN, .choices = "hash", .default_text = "x"},
+        {.name = NULL},
+    };
+    struct run run;
+    check_table(&run, "\n {}", absent);
+    finish(&run, "file:2:2: policy: no plugin \"x\" of kind 2\n");
     assert_reports("policy: {plugin: x}\n", "file:1:18: policy: no plugin \"x\" of kind 1\n");
     assert_reports("policy: {size: 1}\n", "file:1:9: policy: missing key \"plugin\", wanted the name of a plugin, or a "
                                           "mapping with plugin: NAME\n");
