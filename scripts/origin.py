@@ -4,6 +4,9 @@
     GET /users/KEY   the value of KEY, always the same; 404 when KEY starts with "missing"
     GET /count       {"KEY": requests, ...} as JSON, keys percent-encoded
     GET /count/KEY   the number alone
+    PUT /behaviour   {"PREFIX": {"delay": MS, "status": CODE, "max_age": SECONDS, "hang": true}, ...}: how keys are
+                     answered from now on; the longest prefix of a key decides, every member may be left out. A key that
+                     hangs is answered when the behaviour is changed again.
 
 value_of() may be imported to know what a value must be.
 """
@@ -34,7 +37,9 @@ class Origin(ThreadingHTTPServer):
         super().__init__(address, Handler)
         self.delay = delay
         self.lock = threading.Lock()
+        self.changed = threading.Condition(self.lock)
         self.counts = {}
+        self.behaviour = {}
 
     def count(self, key: bytes):
         with self.lock:
@@ -43,6 +48,21 @@ class Origin(ThreadingHTTPServer):
     def counted(self):
         with self.lock:
             return dict(self.counts)
+
+    def behave(self, behaviour):
+        with self.lock:
+            self.behaviour = behaviour
+            self.changed.notify_all()
+
+    def rule(self, key: bytes):
+        """How the key is answered; for one that hangs, once it does no more."""
+        with self.lock:
+            while True:
+                prefixes = [prefix for prefix in self.behaviour if key.startswith(prefix.encode())]
+                rule = self.behaviour[max(prefixes, key=len)] if prefixes else {}
+                if not rule.get("hang"):
+                    return rule
+                self.changed.wait()
 
     def handle_error(self, request, client_address):
         """A client that hangs up is no event."""
@@ -67,16 +87,30 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.answer(404, b"no such path", "text/plain")
 
+    def do_PUT(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/behaviour":
+            self.server.behave(json.loads(body))
+            self.answer(200, b"", "text/plain")
+        else:
+            self.answer(404, b"no such path", "text/plain")
+
     def user(self, key: bytes):
         self.server.count(key)
-        time.sleep(self.server.delay)
-        if key.startswith(b"missing"):
+        rule = self.server.rule(key)
+        time.sleep(rule.get("delay", self.server.delay * 1000) / 1000)
+        headers = {"Cache-Control": "max-age=%d" % rule["max_age"]} if "max_age" in rule else {}
+        if "status" in rule:
+            self.answer(rule["status"], b"as told", "text/plain")
+        elif key.startswith(b"missing"):
             self.answer(404, b"no such user", "text/plain")
         else:
-            self.answer(200, value_of(key), "application/octet-stream")
+            self.answer(200, value_of(key), "application/octet-stream", headers)
 
-    def answer(self, status, body, kind):
+    def answer(self, status, body, kind, headers=None):
         self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -1,0 +1,523 @@
+"""What the system tests stand on: real larderd processes, a real origin, and clients on keep-alive connections.
+
+A test file is run as `python3 test_x.py BUILD_DIRECTORY [unittest arguments]`. Every wait is for a condition; PATIENCE is
+what a condition may take on the slowest machine, and nothing measures it.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+from urllib.parse import quote
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "scripts"))
+from origin import value_of  # noqa: E402,F401  the tests take it from here
+
+if len(sys.argv) < 2 or not os.path.isfile(os.path.join(sys.argv[1], "bin", "larderd")):
+    sys.exit(f"usage: {sys.argv[0]} BUILD_DIRECTORY, which has bin/larderd")
+BUILD = os.path.abspath(sys.argv.pop(1))
+LARDERD = os.path.join(BUILD, "bin", "larderd")
+LARDER = os.path.join(BUILD, "bin", "larder")
+PATIENCE = 90
+
+
+def _sanitizer():
+    with open(os.path.join(BUILD, "CMakeCache.txt"), encoding="utf-8") as cache:
+        found = re.search(r"^LARDER_SANITIZE:\w+=(.*)$", cache.read(), re.MULTILINE)
+    return found[1] if found else ""
+
+
+SANITIZER = _sanitizer()  # "" for a build as it is shipped
+REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|SUMMARY: \w+Sanitizer|runtime error:")
+
+
+def wait_until(condition, what, seconds=PATIENCE):
+    """Waits for something true, which it returns."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"still not so after {seconds} s: {what}")
+        time.sleep(0.01)
+
+
+# ------------------------------------------------------------------------------------------------ ports
+
+_port_locks = []  # held until the process ends, so that no other test takes the same port
+
+
+def free_port():
+    """A port below those that outgoing connections get, so that it is still free when a node comes back to it."""
+    while True:
+        port = random.randrange(12000, 32000)
+        lock = socket.socket(socket.AF_UNIX)
+        try:
+            lock.bind(f"\0larder-test-port-{port}")
+            with socket.socket() as listener:
+                listener.bind(("", port))
+        except OSError:
+            lock.close()
+            continue
+        _port_locks.append(lock)
+        return port
+
+
+# ------------------------------------------------------------------------------------------------ metrics
+
+_NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
+_SAMPLE = re.compile(rf'({_NAME})(?:\{{((?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\["\\n])*",?)*)\}})? (\S+)')
+_LABEL = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\\n]|\\["\\n])*)"')
+
+
+class Metrics:
+    """A page of Prometheus' text exposition format, checked while it is read."""
+
+    def __init__(self, text):
+        self.types, self.samples = {}, {}
+        if not text.endswith("\n"):
+            raise AssertionError("metrics: the last line has no end")
+        for line in text.splitlines():
+            self._read(line)
+        for name in [name for name, kind in self.types.items() if kind == "histogram"]:
+            self._check_histogram(name)
+
+    def _read(self, line):
+        kind = re.fullmatch(rf"# TYPE ({_NAME}) (counter|gauge|histogram|summary|untyped)", line)
+        if kind:
+            if kind[1] in self.types:
+                raise AssertionError(f"metrics: {kind[1]} is described twice")
+            self.types[kind[1]] = kind[2]
+            return
+        if re.fullmatch(rf"# HELP {_NAME} .+", line):
+            return
+        sample = _SAMPLE.fullmatch(line)
+        if not sample:
+            raise AssertionError(f"metrics: no sample: {line!r}")
+        name = sample[1]
+        family = name if name in self.types else re.sub(r"_(bucket|sum|count)$", "", name)
+        if family not in self.types:
+            raise AssertionError(f"metrics: {name} has no TYPE before it")
+        if self.types[family] == "counter" and not name.endswith("_total"):
+            raise AssertionError(f"metrics: counter {name} does not end with _total")
+        place = (name, frozenset(_LABEL.findall(sample[2] or "")))
+        if place in self.samples:
+            raise AssertionError(f"metrics: {line!r} comes twice")
+        self.samples[place] = float(sample[3])
+
+    def _check_histogram(self, family):
+        series = {}
+        for (name, labels), value in self.samples.items():
+            if name == family + "_bucket":
+                rest = frozenset(pair for pair in labels if pair[0] != "le")
+                series.setdefault(rest, []).append((float(dict(labels)["le"].replace("+Inf", "inf")), value))
+        for labels, buckets in series.items():
+            buckets.sort()
+            counts = [count for _, count in buckets]
+            if counts != sorted(counts) or buckets[-1][0] != float("inf"):
+                raise AssertionError(f"metrics: {family}: buckets {buckets}")
+            if counts[-1] != self.samples[family + "_count", labels]:
+                raise AssertionError(f"metrics: {family}: count is not that of the last bucket")
+
+    def value(self, name, **labels):
+        """The sum of all samples with this name and these labels; there must be one."""
+        wanted = set(labels.items())
+        found = [value for (sample, have), value in self.samples.items() if sample == "larder_" + name and wanted <= have]
+        if not found:
+            raise AssertionError(f"metrics: no larder_{name} with {labels}")
+        return sum(found)
+
+    def buckets(self, operation, group):
+        """[(upper bound in seconds, count in this bucket alone)] of a histogram."""
+        name, labels = f"larder_{operation}_duration_seconds_bucket", ("group", group)
+        cumulated = sorted((float(dict(have)["le"].replace("+Inf", "inf")), value)
+                           for (sample, have), value in self.samples.items() if sample == name and labels in have)
+        return [(bound, count - (cumulated[i - 1][1] if i else 0)) for i, (bound, count) in enumerate(cumulated)]
+
+
+# ------------------------------------------------------------------------------------------------ clients
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return f"<{self.status} {self.body[:200]!r}>"
+
+
+def key_path(group, key):
+    return f"/v1/groups/{group}/keys/{quote(key if isinstance(key, bytes) else key.encode(), safe='')}"
+
+
+class Client:
+    """One keep-alive connection, made again only when the server has closed it. Not for two threads."""
+
+    def __init__(self, port, timeout=PATIENCE):
+        self.port, self.timeout, self.connection, self.connects = port, timeout, None, 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        if self.connection:
+            self.connection.close()
+        self.connection = None
+
+    def ask(self, method, path, body=None, headers=None):
+        if self.connection is None:
+            self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
+            self.connects += 1
+        try:
+            self.connection.request(method, path, body, headers or {})
+            response = self.connection.getresponse()
+            answer = Answer(response.status, response.headers, response.read())
+            if response.will_close:
+                self.close()
+            return answer
+        except Exception:
+            self.close()
+            raise
+
+    def get(self, group, key, **headers):
+        return self.ask("GET", key_path(group, key), headers=headers)
+
+    def put(self, group, key, value, query="", **headers):
+        return self.ask("PUT", key_path(group, key) + query, value, headers)
+
+    def delete(self, group, key, **headers):
+        return self.ask("DELETE", key_path(group, key), headers=headers)
+
+
+def in_threads(count, function):
+    """Runs function(i) in so many threads, begun together; returns their results, or raises the first error."""
+    barrier, results, errors = threading.Barrier(count), [None] * count, []
+
+    def run(i):
+        try:
+            barrier.wait(PATIENCE)
+            results[i] = function(i)
+        except BaseException as error:  # told below, in the thread of the test
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results
+
+
+# ------------------------------------------------------------------------------------------------ processes
+
+class Process:
+    """A program with a log, which is shown when the test fails."""
+
+    def __init__(self, name, directory):
+        self.name, self.process = name, None
+        self.log = os.path.join(directory, name + ".log")
+
+    def spawn(self, command):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("LARDER_", "NOTIFY_"))}
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def log_text(self):
+        if not os.path.exists(self.log):
+            return ""
+        with open(self.log, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+            self.process.wait()
+
+
+class Origin(Process):
+    """scripts/origin.py as a process of its own."""
+
+    def __init__(self, directory, delay=0):
+        super().__init__("origin", directory)
+        port_file = os.path.join(directory, "origin.port")
+        self.spawn([sys.executable, os.path.join(ROOT, "scripts", "origin.py"), "--port-file", port_file,
+                    "--delay", str(delay)])
+        wait_until(lambda: os.path.exists(port_file) or not self.running(), "the origin listens")
+        if not self.running():
+            raise AssertionError("the origin ended: " + self.log_text())
+        with open(port_file, encoding="ascii") as file:
+            self.port = int(file.read())
+        self.url = f"http://127.0.0.1:{self.port}/users/{{key}}"
+
+    def ask(self, method, path, body=None):
+        with Client(self.port) as client:
+            return client.ask(method, path, body)
+
+    def counts(self):
+        """Requests for each key, keys percent-encoded."""
+        return self.ask("GET", "/count").json()
+
+    def count(self, key):
+        return int(self.ask("GET", "/count/" + quote(key, safe="")).body)
+
+    def behave(self, **rules):
+        """Rules by prefix of the key, in place of all before."""
+        self.ask("PUT", "/behaviour", json.dumps(rules))
+
+
+class Node(Process):
+    def __init__(self, name, directory, port, config):
+        super().__init__(name, directory)
+        self.port, self.config = port, config
+        self.path = os.path.join(directory, name + ".yaml")
+
+    def write_config(self):
+        with open(self.path, "w", encoding="utf-8") as file:
+            json.dump(self.config, file, indent=1)  # JSON is YAML, too
+
+    def start(self):
+        self.write_config()
+        self.spawn([LARDERD, "--config", self.path])
+
+    def ready(self):
+        try:
+            with Client(self.port, timeout=5) as client:
+                return client.ask("GET", "/ready").status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def wait_ready(self):
+        def settled():
+            return self.ready() or not self.running()
+        wait_until(settled, f"node {self.name} is ready")
+        if not self.running():
+            raise AssertionError(f"node {self.name} ended with {self.process.returncode}: {self.log_text()[-3000:]}")
+
+    def restart(self):
+        self.kill()
+        self.start()
+        self.wait_ready()
+
+    def pause(self):
+        self.signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.signal(signal.SIGCONT)
+
+    def reload(self):
+        """Has the node read its configuration again, as `config` is now. Returns at once."""
+        self.write_config()
+        self.signal(signal.SIGHUP)
+
+    def stop(self):
+        """Ends the node as an operator would, and returns its exit code."""
+        if self.running():
+            self.signal(signal.SIGCONT)
+            self.signal(signal.SIGTERM)
+        try:
+            return self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"node {self.name} did not end after SIGTERM") from None
+
+    def reports(self):
+        """Lines of sanitizers in the log."""
+        return [line for line in self.log_text().splitlines() if REPORT.search(line)]
+
+    def client(self, **options):
+        return Client(self.port, **options)
+
+    def ask(self, method, path, body=None, headers=None):
+        with self.client() as client:
+            return client.ask(method, path, body, headers)
+
+    def get(self, group, key, **headers):
+        return self.ask("GET", key_path(group, key), headers=headers)
+
+    def put(self, group, key, value, query=""):
+        return self.ask("PUT", key_path(group, key) + query, value)
+
+    def delete(self, group, key):
+        return self.ask("DELETE", key_path(group, key))
+
+    def metrics(self):
+        answer = self.ask("GET", "/metrics")
+        if answer.status != 200:
+            raise AssertionError(f"metrics of node {self.name}: {answer}")
+        return Metrics(answer.body.decode())
+
+    def metric(self, name, **labels):
+        return self.metrics().value(name, **labels)
+
+    def members(self):
+        """The members of the cluster as this node sees them, by name."""
+        return {member["name"]: member for member in self.ask("GET", "/v1/cluster").json()["members"]}
+
+
+class Cluster(dict):
+    """Nodes by name, with one cluster section and one list of groups for all."""
+
+    def nodes(self):
+        return list(self.values())
+
+    def wait_ready(self):
+        for node in self.nodes():
+            node.wait_ready()
+
+    def wait_up(self):
+        """Until every node has heard of every other that runs."""
+        for node in self.nodes():
+            others = [name for name in self if name != node.name]
+            wait_until(lambda: all(node.members()[name]["state"] == "up" for name in others if name in node.members()),
+                       f"node {node.name} sees all others up")
+
+    def total(self, name, **labels):
+        return sum(node.metric(name, **labels) for node in self.nodes())
+
+    def settled_total(self, name, **labels):
+        """The sum once two readings are the same: what was under way is counted then."""
+        last = [None]
+
+        def still():
+            now = self.total(name, **labels)
+            same, last[0] = now == last[0], now
+            return same
+        wait_until(still, f"{name} grows no more")
+        return last[0]
+
+
+def owner_of(nodes, group, put):
+    """The name of the node that holds a key: the one whose store grows by it. `put` stores it."""
+    before = {node.name: node.metric("sets_total", group=group) for node in nodes}
+    put()
+    grown = [node.name for node in nodes if node.metric("sets_total", group=group) > before[node.name]]
+    if len(grown) != 1:
+        raise AssertionError(f"a key is owned by {grown}")
+    return grown[0]
+
+
+class Case(unittest.TestCase):
+    """A test with nodes, an origin and a scratch directory; all gone afterwards, the logs shown when it failed."""
+
+    maxDiff = None
+
+    def run(self, result=None):
+        self.directory = tempfile.mkdtemp(prefix="larder-system.")
+        self.processes = []
+        failed = self._failures(result)
+        try:
+            return super().run(result)
+        finally:
+            if self._failures(result) > failed:
+                for process in self.processes:
+                    print(f"---- log of {process.name}\n{process.log_text()[-20000:]}----", flush=True)
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    @staticmethod
+    def _failures(result):
+        return len(result.failures) + len(result.errors) if result else 0
+
+    def setUp(self):
+        self.addCleanup(self.end_processes)
+
+    def end_processes(self):
+        """Every node that still runs must end well, and none may have a sanitizer's report in its log."""
+        wrong = []
+        for process in self.processes:
+            if isinstance(process, Node) and process.running():
+                try:
+                    code = process.stop()
+                    if code != 0:
+                        wrong.append(f"node {process.name} ended with {code}")
+                except AssertionError as error:
+                    wrong.append(str(error))
+        for process in self.processes:
+            if isinstance(process, Node):
+                wrong += [f"node {process.name}: {line}" for line in process.reports()]
+            process.kill()
+        self.assertEqual(wrong, [])
+
+    # -------------------------------------------------------------------------------------------- making things
+
+    def origin(self, **options):
+        origin = Origin(self.directory, **options)
+        self.processes.append(origin)
+        return origin
+
+    def node(self, name="solo", port=None, **sections):
+        """A node, not started. Sections replace those of a plain configuration."""
+        port = port or free_port()
+        config = {"node": {"name": name}, "transports": [{"plugin": "http", "listen": f"127.0.0.1:{port}"}]}
+        config["node"].update(sections.pop("node", {}))
+        config["transports"][0].update(sections.pop("http", {}))
+        config.update(sections)
+        node = Node(name, self.directory, port, config)
+        self.processes.append(node)
+        return node
+
+    def started(self, *arguments, **sections):
+        node = self.node(*arguments, **sections)
+        node.start()
+        node.wait_ready()
+        return node
+
+    def cluster(self, names="abc", groups=({"name": "default"},), cluster=None, node=None, http=None, start=True):
+        """A cluster of nodes that agree on everything. Settings of `cluster` are added to the section of that name."""
+        ports = {name: free_port() for name in names}
+        members = [{"name": name, "http": f"127.0.0.1:{port}"} for name, port in ports.items()]
+        made = Cluster()
+        for name, port in ports.items():
+            section = {"discovery": {"plugin": "static", "members": [dict(member) for member in members]},
+                       **json.loads(json.dumps(cluster or {}))}
+            made[name] = self.node(name, port, cluster=section, groups=json.loads(json.dumps(list(groups))),
+                                   node=dict(node or {}), http=dict(http or {}))
+        if start:
+            for each in made.nodes():
+                each.start()
+            made.wait_ready()
+            made.wait_up()
+        return made
+
+    def gateway(self, cluster, name="gate"):
+        """A started gateway in front of a cluster."""
+        section = next(iter(cluster.values())).config["cluster"]
+        return self.started(name, node={"role": "gateway"}, cluster=json.loads(json.dumps(section)))
+
+
+def loader(origin, **options):
+    return {"plugin": "http", "url": origin.url, **options}
+
+
+def main():
+    unittest.main(verbosity=2)
