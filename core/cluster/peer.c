@@ -208,8 +208,8 @@ static void refused(struct ldr_peer *peer, const struct larder_reply *reply)
     pthread_mutex_unlock(&peer->lock);
     if (!news)
         return;
-    ldr_log(cluster->options.log, LARDER_LOG_ERROR, "peer %s is refused: %s; this node has %s", peer->name, reason,
-            cluster->settings_text);
+    ldr_log(cluster->options.log, LARDER_LOG_ERROR, "peer %s and this node refuse each other: %s; this node has %s",
+            peer->name, reason, cluster->settings_text);
     ldr_call_give_up_waiting(peer);
 }
 

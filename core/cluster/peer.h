@@ -10,7 +10,7 @@
 
 struct ldr_call;
 
-#define LDR_REASON_MAX 200
+#define LDR_REASON_MAX 320
 
 /* Pings to one peer, one at a time. */
 struct ldr_probe {

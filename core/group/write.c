@@ -113,14 +113,27 @@ static enum larder_status nothing(void *arg)
     return LARDER_OK;
 }
 
+/*
+ * Whether this node may write in the owner's place: it cannot be reached, and has not done it already. A condition must not be
+ * looked at twice: the first time may have made it false.
+ */
+static bool to_be_done_here(const struct larder_request *request, const struct larder_reply *reply)
+{
+    const uint32_t conditions = LARDER_REQUEST_IF_ABSENT | LARDER_REQUEST_IF_PRESENT | LARDER_REQUEST_IF_VERSION;
+    if (reply->status != LARDER_UNAVAILABLE && reply->status != LARDER_REFUSED)
+        return false;
+    return (request->flags & conditions) == 0 || (reply->flags & LARDER_REPLY_NOT_SENT) != 0 ||
+           reply->status == LARDER_REFUSED;
+}
+
 static void peer_answered(void *arg, struct larder_reply *reply)
 {
     struct write *write = arg;
     struct ldr_group *group = write->group;
     const struct larder_request *request = write->request;
     ldr_histogram_add(&group->peer_latency, larder_now(group->context->runtime) - write->begun);
-    bool unreachable = reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED;
-    if (unreachable && group->store != NULL && larder_now(group->context->runtime) < request->deadline) {
+    if (to_be_done_here(request, reply) && group->store != NULL &&
+        larder_now(group->context->runtime) < request->deadline) {
         larder_reply_release(reply);
         write->stand_in = true;
         write_here(write);

@@ -151,6 +151,19 @@ class Readers(Case):
 
 
 @needs_host
+class PatientServer(Case):
+    PARAMETERS = "workers: 1, header_timeout: 2s"
+
+    def test_time_in_which_the_server_does_not_read_is_not_the_clients(self):
+        """Half a request is in the server's buffer, the rest in the kernel's, while the client reads slowly."""
+        with self.connect() as connection:
+            connection.send(request("GET", KEYS + "big:30000") * 2000)
+            time.sleep(0.2)
+            for _ in range(2000):
+                self.assertEqual(len(connection.response().body), 30000)
+
+
+@needs_host
 class Connections(Case):
     PARAMETERS = "workers: 2, max_connections: 10"
 

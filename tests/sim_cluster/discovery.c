@@ -18,10 +18,10 @@ static void report(struct larder_timer *timer)
 {
     struct sim_discovery *discovery = (struct sim_discovery *)timer;
     struct sim_world *world = discovery->world;
-    struct larder_member list[SIM_NODES];
-    struct larder_address addresses[SIM_NODES];
+    struct larder_member list[SIM_MEMBERS];
+    struct larder_address addresses[SIM_MEMBERS];
     size_t count = 0;
-    for (unsigned i = 0; i < SIM_NODES; i++) {
+    for (unsigned i = 0; i < SIM_MEMBERS; i++) {
         if (!world->members.in[i])
             continue;
         addresses[count] = (struct larder_address){"memory", sim_node_name(i)};
@@ -43,7 +43,7 @@ static void hear(struct sim_discovery *discovery)
 void sim_members_change(struct sim_world *world, unsigned node, bool in)
 {
     struct sim_members *members = &world->members;
-    if (members->in[node] == in)
+    if (node == SIM_GATEWAY || members->in[node] == in)
         return;
     members->in[node] = in;
     members->epoch++;
@@ -65,13 +65,21 @@ static void *memory_open(const struct larder_discovery_host *host, const struct 
     return discovery;
 }
 
+static bool announced_well(const struct sim_discovery *discovery)
+{
+    const struct larder_member *self = discovery->host->self;
+    const char *name = sim_node_name(discovery->node);
+    if (discovery->node == SIM_GATEWAY || self == NULL)
+        return discovery->node == SIM_GATEWAY && self == NULL;
+    return strcmp(self->name, name) == 0 && self->address_count == 1 &&
+           strcmp(self->addresses[0].transport, "memory") == 0 && strcmp(self->addresses[0].address, name) == 0;
+}
+
 static enum larder_status memory_start(void *state)
 {
     struct sim_discovery *discovery = state;
-    const struct larder_member *self = discovery->host->self;
     const char *name = sim_node_name(discovery->node);
-    if (self == NULL || strcmp(self->name, name) != 0 || self->address_count != 1 ||
-        strcmp(self->addresses[0].transport, "memory") != 0 || strcmp(self->addresses[0].address, name) != 0)
+    if (!announced_well(discovery))
         sim_fail(discovery->world, "node %s announces itself wrongly", name);
     discovery->world->members.listeners[discovery->node] = discovery;
     hear(discovery);

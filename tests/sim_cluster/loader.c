@@ -30,13 +30,16 @@ void sim_key_name(unsigned key, char name[SIM_KEY_TEXT])
 
 unsigned sim_key_of(struct larder_slice slice)
 {
-    char name[SIM_KEY_TEXT];
-    for (unsigned key = 0; key < SIM_KEYS; key++) {
-        sim_key_name(key, name);
-        if (ldr_slice_equal(slice, ldr_slice_text(name)))
-            return key;
+    const char *text = slice.data;
+    unsigned key = 0;
+    if (slice.size < 2 || slice.size > 3 || text[0] != 'k' || (text[1] == '0' && slice.size > 2))
+        return SIM_KEYS;
+    for (size_t i = 1; i < slice.size; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return SIM_KEYS;
+        key = key * 10 + (unsigned)(text[i] - '0');
     }
-    return SIM_KEYS;
+    return key < SIM_KEYS ? key : SIM_KEYS;
 }
 
 static void *memory_open(const struct larder_host *host, const struct larder_param_value *values)

@@ -32,7 +32,7 @@ struct sim_inbound {
 
 const char *sim_node_name(unsigned node)
 {
-    static const char *const names[SIM_NODES] = {"a", "b", "c", "d", "e"};
+    static const char *const names[SIM_NODES] = {"a", "b", "c", "d", "e", "gate"};
     return names[node];
 }
 

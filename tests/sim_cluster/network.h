@@ -7,7 +7,9 @@
 
 #include "larder/plugin/transport.h"
 
-#define SIM_NODES 5
+#define SIM_MEMBERS 5
+#define SIM_GATEWAY 5 /* the last node is no member and owns nothing */
+#define SIM_NODES   6
 
 struct sim_world;
 struct sim_door; /* an open transport; see transport.c */
@@ -50,7 +52,7 @@ struct sim_call {
     void *arg;
 };
 
-/* The name and the address of a node: "a" to "e". */
+/* The name and the address of a node: "a" to "e", and "gate". */
 const char *sim_node_name(unsigned node);
 /* SIM_NODES: there is none. */
 unsigned sim_node_of(const char *name);

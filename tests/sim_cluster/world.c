@@ -85,50 +85,60 @@ void sim_wait(struct sim_world *world, uint64_t ms)
 
 /* ------------------------------------------------------------------------------------------------ nodes */
 
-static struct larder_config *node_config(const struct sim_world *world, unsigned node)
+/* What is the same at all nodes; their names come with larder_config_set(). */
+static const char settings[] = "node: {log_level: error, drain_timeout: 0ms}\n"
+                               "transports: [{plugin: memory}]\n"
+                               "cluster:\n"
+                               "  peer_transport: memory\n"
+                               "  hash: xxhash\n"
+                               "  virtual_nodes: 64\n"
+                               "  backoff: 20ms\n"
+                               "  suspend: 2s\n"
+                               "  probe_interval: 500ms\n"
+                               "  fallback_ttl: 2s\n"
+                               "  discovery: {plugin: memory}\n";
+
+static bool set(struct larder_config *config, const char *format, ...) LARDER_PRINTF(2, 3);
+static bool set(struct larder_config *config, const char *format, ...)
 {
-    char text[2048];
-    int length = snprintf(
-        text, sizeof text,
-        "node: {name: %s, log_level: %s, request_timeout: %dms, drain_timeout: 0ms}\n"
-        "transports: [{plugin: memory, listen: %s}]\n"
-        "cluster:\n"
-        "  peer_transport: memory\n"
-        "  hash: xxhash\n"
-        "  virtual_nodes: 64\n"
-        "  peer_timeout: %dms\n"
-        "  retries: %d\n"
-        "  backoff: 20ms\n"
-        "  suspend_after: %u\n"
-        "  suspend: 2s\n"
-        "  probe_interval: 500ms\n"
-        "  fallback_ttl: 2s\n"
-        "  discovery: {plugin: memory}\n"
-        "groups:\n"
-        "  - {name: %s, max_bytes: 1MiB, eviction: lru, load_timeout: %dms, loader: {plugin: memory}}\n",
-        sim_node_name(node), world->verbose ? "debug" : "error", SIM_REQUEST_MS, sim_node_name(node), SIM_PEER_MS,
-        SIM_RETRIES, world->suspend_after, SIM_GROUP, SIM_LOAD_MS);
+    char setting[256];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(setting, sizeof setting, format, arguments);
+    va_end(arguments);
+    return larder_config_set(config, setting) == LARDER_OK;
+}
+
+static bool fill_config(struct larder_config *config, const struct sim_world *world, unsigned node)
+{
+    const char *name = sim_node_name(node);
     const struct larder_plugin *const modules[] = {
         &larder_plugin_table_sim_transport.head, &larder_plugin_table_sim_discovery.head,
         &larder_plugin_table_sim_loader.head,    &larder_plugin_table__hash_xxhash.head,
         &larder_plugin_table__eviction_lru.head,
     };
-    struct larder_config *config = larder_config_new();
-    if (config == NULL)
-        return NULL;
-    bool good = larder_config_parse(config, text, (size_t)length, "simulation") == LARDER_OK;
+    bool good = larder_config_parse(config, settings, sizeof settings - 1, "simulation") == LARDER_OK &&
+                set(config, "node.name=%s", name) && set(config, "node.request_timeout=%dms", SIM_REQUEST_MS) &&
+                set(config, "transports.0.listen=%s", name) && set(config, "cluster.retries=%d", SIM_RETRIES) &&
+                set(config, "cluster.peer_timeout=%dms", SIM_PEER_MS) &&
+                set(config, "cluster.suspend_after=%u", world->suspend_after);
+    if (node == SIM_GATEWAY)
+        good = good && set(config, "node.role=gateway");
+    else
+        good = good && set(config, "groups.0={name: %s, max_bytes: 1MiB, load_timeout: %dms, loader: memory}",
+                           SIM_GROUP, SIM_LOAD_MS);
+    if (world->verbose)
+        good = good && set(config, "node.log_level=info");
     for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)
         good = good && larder_config_add_plugin(config, modules[i]) == LARDER_OK;
-    if (good)
-        return config;
-    larder_config_free(config);
-    return NULL;
+    return good;
 }
 
 bool sim_node_start(struct sim_world *world, unsigned node)
 {
-    struct larder_config *config = node_config(world, node);
-    world->nodes[node] = config != NULL ? ldr_node_open_on(config, &world->runtime) : NULL;
+    struct larder_config *config = larder_config_new();
+    if (config != NULL && fill_config(config, world, node))
+        world->nodes[node] = ldr_node_open_on(config, &world->runtime);
     larder_config_free(config);
     if (world->nodes[node] == NULL)
         sim_fail(world, "node %s does not start: %s", sim_node_name(node), larder_last_error());

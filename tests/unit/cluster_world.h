@@ -120,7 +120,7 @@ struct outcome {
     enum larder_status status;
     uint32_t flags;
     uint64_t at;
-    char message[300];
+    char message[500];
     const struct larder_runtime *runtime;
 };
 
@@ -192,7 +192,7 @@ static inline struct outcome call_b(struct world *world, const struct larder_req
 struct seen {
     const char *name;
     struct ldr_member_info info;
-    char reason[300], state[16], address[64];
+    char reason[500], state[16], address[64];
 };
 
 static inline void see(void *arg, const struct ldr_member_info *info)

@@ -187,6 +187,9 @@ static void a_peer_without_a_usable_address_is_suspended(void **state)
     assert_string_equal(member(&world, "b").reason, "it has no address for transport \"net\"");
     assert_string_equal(member(&world, "b").address, "");
     assert_string_equal(state_of(&world, "c"), "suspended");
+    join(&world, 2, members, 3); /* the same peers */
+    assert_string_equal(state_of(&world, "b"), "suspended");
+    assert_string_equal(state_of(&world, "c"), "suspended");
     char key[32];
     key_of(members, 3, "b", key);
     assert_null(route_of(&world, key).peer);

@@ -204,6 +204,25 @@ static bool read_a_file(void)
     return done;
 }
 
+static FILE *sink;
+
+static bool write_the_reference(void)
+{
+    struct larder_config *config = larder_config_new();
+    bool done = config != NULL && build(config) && larder_config_reference(config, sink) == LARDER_OK;
+    larder_config_free(config);
+    return done;
+}
+
+static void the_reference_survives_every_failed_allocation(void **state)
+{
+    (void)state;
+    sink = fopen("/dev/null", "w");
+    assert_non_null(sink);
+    fail_each(write_the_reference);
+    fclose(sink);
+}
+
 static void a_check_survives_every_failed_allocation(void **state)
 {
     (void)state;
@@ -242,6 +261,7 @@ int main(void)
         cmocka_unit_test(defaults_survive_every_failed_allocation),
         cmocka_unit_test(a_group_document_survives_every_failed_allocation),
         cmocka_unit_test(a_file_survives_every_failed_allocation),
+        cmocka_unit_test(the_reference_survives_every_failed_allocation),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);
 }

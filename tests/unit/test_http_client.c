@@ -584,9 +584,10 @@ static void begin_slow(struct server *server, struct http_peer *peer, struct out
         begin(peer, slow);
         while (server_count(server, &server->requests) == before && completions(slow) == 0)
             sched_yield();
-        if (server_count(server, &server->requests) > before)
-            return;
+        if (completions(slow) == 0 || (slow->reply.flags & LARDER_REPLY_NOT_SENT) == 0)
+            break;
     }
+    server_wait(server, &server->requests, before + 1);
 }
 
 static void a_late_answer_is_dropped_and_the_connection_goes_on(void **state)
@@ -646,11 +647,12 @@ static void a_connection_whose_answer_is_overdue_is_closed(void **state)
     server_stop(server);
 }
 
-/* Reads no more, until the gate opens. */
+/* The first connection reads no more, until the gate opens; others end at once. */
 static bool deaf(struct server_connection *connection, const struct larder_request *request)
 {
     (void)request;
-    server_wait_gate(connection->server);
+    if (connection->number == 0)
+        server_wait_gate(connection->server);
     return false;
 }
 
@@ -681,8 +683,8 @@ static void what_is_not_written_at_the_deadline_is_not_looked_at_again(void **st
     assert_failed(&large, LARDER_DEADLINE, 0);
     await(&first);
     assert_failed(&first, LARDER_UNAVAILABLE, 0);
-    await(&behind);
-    assert_failed(&behind, LARDER_UNAVAILABLE, LARDER_REPLY_NOT_SENT);
+    await(&behind); /* went down with the connection, unless that was gone before it came */
+    assert_failed(&behind, LARDER_UNAVAILABLE, server_count(server, &server->accepts) == 1 ? LARDER_REPLY_NOT_SENT : 0);
     server_gate(server, true);
     http_peer_close(peer);
     close_client(fixture);

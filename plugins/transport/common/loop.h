@@ -19,7 +19,7 @@ struct tp_loop *tp_loop_open(void);
 /* Runs what was posted, stops and joins the thread, frees the base. All events must be gone. NULL is fine. */
 void tp_loop_close(struct tp_loop *loop);
 
-/* EVENT_BASE_FLAG_NOLOCK: only for the loop's own thread. */
+/* EVENT_BASE_FLAG_NOLOCK, no changelist: only for the loop's own thread. */
 struct event_base *tp_loop_base(struct tp_loop *loop);
 
 /* Runs the task on the loop's thread, soon; tasks of one thread keep their order. Any thread; never blocks or allocates. */

@@ -171,26 +171,30 @@ static void respond_all(struct http_connection *connection)
     }
 }
 
-/* Goes round until nothing moves: answers make room for requests, which may be answered at once. */
-static void progress(struct http_connection *connection)
+/*
+ * Goes round until nothing moves: answers make room for requests, which may be answered at once. True: there are bytes to
+ * go on with, but no room; false: something has to arrive first.
+ */
+static bool progress(struct http_connection *connection)
 {
     for (;;) {
         respond_all(connection);
         if (connection->reset)
-            return;
+            return false;
         if (connection->phase == HTTP_PHASE_TURN) {
             http_connection_turn(connection);
             if (connection->phase == HTTP_PHASE_TURN)
-                return;
-        } else if (connection->in_size > 0 && connection->scan.at < connection->in_size &&
-                   http_connection_open_for_more(connection)) {
-            size_t before = connection->in_size;
-            use(connection, connection->in, connection->in_size);
-            if (connection->in_size == before && connection->phase != HTTP_PHASE_TURN)
-                return; /* the rest has to arrive first */
-        } else {
-            return;
+                return false;
+            continue;
         }
+        if (connection->in_size == 0 || connection->scan.at == connection->in_size)
+            return false;
+        if (!http_connection_open_for_more(connection))
+            return true;
+        size_t before = connection->in_size;
+        use(connection, connection->in, connection->in_size);
+        if (connection->in_size == before && connection->phase != HTTP_PHASE_TURN)
+            return false; /* incomplete */
     }
 }
 
@@ -248,13 +252,11 @@ static bool all_said(const struct http_connection *connection)
 void http_connection_settle(struct http_connection *connection)
 {
     if (!connection->lingering) {
-        progress(connection);
-        write_out(connection);
-        /* What was written made room. */
-        if (!connection->reset && connection->in_size > 0 && http_connection_open_for_more(connection)) {
-            progress(connection);
-            write_out(connection);
-        }
+        bool more;
+        do {
+            more = progress(connection);
+            write_out(connection); /* which may make room */
+        } while (more && !connection->reset && http_connection_open_for_more(connection));
     }
     if (connection->reset || (!connection->lingering && all_said(connection) && connection->end_seen)) {
         http_connection_close(connection);
@@ -263,6 +265,8 @@ void http_connection_settle(struct http_connection *connection)
     if (!connection->lingering && all_said(connection))
         begin_to_linger(connection);
     bool read = connection->lingering || (!connection->end_seen && http_connection_open_for_more(connection));
+    if (read && !connection->reading && !connection->lingering)
+        connection->began = connection->worker->now; /* time in which nobody listened is not the client's */
     watch(&connection->read_event, read, &connection->reading);
     watch(&connection->write_event, connection->output.pending > 0, &connection->writing);
     set_deadline(connection);

@@ -175,8 +175,6 @@ struct http_refusal http_head_parse(const char *data, size_t size, struct http_h
     llhttp_errno_t error = llhttp_execute(&parse.parser, data, size);
     if (parse.refusal.status != 0)
         return parse.refusal;
-    if (error == HPE_PAUSED_H2_UPGRADE)
-        return (struct http_refusal){505, "wanted HTTP/1.1 or HTTP/1.0"};
     if (error != HPE_PAUSED || llhttp_get_error_pos(&parse.parser) != data + size)
         return (struct http_refusal){400, parse.parser.reason != NULL ? parse.parser.reason : "malformed request"};
     if (!request_line_exact(data, head))

@@ -1,0 +1,1 @@
+target_link_libraries(test_output PRIVATE transport_common)
