@@ -268,11 +268,14 @@ class Process:
 class Origin(Process):
     """scripts/origin.py as a process of its own."""
 
-    def __init__(self, directory, delay=0):
-        super().__init__("origin", directory, "origin")
+    def __init__(self, directory, port=None, delay=0):
+        port = port or free_port()
+        super().__init__("origin", directory, f"origin-{port}")
         port_file = os.path.join(directory, "origin.port")
-        self.spawn([sys.executable, os.path.join(ROOT, "scripts", "origin.py"), "--port-file", port_file,
-                    "--delay", str(delay)])
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(port_file)
+        self.spawn([sys.executable, os.path.join(ROOT, "scripts", "origin.py"), "--port", str(port),
+                    "--port-file", port_file, "--delay", str(delay)])
         wait_until(lambda: os.path.exists(port_file) or not self.running(), "the origin listens")
         if not self.running():
             raise AssertionError("the origin ended: " + self.log_text())
