@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/base/bytes.h"
+#include "core/base/epoch.h"
 #include "core/base/fail.h"
 #include "core/group/group.h"
 #include "core/group/share.h"
@@ -23,8 +24,9 @@ struct ldr_flights {
     struct shard shards[SHARDS];
 };
 
-/* One get that waits. Freed by whoever is last: the one that answers it, or its timer. */
+/* One get that waits. */
 struct ldr_waiter {
+    _Atomic unsigned holders; /* the one that answers it, and its timer: the last of the two frees it */
     struct ldr_waiter *next;
     struct ldr_flight *flight; /* NULL once somebody has taken the waiter out to answer it */
     struct ldr_flights *flights;
@@ -129,14 +131,20 @@ static struct ldr_waiter *take_waiters(struct shard *shard, struct ldr_flight *f
     return waiters;
 }
 
+static void let_go(struct ldr_waiter *waiter, unsigned holders)
+{
+    /* acq_rel: what the other holder read comes before the memory goes. */
+    if (atomic_fetch_sub_explicit(&waiter->holders, holders, memory_order_acq_rel) == holders)
+        free(waiter);
+}
+
 static void answer_waiter(struct ldr_waiter *waiter, struct larder_reply *reply)
 {
     const struct ldr_context *context = waiter->flights->context;
     larder_reply_fn done = waiter->done;
     void *arg = waiter->arg;
-    /* A timer that cannot be cancelled any more frees the waiter itself. */
-    if (!waiter->timed || context->runtime->timer_cancel(context->runtime, &waiter->timer))
-        free(waiter);
+    /* A timer that cannot be cancelled any more lets go by itself. */
+    let_go(waiter, !waiter->timed || context->runtime->timer_cancel(context->runtime, &waiter->timer) ? 2 : 1);
     ldr_answer(context, reply, done, arg);
 }
 
@@ -154,16 +162,21 @@ static void answer_all(struct ldr_waiter *waiters, struct larder_reply *reply)
     }
 }
 
-/* Completes the flight unless it is; takes the reply. */
+/*
+ * Completes the flight unless it is; takes the reply. Inside an epoch section, like all that answers: a node that closes waits
+ * for it before it takes apart what an answer needs.
+ */
 static void complete(struct ldr_flight *flight, struct larder_reply *reply)
 {
     const struct larder_runtime *runtime = flight->flights->context->runtime;
     struct shard *shard = shard_of(flight->flights, flight->hash);
+    ldr_epoch_enter();
     pthread_mutex_lock(&shard->lock);
     bool first = !flight->completed;
     struct ldr_waiter *waiters = first ? take_waiters(shard, flight) : NULL;
     pthread_mutex_unlock(&shard->lock);
     answer_all(waiters, reply);
+    ldr_epoch_exit();
     if (first && runtime->timer_cancel(runtime, &flight->timer))
         unreference(flight); /* the timer's */
 }
@@ -216,6 +229,7 @@ static void waiter_timed_out(struct larder_timer *timer)
     struct ldr_waiter *waiter = (struct ldr_waiter *)((char *)timer - offsetof(struct ldr_waiter, timer));
     struct ldr_flights *flights = waiter->flights;
     struct shard *shard = shard_of(flights, waiter->hash);
+    ldr_epoch_enter();
     pthread_mutex_lock(&shard->lock);
     bool waiting = waiter->flight != NULL;
     if (waiting) {
@@ -227,9 +241,10 @@ static void waiter_timed_out(struct larder_timer *timer)
     pthread_mutex_unlock(&shard->lock);
     larder_reply_fn done = waiter->done;
     void *arg = waiter->arg;
-    free(waiter);
+    let_go(waiter, waiting ? 2 : 1);
     if (waiting)
         ldr_answer_status(flights->context, LARDER_DEADLINE, NULL, done, arg);
+    ldr_epoch_exit();
 }
 
 static struct ldr_waiter *new_waiter(struct ldr_flights *flights, const struct ldr_flight_ask *ask, uint64_t hash)
@@ -237,6 +252,7 @@ static struct ldr_waiter *new_waiter(struct ldr_flights *flights, const struct l
     struct ldr_waiter *waiter = calloc(1, sizeof *waiter);
     if (waiter == NULL)
         return NULL;
+    atomic_init(&waiter->holders, 2);
     waiter->flights = flights;
     waiter->hash = hash;
     waiter->done = ask->done;

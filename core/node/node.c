@@ -222,7 +222,7 @@ static void passed(struct ldr_retired *mark)
     (void)mark;
 }
 
-/* Returns when no request that was taken before is still on its way through ldr_node_execute(). */
+/* Returns when no request that was taken before is still on its way through ldr_node_execute(), and no flight's answer. */
 static void wait_for_entrants(struct larder_node *node)
 {
     ldr_epoch_retire(&node->mark, passed);
@@ -250,6 +250,7 @@ void larder_node_close(struct larder_node *node)
             ->close(node->discovery);
     if (node->context.flights != NULL)
         ldr_flights_abort(node->context.flights);
+    wait_for_entrants(node); /* those that were answering gets before the flights were ended */
     ldr_cluster_close(node->context.cluster);
     ldr_node_shut_groups(node);
     ldr_group_release(node->transit);
