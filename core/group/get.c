@@ -93,13 +93,11 @@ static void get_here(struct ldr_group *group, const struct larder_request *reque
 /* ------------------------------------------------------------------------------------------------ at the owner */
 
 /* The owner cannot be reached: this node answers in its place, as if the key were its own, for a short time. */
-static void stand_in(struct ldr_flight *flight, const struct larder_reply *failure)
+static void stand_in(struct ldr_flight *flight)
 {
     struct ldr_group *group = flight->group;
     struct larder_reply reply = {.status = LARDER_NOT_FOUND};
-    if (group->store == NULL) {
-        reply = *failure;
-    } else if (!look(group, flight->key, larder_now(group->context->runtime), &reply) && ldr_group_loads(group)) {
+    if (!look(group, flight->key, larder_now(group->context->runtime), &reply) && ldr_group_loads(group)) {
         flight->stand_in = true;
         ldr_group_load(flight);
         return;
@@ -112,9 +110,10 @@ static void peer_answered(void *arg, struct larder_reply *reply)
     struct ldr_flight *flight = arg;
     struct ldr_group *group = flight->group;
     ldr_histogram_add(&group->peer_latency, larder_now(group->context->runtime) - flight->begun);
-    if (reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED) {
-        stand_in(flight, reply);
+    bool failed = reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED;
+    if (failed && group->store != NULL && ldr_flight_wanted(flight)) {
         larder_reply_release(reply);
+        stand_in(flight);
         return;
     }
     if (reply->status == LARDER_OK)
