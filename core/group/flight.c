@@ -83,11 +83,12 @@ size_t ldr_flights_pending(struct ldr_flights *flights)
 
 /* ------------------------------------------------------------------------------------------------ life of a flight */
 
-/* The flight that gets of the key may join. */
-static struct ldr_flight *find(struct shard *shard, uint64_t hash, struct larder_slice name, struct larder_slice key)
+/* The flight that gets of the key may join. A group that was dropped may have left one of a group of the same name. */
+static struct ldr_flight *find(struct shard *shard, uint64_t hash, const struct ldr_group *group,
+                               struct larder_slice name, struct larder_slice key)
 {
     for (struct ldr_flight *flight = *bucket_of(shard, hash); flight != NULL; flight = flight->next)
-        if (!flight->overtaken && flight->hash == hash && ldr_slice_equal(flight->key, key) &&
+        if (!flight->overtaken && flight->hash == hash && flight->group == group && ldr_slice_equal(flight->key, key) &&
             ldr_slice_equal(flight->name, name))
             return flight;
     return NULL;
@@ -305,7 +306,7 @@ bool ldr_flight_ask(struct ldr_flights *flights, const struct ldr_flight_ask *as
         return false;
     }
     pthread_mutex_lock(&shard->lock);
-    struct ldr_flight *flight = find(shard, hash, ask->name, ask->key);
+    struct ldr_flight *flight = find(shard, hash, ask->group, ask->name, ask->key);
     bool joined = flight != NULL;
     if (!joined)
         flight = new_flight(flights, ask, hash);
@@ -334,6 +335,15 @@ bool ldr_flight_ask(struct ldr_flights *flights, const struct ldr_flight_ask *as
 
 /* ------------------------------------------------------------------------------------------------ writes */
 
+bool ldr_flight_wanted(struct ldr_flight *flight)
+{
+    struct shard *shard = shard_of(flight->flights, flight->hash);
+    pthread_mutex_lock(&shard->lock);
+    bool wanted = !flight->completed;
+    pthread_mutex_unlock(&shard->lock);
+    return wanted;
+}
+
 void ldr_flight_store(struct ldr_flight *flight, void (*store)(struct ldr_flight *flight, void *arg), void *arg)
 {
     struct shard *shard = shard_of(flight->flights, flight->hash);
@@ -343,7 +353,20 @@ void ldr_flight_store(struct ldr_flight *flight, void (*store)(struct ldr_flight
     pthread_mutex_unlock(&shard->lock);
 }
 
-enum larder_status ldr_flights_write(struct ldr_flights *flights, struct larder_slice name, struct larder_slice key,
+void ldr_flights_overtake(struct ldr_flights *flights, const struct ldr_group *group)
+{
+    for (size_t i = 0; i < SHARDS; i++) {
+        struct shard *shard = &flights->shards[i];
+        pthread_mutex_lock(&shard->lock);
+        for (size_t j = 0; j < BUCKETS; j++)
+            for (struct ldr_flight *flight = shard->buckets[j]; flight != NULL; flight = flight->next)
+                flight->overtaken |= flight->group == group;
+        pthread_mutex_unlock(&shard->lock);
+    }
+}
+
+enum larder_status ldr_flights_write(struct ldr_flights *flights, const struct ldr_group *group,
+                                     struct larder_slice name, struct larder_slice key,
                                      enum larder_status (*write)(void *arg), void *arg)
 {
     uint64_t hash = hash_of(flights, name, key);
@@ -352,7 +375,7 @@ enum larder_status ldr_flights_write(struct ldr_flights *flights, struct larder_
     enum larder_status status = write(arg);
     /* A delete that found nothing overtakes, too: what is being loaded may be older than it. */
     if (status == LARDER_OK || status == LARDER_NOT_FOUND) {
-        struct ldr_flight *flight = find(shard, hash, name, key);
+        struct ldr_flight *flight = find(shard, hash, group, name, key);
         if (flight != NULL)
             flight->overtaken = true;
     }

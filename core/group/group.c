@@ -85,6 +85,12 @@ void ldr_group_shut(struct ldr_group *group)
         group->loader->close(state);
 }
 
+void ldr_group_clear(struct ldr_group *group)
+{
+    ldr_flights_overtake(group->context->flights, group);
+    ldr_store_clear(group->store);
+}
+
 bool ldr_group_loads(const struct ldr_group *group)
 {
     return group->loader != NULL || atomic_load_explicit(&group->load, memory_order_acquire) != NULL;

@@ -71,6 +71,9 @@ void ldr_group_release(struct ldr_group *group); /* the last one closes the stor
  */
 void ldr_group_shut(struct ldr_group *group);
 
+/* Removes all entries; what is being loaded meanwhile is not stored. */
+void ldr_group_clear(struct ldr_group *group);
+
 /* Whether misses can be loaded here. */
 bool ldr_group_loads(const struct ldr_group *group);
 

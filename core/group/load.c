@@ -147,7 +147,8 @@ static void run_callback(struct larder_task *task)
     uint64_t now = larder_now(group->context->runtime);
     struct larder_loaded place = {.max_value = group->max_value};
     struct larder_load_result result = {.status = load == NULL ? LARDER_NO_GROUP : LARDER_DEADLINE};
-    if (load != NULL && now < flight->deadline)
+    /* A call that waited for a worker until nobody wants it any more, or the node closes, is not made. */
+    if (load != NULL && now < flight->deadline && ldr_flight_wanted(flight))
         result.status = load(group->load_arg, flight->key.data, flight->key.size,
                              (flight->deadline - now) / LARDER_NS_PER_MS, &place);
     if (result.status == LARDER_OK && place.value == NULL) {

@@ -19,7 +19,7 @@ enum larder_status ldr_node_apply(struct larder_node *node, const struct larder_
         group = ldr_node_find_group(node, request->group);
         if (group == NULL)
             return LARDER_NO_GROUP;
-        ldr_store_clear(group->store);
+        ldr_group_clear(group);
         ldr_group_release(group);
         return LARDER_OK;
     }

@@ -143,7 +143,7 @@ enum larder_status larder_group_clear(struct larder_group *handle)
     struct ldr_group *group = take_group(handle);
     if (group == NULL)
         return larder_last_status();
-    ldr_store_clear(group->store);
+    ldr_group_clear(group);
     release_group(group);
     return LARDER_OK;
 }
