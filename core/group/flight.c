@@ -83,13 +83,20 @@ size_t ldr_flights_pending(struct ldr_flights *flights)
 
 /* ------------------------------------------------------------------------------------------------ life of a flight */
 
-/* The flight that gets of the key may join. A group that was dropped may have left one of a group of the same name. */
-static struct ldr_flight *find(struct shard *shard, uint64_t hash, const struct ldr_group *group,
-                               struct larder_slice name, struct larder_slice key)
+/* A group that was dropped may have left flights beside those of a group of the same name. */
+static bool is_of(const struct ldr_flight *flight, uint64_t hash, const struct ldr_group *group,
+                  struct larder_slice name, struct larder_slice key)
 {
+    return flight->hash == hash && flight->group == group && ldr_slice_equal(flight->key, key) &&
+           ldr_slice_equal(flight->name, name);
+}
+
+/* The flight that the get may join. */
+static struct ldr_flight *find(struct shard *shard, uint64_t hash, const struct ldr_flight_ask *ask)
+{
+    uint32_t flags = ask->flags & LARDER_REQUEST_NO_LOAD;
     for (struct ldr_flight *flight = *bucket_of(shard, hash); flight != NULL; flight = flight->next)
-        if (!flight->overtaken && flight->hash == hash && flight->group == group && ldr_slice_equal(flight->key, key) &&
-            ldr_slice_equal(flight->name, name))
+        if (!flight->overtaken && flight->flags == flags && is_of(flight, hash, ask->group, ask->name, ask->key))
             return flight;
     return NULL;
 }
@@ -280,6 +287,7 @@ static struct ldr_flight *new_flight(struct ldr_flights *flights, const struct l
     flight->name = ldr_slice(name, ask->name.size);
     flight->key = ldr_slice(key, ask->key.size);
     flight->deadline = ask->flight_deadline;
+    flight->flags = ask->flags & LARDER_REQUEST_NO_LOAD;
     flight->hash = hash;
     flight->references = 2;
     flight->timer.fire = flight_timed_out;
@@ -306,7 +314,7 @@ bool ldr_flight_ask(struct ldr_flights *flights, const struct ldr_flight_ask *as
         return false;
     }
     pthread_mutex_lock(&shard->lock);
-    struct ldr_flight *flight = find(shard, hash, ask->group, ask->name, ask->key);
+    struct ldr_flight *flight = find(shard, hash, ask);
     bool joined = flight != NULL;
     if (!joined)
         flight = new_flight(flights, ask, hash);
@@ -374,11 +382,9 @@ enum larder_status ldr_flights_write(struct ldr_flights *flights, const struct l
     pthread_mutex_lock(&shard->lock);
     enum larder_status status = write(arg);
     /* A delete that found nothing overtakes, too: what is being loaded may be older than it. */
-    if (status == LARDER_OK || status == LARDER_NOT_FOUND) {
-        struct ldr_flight *flight = find(shard, hash, group, name, key);
-        if (flight != NULL)
-            flight->overtaken = true;
-    }
+    if (status == LARDER_OK || status == LARDER_NOT_FOUND)
+        for (struct ldr_flight *flight = *bucket_of(shard, hash); flight != NULL; flight = flight->next)
+            flight->overtaken |= is_of(flight, hash, group, name, key);
     pthread_mutex_unlock(&shard->lock);
     return status;
 }
