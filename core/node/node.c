@@ -56,6 +56,7 @@ static enum larder_status open_settings(struct larder_node *node, const struct l
 static enum larder_status open_context(struct larder_node *node)
 {
     const struct ldr_settings *settings = node->settings;
+    node->started_ms = node->runtime->wall_ms(node->runtime);
     ldr_node_init_host(node, &node->host);
     node->context.runtime = node->runtime;
     node->context.log = node->log;
@@ -185,6 +186,7 @@ struct larder_node *ldr_node_open_on(const struct larder_config *config, const s
         return NULL;
     }
     node->references = 1;
+    pthread_mutex_init(&node->reload, NULL);
     pthread_mutex_init(&node->admin, NULL);
     enum larder_status status = open_settings(node, config);
     if (status == LARDER_OK) {
@@ -204,7 +206,6 @@ struct larder_node *ldr_node_open_on(const struct larder_config *config, const s
         ldr_fail(status, "%s", reason);
         return NULL;
     }
-    node->started_ms = node->runtime->wall_ms(node->runtime);
     node->tick.fire = tick;
     node->runtime->timer_start(node->runtime, &node->tick, larder_deadline_in(node->runtime, TICK_MS));
     return node;
@@ -229,6 +230,13 @@ static void wait_for_entrants(struct larder_node *node)
     ldr_epoch_barrier();
 }
 
+/* Lets a reload end; those that come later find the node closing. */
+static void wait_for_reload(struct larder_node *node)
+{
+    pthread_mutex_lock(&node->reload);
+    pthread_mutex_unlock(&node->reload);
+}
+
 static void drain_doors(struct larder_node *node)
 {
     uint64_t deadline = larder_deadline_in(node->runtime, node->settings->drain_timeout_ms);
@@ -244,6 +252,7 @@ void larder_node_close(struct larder_node *node)
         drain_doors(node);
     /* Release: pairs with the acquire in ldr_node_execute() and tick(). */
     atomic_store_explicit(&node->closing, true, memory_order_release);
+    wait_for_reload(node);
     wait_for_entrants(node);
     if (node->discovery != NULL)
         ((const struct larder_discovery *)(const void *)node->settings->cluster.discovery.table)
@@ -283,6 +292,7 @@ void ldr_node_release(struct larder_node *node)
     if (atomic_fetch_sub_explicit(&node->references, 1, memory_order_acq_rel) != 1)
         return;
     pthread_mutex_destroy(&node->admin);
+    pthread_mutex_destroy(&node->reload);
     free(node);
 }
 
