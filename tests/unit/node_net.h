@@ -25,6 +25,9 @@
 enum { NET_A, NET_B, NET_C, NET_GATEWAY, NET_PLACES, NET_MEMBERS = NET_GATEWAY };
 static const char *const net_names[NET_PLACES] = {"a", "b", "c", "gateway"};
 
+/* How many of them the discovery reports. */
+static size_t net_members = NET_MEMBERS;
+
 /* A node, and what becomes of calls to it. */
 static struct net_place {
     struct larder_node *node;
@@ -136,11 +139,11 @@ static enum larder_status net_report(void *state)
     const struct larder_discovery_host *host = state;
     struct larder_member members[NET_MEMBERS];
     struct larder_address addresses[NET_MEMBERS];
-    for (size_t i = 0; i < NET_MEMBERS; i++) {
+    for (size_t i = 0; i < net_members; i++) {
         addresses[i] = (struct larder_address){"net", net_names[i]};
         members[i] = (struct larder_member){net_names[i], 1, 1, &addresses[i]};
     }
-    return host->members(host, 1, members, NET_MEMBERS);
+    return host->members(host, 1, members, net_members);
 }
 
 static void net_forget(void *state)
@@ -163,7 +166,7 @@ extern const struct larder_eviction larder_plugin_table__eviction_lru;
 static const char net_settings[] = "{node: {name: %s, role: %s, log_level: error, drain_timeout: 0ms},\n"
                                    " transports: [{plugin: net}],\n"
                                    " cluster: {hash: xxhash, discovery: {plugin: all}, suspend_after: 1, suspend: 1h,\n"
-                                   "           probe_interval: 1h, retries: 0, fallback_ttl: 2s}%s}";
+                                   "           probe_interval: 1h, virtual_nodes: 16, retries: 0, fallback_ttl: 2s}%s}";
 
 static struct larder_config *net_config(size_t place)
 {
