@@ -175,6 +175,53 @@ static void fault_22_a_failing_load_fails_all_and_poisons_nothing(void **state)
     tear_down(&fixture);
 }
 
+struct failure {
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+    bool done;
+    char message[128];
+};
+
+static void keep_failure(void *arg, enum larder_status status, struct larder_value *value)
+{
+    struct failure *failure = arg;
+    assert_int_equal(status, LARDER_LOAD_FAILED);
+    assert_null(value);
+    pthread_mutex_lock(&failure->lock);
+    snprintf(failure->message, sizeof failure->message, "%s", larder_last_error());
+    failure->done = true;
+    pthread_cond_signal(&failure->change);
+    pthread_mutex_unlock(&failure->lock);
+}
+
+static enum larder_status load_nothing(void *arg, const void *key, size_t key_size, uint64_t timeout_ms,
+                                       struct larder_loaded *loaded)
+{
+    (void)arg;
+    (void)key;
+    (void)key_size;
+    (void)timeout_ms;
+    (void)loaded;
+    return LARDER_OK;
+}
+
+static void a_failure_says_why_without_waiting_too(void **state)
+{
+    (void)state;
+    struct larder_node *node = larder_node_open(NULL);
+    struct larder_group *group = larder_group_open(node, "g", &(struct larder_group_options){.load = load_nothing});
+    assert_non_null(group);
+    struct failure failure = {.lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER};
+    larder_get_async(group, "Tom", 3, 30000, keep_failure, &failure);
+    pthread_mutex_lock(&failure.lock);
+    while (!failure.done)
+        pthread_cond_wait(&failure.change, &failure.lock);
+    pthread_mutex_unlock(&failure.lock);
+    assert_string_equal(failure.message, "the loader returned LARDER_OK without larder_loaded_set()");
+    larder_group_close(group);
+    larder_node_close(node);
+}
+
 static void fault_22_a_caller_that_gives_up_leaves_the_others(void **state)
 {
     (void)state;
@@ -431,6 +478,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_callers_one_load),
         cmocka_unit_test(fault_22_a_failing_load_fails_all_and_poisons_nothing),
+        cmocka_unit_test(a_failure_says_why_without_waiting_too),
         cmocka_unit_test(fault_22_a_caller_that_gives_up_leaves_the_others),
         cmocka_unit_test(fault_22_a_hanging_loader_hangs_nobody),
         cmocka_unit_test(fault_23_the_store_is_looked_at_again_inside_the_flight),
