@@ -97,15 +97,6 @@ static const struct ldr_door *peer_door(const struct larder_node *node)
     return NULL;
 }
 
-static uint64_t longest_load(const struct ldr_settings *settings)
-{
-    uint64_t longest = settings->gateway ? settings->request_timeout_ms : 0;
-    for (size_t i = 0; i < settings->group_count; i++)
-        if (settings->groups[i].loader.table != NULL && settings->groups[i].load_timeout_ms > longest)
-            longest = settings->groups[i].load_timeout_ms;
-    return longest;
-}
-
 static enum larder_status open_cluster(struct larder_node *node)
 {
     const struct ldr_settings *settings = node->settings;
@@ -128,7 +119,8 @@ static enum larder_status open_cluster(struct larder_node *node)
         .suspend_after = cluster->suspend_after,
         .suspend_ms = cluster->suspend_ms,
         .probe_ms = cluster->probe_ms,
-        .slow_limit_ms = longest_load(settings),
+        /* A gateway knows of no group; other nodes tell with each group they make. */
+        .slow_limit_ms = settings->gateway ? settings->request_timeout_ms : 0,
     });
     return node->context.cluster != NULL ? LARDER_OK : larder_last_status();
 }
