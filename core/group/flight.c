@@ -21,6 +21,7 @@ struct ldr_flights {
     struct ldr_context *context;
     uint64_t seed;
     _Atomic size_t pending;
+    _Atomic bool aborted; /* relaxed: who does not see it yet does what would soon have been too late */
     struct shard shards[SHARDS];
 };
 
@@ -210,6 +211,7 @@ static void flight_timed_out(struct larder_timer *timer)
 
 void ldr_flights_abort(struct ldr_flights *flights)
 {
+    atomic_store_explicit(&flights->aborted, true, memory_order_relaxed);
     for (size_t i = 0; i < SHARDS * BUCKETS; i++) {
         struct shard *shard = &flights->shards[i / BUCKETS];
         for (;;) {
@@ -347,7 +349,7 @@ bool ldr_flight_wanted(struct ldr_flight *flight)
 {
     struct shard *shard = shard_of(flight->flights, flight->hash);
     pthread_mutex_lock(&shard->lock);
-    bool wanted = !flight->completed;
+    bool wanted = !flight->completed && !atomic_load_explicit(&flight->flights->aborted, memory_order_relaxed);
     pthread_mutex_unlock(&shard->lock);
     return wanted;
 }

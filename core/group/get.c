@@ -20,6 +20,7 @@ static void get_done(void *arg, struct larder_reply *reply)
     const struct larder_runtime *runtime = pending.group->context->runtime;
     ldr_histogram_add(&pending.group->get_latency, larder_now(runtime) - pending.begun);
     pending.done(pending.arg, reply);
+    ldr_tally_end(&pending.group->context->waiting);
     ldr_group_release(pending.group);
 }
 
@@ -33,6 +34,7 @@ static void wait_in_flight(struct ldr_group *group, const struct larder_request 
         return;
     }
     *pending = (struct pending){ldr_group_reference(group), begun, done, arg};
+    ldr_tally_begin(&group->context->waiting);
     struct ldr_flight_ask ask = {
         .group = group,
         .name = request->group,
