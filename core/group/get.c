@@ -156,7 +156,10 @@ static void get_there(struct ldr_group *group, const struct larder_request *requ
 {
     struct ldr_context *context = group->context;
     ldr_count(&group->counters.misses);
+    /* At least as long as whoever begins it waits; those that join may have more time than a hurried one. */
     uint64_t deadline = larder_deadline_in(context->runtime, context->request_timeout_ms);
+    if (request->deadline > deadline && request->deadline != LARDER_NEVER)
+        deadline = request->deadline;
     wait_in_flight(group, request, begun, deadline, begin_call, &peer, done, arg);
     ldr_peer_release(peer); /* NULL when a call took it */
 }
