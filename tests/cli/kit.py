@@ -169,6 +169,11 @@ class StandIn(http.server.ThreadingHTTPServer):
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
         self.thread.start()
 
+    def handle_error(self, request, client_address):
+        """A client that hangs up is no event."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
     def stop(self):
         self.shutdown()
         self.server_close()
