@@ -209,9 +209,17 @@ class ThreeNodes(Bench):
         self.assertEqual(result["bytes_read"], len(self.origin.body) * result["requests"])
         self.assertGreater(result["hits"]["peer"], 0)
         again = self.bench("--trace", self.file(TRACE), *self.all)
+        self.assertEqual(self.document("stats", "default", "--cluster", "--node", self.nodes.urls[0])["loads"], DISTINCT)
         self.assertEqual((again["origin_loads"], again["hits"]["loader"]), (0, 0))
         self.assertTrue(all(self.document("stats", "--node", url)["node"]["connections_accepted"] > 4
                             for url in self.nodes.urls), "connections are spread over all nodes")
+
+    def test_node_that_is_named_twice_counts_once(self):
+        url = self.nodes.urls[0]
+        result = self.bench("--trace", self.file(TRACE), "--node", url, "--node", url)
+        own = self.document("stats", "default", "--node", url)["loads"]
+        self.assertEqual(result["origin_loads"], own)
+        self.assertGreater(own, 0)
 
     def test_unreachable_nodes(self):
         port = kit.free_ports(1)[0]
