@@ -145,6 +145,7 @@ static enum larder_status open_groups(struct larder_node *node)
     node->transit = ldr_group_open(&node->context, &(struct ldr_group_options){
                                                        .name = ldr_slice_text("gateway"),
                                                        .transit = true,
+                                                       .max_value = UINT64_MAX, /* the owner decides */
                                                        .ttl_ms = LARDER_TTL_NONE,
                                                    });
     return node->transit != NULL ? LARDER_OK : larder_last_status();

@@ -1,0 +1,20 @@
+/* Reads members of documents that a node sent, which may lack any of them. */
+#ifndef CLI_DOCUMENT_H
+#define CLI_DOCUMENT_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+static inline const char *document_text(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text != NULL ? text : "-";
+}
+
+static inline uint64_t document_count(const json_t *object, const char *name)
+{
+    json_int_t count = json_integer_value(json_object_get(object, name));
+    return count > 0 ? (uint64_t)count : 0;
+}
+
+#endif

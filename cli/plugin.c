@@ -1,0 +1,221 @@
+/* larder plugin list, plugin info: the modules that are there, and their parameters. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "document.h"
+#include "larder/larder.h"
+#include "larder/plugins.h"
+#include "plugin_params.h"
+#include "table.h"
+#include "text.h"
+
+/* The search path that the options name. NULL: the reason was said. */
+static struct larder_config *make_config(const struct options *options)
+{
+    struct larder_config *config = larder_config_new();
+    if (config == NULL) {
+        say_no_memory();
+        return NULL;
+    }
+    bool good = options->config == NULL || larder_config_read(config, options->config) == LARDER_OK;
+    for (size_t i = 0; good && i < options->plugin_paths.count; i++)
+        good = larder_config_add_plugin_path(config, options->plugin_paths.items[i]) == LARDER_OK;
+    if (good)
+        return config;
+    say(EXIT_NO, "%s", larder_last_error());
+    larder_config_free(config);
+    return NULL;
+}
+
+static const char linked[] = "(in the program)"; /* in the place of a file */
+
+/* Names of files may be any bytes; JSON's may not. */
+static json_t *json_shown(const char *bytes)
+{
+    json_t *json = json_string(bytes);
+    if (json != NULL)
+        return json;
+    struct text shown = {0};
+    text_add_shown(&shown, bytes, strlen(bytes));
+    json = shown.failed ? NULL : json_string(text_string(&shown));
+    text_free(&shown);
+    return json;
+}
+
+static enum exit_code print_json(const json_t *json)
+{
+    if (json == NULL || json_dumpf(json, stdout, JSON_INDENT(2)) != 0)
+        return say_no_memory();
+    putchar('\n');
+    return EXIT_DONE;
+}
+
+/* ------------------------------------------------------------------------------------------------ list */
+
+static void list_one(void *arg, const struct larder_plugin_info *info)
+{
+    json_t *document = arg;
+    if (info->head == NULL) {
+        json_array_append_new(
+            json_object_get(document, "refused"),
+            json_pack("{s:o, s:o}", "file", json_shown(info->path), "reason", json_shown(info->refusal)));
+        return;
+    }
+    const char *kind = larder_plugin_kind_name((enum larder_plugin_kind)info->head->kind);
+    json_array_append_new(json_object_get(document, "plugins"),
+                          json_pack("{s:s, s:o, s:o, s:o}", "kind", kind, "name", json_shown(info->head->name), "help",
+                                    json_shown(info->head->help), "file", json_shown(info->path)));
+}
+
+static enum exit_code show_list(const json_t *document)
+{
+    static const struct column columns[] = {{"KIND", false}, {"NAME", false}, {"WHAT IT IS", false}, {"FILE", false}};
+    struct table table = {.columns = columns, .column_count = 4};
+    size_t i;
+    json_t *plugin, *refused;
+    json_array_foreach(json_object_get(document, "plugins"), i, plugin)
+    {
+        const char *file = document_text(plugin, "file");
+        table_pair(&table, document_text(plugin, "kind"), document_text(plugin, "name"));
+        table_pair(&table, document_text(plugin, "help"), file[0] != '\0' ? file : linked);
+    }
+    enum exit_code code = table_print(&table);
+    fflush(stdout); /* what is refused comes after it, also where both go to one place */
+    json_array_foreach(json_object_get(document, "refused"), i, refused)
+        say(EXIT_DONE, "refused: %s", document_text(refused, "reason"));
+    return code;
+}
+
+enum exit_code command_plugin_list(const struct options *options)
+{
+    json_t *document = json_pack("{s:[], s:[]}", "plugins", "refused");
+    struct larder_config *config = make_config(options);
+    enum exit_code code = EXIT_NO;
+    if (config == NULL)
+        goto done;
+    if (document == NULL)
+        code = say_no_memory();
+    else if (larder_plugins_each(config, list_one, document) != LARDER_OK)
+        code = say(EXIT_REFUSED, "%s", larder_last_error());
+    else
+        code = options->json ? print_json(document) : show_list(document);
+done:
+    larder_config_free(config);
+    json_decref(document);
+    return code;
+}
+
+/* ------------------------------------------------------------------------------------------------ info */
+
+#define NAMES_MAX 128
+
+/* What is looked for, and what was found of it. */
+struct search {
+    const char *name;
+    bool json;
+    json_t *found;
+    size_t count;
+    enum exit_code code;
+    char *names[NAMES_MAX]; /* of those that are not meant */
+    size_t name_count;
+};
+
+static enum exit_code show_info(const struct larder_plugin_info *info)
+{
+    static const struct column columns[] = {{"", false}, {"", false}};
+    struct table table = {.columns = columns, .column_count = 2, .plain = true};
+    table_pair(&table, "name", info->head->name);
+    table_pair(&table, "kind", larder_plugin_kind_name((enum larder_plugin_kind)info->head->kind));
+    table_pair(&table, "help", info->head->help);
+    table_pair(&table, "file", info->path[0] != '\0' ? info->path : linked);
+    table_cell(&table, "abi");
+    table_cell(&table, "%u", (unsigned)info->head->abi);
+    enum exit_code code = table_print(&table);
+    putchar('\n');
+    return code == EXIT_DONE ? plugin_params_show(info->head->params) : code;
+}
+
+static void take_info(struct search *search, const struct larder_plugin_info *info)
+{
+    const struct larder_plugin *head = info->head;
+    const char *kind = larder_plugin_kind_name((enum larder_plugin_kind)head->kind);
+    if (search->json) {
+        json_array_append_new(search->found,
+                              json_pack("{s:s, s:o, s:o, s:o, s:I, s:o}", "kind", kind, "name", json_shown(head->name),
+                                        "help", json_shown(head->help), "file", json_shown(info->path), "abi",
+                                        (json_int_t)head->abi, "params", plugin_params_json(head->params)));
+    } else {
+        if (search->count > 0)
+            putchar('\n');
+        search->code = show_info(info);
+    }
+    search->count++;
+}
+
+/* Modules of different kinds may have one name: all are shown. */
+static void look_at(void *arg, const struct larder_plugin_info *info)
+{
+    struct search *search = arg;
+    if (info->head == NULL)
+        return;
+    if (strcmp(info->head->name, search->name) == 0) {
+        take_info(search, info);
+    } else if (search->name_count < NAMES_MAX) {
+        char *name = strdup(info->head->name);
+        if (name != NULL)
+            search->names[search->name_count++] = name;
+    }
+}
+
+static enum exit_code say_not_found(const struct search *search)
+{
+    const char *nearest = nearest_name(search->name, (const char *const *)search->names, search->name_count);
+    if (nearest != NULL)
+        return say(EXIT_NO, "plugin info: no module '%s'; did you mean '%s'?", search->name, nearest);
+    return say(EXIT_NO, "plugin info: no module '%s'; 'larder plugin list' shows those that are found", search->name);
+}
+
+static enum exit_code info_by_name(const struct options *options, struct search *search)
+{
+    struct larder_config *config = make_config(options);
+    if (config == NULL)
+        return EXIT_NO;
+    if (larder_plugins_each(config, look_at, search) != LARDER_OK)
+        search->code = say(EXIT_REFUSED, "%s", larder_last_error());
+    else if (search->count == 0)
+        search->code = say_not_found(search);
+    larder_config_free(config);
+    return search->code;
+}
+
+static enum exit_code info_of_file(struct search *search)
+{
+    struct larder_plugin_info info;
+    struct larder_plugin_file *file = larder_plugin_file_open(search->name, &info);
+    if (file == NULL)
+        return say(EXIT_NO, "refused: %s", larder_last_error());
+    take_info(search, &info);
+    larder_plugin_file_close(file);
+    return search->code;
+}
+
+static bool names_file(const char *name)
+{
+    size_t length = strlen(name);
+    return strchr(name, '/') != NULL || (length > 3 && strcmp(name + length - 3, ".so") == 0);
+}
+
+enum exit_code command_plugin_info(const struct options *options)
+{
+    struct search search = {.name = options->arguments.items[0], .json = options->json, .found = json_array()};
+    enum exit_code code = names_file(search.name) ? info_of_file(&search) : info_by_name(options, &search);
+    if (code == EXIT_DONE && options->json)
+        code = print_json(search.found);
+    for (size_t i = 0; i < search.name_count; i++)
+        free(search.names[i]);
+    json_decref(search.found);
+    return code;
+}
