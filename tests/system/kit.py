@@ -333,7 +333,14 @@ class Node(Process):
         self.wait_ready()
 
     def pause(self):
+        """Stops the process; returns when every thread of it stands."""
         self.signal(signal.SIGSTOP)
+        wait_until(lambda: all(state == "T" for state in self.thread_states()), f"node {self.name} stands")
+
+    def thread_states(self):
+        for task in os.listdir(f"/proc/{self.pid}/task"):
+            with open(f"/proc/{self.pid}/task/{task}/stat", encoding="utf-8", errors="replace") as file:
+                yield file.read().rpartition(")")[2].split()[0]
 
     def resume(self):
         self.signal(signal.SIGCONT)
