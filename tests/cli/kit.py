@@ -49,7 +49,7 @@ class Test(unittest.TestCase):
     def larder(self, *arguments, code=DONE, stdin=b"", env=None):
         """Standard output and error, as bytes."""
         done = subprocess.run([LARDER, *arguments], input=stdin, capture_output=True, timeout=PATIENCE, check=False,
-                              env=environment(LARDER_NODE=self.node, **(env or {})))
+                              env=environment(**{"LARDER_NODE": self.node, **(env or {})}))
         self.assertEqual(done.returncode, code, (arguments, done.stdout[:500], done.stderr))
         return done.stdout, done.stderr
 
@@ -160,6 +160,7 @@ class StandIn(http.server.ThreadingHTTPServer):
     """Answers every request with the same status, type and body; remembers what it was asked."""
 
     daemon_threads = True
+    request_queue_size = 1024
 
     def __init__(self, status=200, body=b"", kind="application/json"):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -176,6 +177,7 @@ class StandIn(http.server.ThreadingHTTPServer):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def answer(self):
         length = int(self.headers.get("Content-Length", 0))

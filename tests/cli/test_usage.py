@@ -54,12 +54,11 @@ class Usage(kit.Test):
                 self.assertNotIn("\x1b", line)
 
     def test_unknown_options_with_the_nearest(self):
-        for arguments, meant in ((["get", "g", "k", "--nod=x"], None), (["get", "g", "k", "--noed", "x"], "--node"),
-                                 (["set", "g", "k", "--tll=5s"], "--ttl"), (["stats", "--jsno"], "--json"),
+        for arguments, meant in ((["get", "g", "k", "--noed", "x"], "--node"), (["stats", "--jsno"], "--json"),
+                                 (["set", "g", "k", "--tll=5s"], "--ttl"),
                                  (["bench", "--conections", "3"], "--connections")):
-            if meant is not None:
-                with self.subTest(arguments=arguments):
-                    self.assertIn(f"did you mean '{meant}'?", self.complaint(*arguments, code=USAGE))
+            with self.subTest(arguments=arguments):
+                self.assertIn(f"did you mean '{meant}'?", self.complaint(*arguments, code=USAGE))
         for arguments in (["get", "g", "k", "--ttl", "5s"], ["get", "g", "k", "--nonsense"], ["get", "g", "k", "-x"],
                           ["plugin", "list", "--node", "x"], ["groups", "--xxxxxxxx=1"]):
             with self.subTest(arguments=arguments):
