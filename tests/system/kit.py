@@ -309,9 +309,10 @@ class Node(Process):
         with open(self.path, "w", encoding="utf-8") as file:
             json.dump(self.config, file, indent=1)  # JSON is YAML, too
 
-    def start(self):
+    def start(self, under=()):
+        """`under`: a command that runs another, with fewer rights for example."""
         self.write_config()
-        self.spawn([LARDERD, "--config", self.path])
+        self.spawn([*under, LARDERD, "--config", self.path])
 
     def ready(self):
         try:
