@@ -140,19 +140,19 @@ class Budgets(Case):
         def survivors(look):
             self.assertEqual(node.ask("DELETE", f"/v1/groups/{GROUP}/keys").status, 204)
             with node.client() as client:
-                for i in range(200):
+                for i in range(600):
                     client.put(GROUP, f"{i:04}", b"v" * 100)
                     if i % 10 == 0:
                         client.get(GROUP, "0000")
                     if look and i % 20 == 0:
                         for page in pages:
                             self.assertEqual(client.ask("GET", page).status, 200)
-                return {i for i in range(200) if client.get(GROUP, f"{i:04}").status == 200}
+                return {i for i in range(600) if client.get(GROUP, f"{i:04}").status == 200}
         for look in (False, True):
             left = survivors(look)
-            self.assertTrue(40 < len(left) < 160, left)
+            self.assertTrue(40 < len(left) < 400, left)
             self.assertIn(0, left, "what is read stays")
-            old = {i for i in left - {0} if i < 200 - len(left)}
+            old = {i for i in left - {0} if i < 600 - len(left)}
             self.assertLess(len(old), len(left) / 10, "whatever was written long ago is gone")
 
 
