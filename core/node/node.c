@@ -57,6 +57,7 @@ static enum larder_status open_context(struct larder_node *node)
 {
     const struct ldr_settings *settings = node->settings;
     ldr_node_init_host(node, &node->host);
+    node->started_ms = node->runtime->wall_ms(node->runtime);
     node->context.runtime = node->runtime;
     node->context.log = node->log;
     node->context.host = &node->host;
@@ -204,7 +205,6 @@ struct larder_node *ldr_node_open_on(const struct larder_config *config, const s
         ldr_fail(status, "%s", reason);
         return NULL;
     }
-    node->started_ms = node->runtime->wall_ms(node->runtime);
     node->tick.fire = tick;
     node->runtime->timer_start(node->runtime, &node->tick, larder_deadline_in(node->runtime, TICK_MS));
     return node;

@@ -133,6 +133,14 @@ class Kill(Case):
         self.check(load, before)
         self.assertGreater(self.nodes["c"].metric("gets_total", group="users"), served)
 
+    def test_a_node_that_leaves_finishes_what_it_has_begun(self):
+        before = self.sent()
+        with Load(self.asked) as load:
+            load.go_on(200)
+            self.assertEqual(self.nodes["c"].stop(), 0)
+            load.go_on(200)
+        self.check(load, before)
+
     def test_fault_2_a_peer_that_hangs_costs_a_bounded_number_of_requests(self):
         """One get for a key of a node that hangs: it is tried, then whoever was asked loads the value itself."""
         key = self.key_of_c()
