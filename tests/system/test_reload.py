@@ -1,6 +1,7 @@
 """Configurations that change while nodes serve: groups, members, log level."""
 
 import json
+import os
 import threading
 
 from kit import Case, Client, loader, main, value_of, wait_until
@@ -189,6 +190,31 @@ class Reload(Case):
             traffic.go_on(100)
         self.assertEqual(traffic.wrong[:5], [])
         self.assertEqual(sum(node.metric("peer_failures_total") for node in rest), 0)
+
+    def test_many_reloads_leave_nothing_behind(self):
+        """Threads and descriptors are as many as before; the members' list is a new one each time."""
+        a = self.nodes["a"]
+
+        def resources():
+            return len(os.listdir(f"/proc/{a.pid}/task")), len(os.listdir(f"/proc/{a.pid}/fd"))
+
+        def reload_often(count):
+            for turn in range(count):
+                weight = turn % 2 + 1
+                a.config["cluster"]["discovery"]["members"][2]["weight"] = weight
+                a.config["groups"][1]["max_bytes"] = f"{4 + weight}MiB"
+                a.reload()
+                wait_until(lambda: a.members()["c"]["weight"] == weight and
+                           a.metric("bytes_limit", group="users") == (4 + weight) << 20, "it has reloaded")
+        with Traffic(self.nodes.nodes()) as traffic:
+            traffic.go_on(50)
+            reload_often(4)
+            before = resources()
+            reload_often(40)
+            traffic.go_on(50)
+        self.assertEqual(traffic.wrong[:5], [])
+        # Loaders that were replaced end when their loads have; connections come and go with the traffic.
+        wait_until(lambda: all(now <= then + 8 for now, then in zip(resources(), before)), f"no more than {before}")
 
     def test_a_configuration_that_is_wrong_changes_nothing(self):
         a = self.nodes["a"]
