@@ -138,9 +138,10 @@ class Nodes:
         for process in self.processes:
             process.terminate()
         codes = [process.wait(PATIENCE) for process in self.processes]
+        logs = [open(self.log(name), encoding="utf-8", errors="replace").read() for name in self.names]
         self.scratch.cleanup()
         if any(codes):
-            raise AssertionError(f"larderd ended with {codes}")
+            raise AssertionError(f"larderd ended with {codes}\n" + "\n".join(logs))
 
 
 class WithNodes(Test):
