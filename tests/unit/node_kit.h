@@ -162,20 +162,27 @@ static inline void kit_members(uint64_t epoch, size_t count)
 
 /* ------------------------------------------------------------------------------------------------ the node */
 
-/* `settings` are "path.to.key=value"; ends with NULL. */
-static inline void kit_open(const char *const *settings)
+/* `more` is one more module, or NULL; `settings` are "path.to.key=value", the last of them NULL. */
+static inline void kit_open_with(const struct larder_plugin *more, const char *const *settings)
 {
     struct larder_config *config = larder_config_new();
     kit = (struct kit){.runtime = ldr_sim_open(1)};
     assert_non_null(kit.runtime);
     assert_int_equal(larder_config_add_plugin(config, &kit_transport.head), LARDER_OK);
     assert_int_equal(larder_config_add_plugin(config, &kit_discovery.head), LARDER_OK);
+    if (more != NULL)
+        assert_int_equal(larder_config_add_plugin(config, more), LARDER_OK);
     for (; *settings != NULL; settings++)
         assert_int_equal(larder_config_set(config, *settings), LARDER_OK);
     kit.node = ldr_node_open_on(config, kit.runtime);
     if (kit.node == NULL)
         fail_msg("%s", larder_last_error());
     larder_config_free(config);
+}
+
+static inline void kit_open(const char *const *settings)
+{
+    kit_open_with(NULL, settings);
 }
 
 /* A member of a cluster that has one group, "g", of the embedding program. */
