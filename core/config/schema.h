@@ -60,6 +60,10 @@ void ldr_schema_range(const struct larder_param *row, char *buffer, size_t capac
 struct larder_param_value *ldr_schema_copy(struct ldr_arena *arena, const struct larder_param_value *values,
                                            size_t count);
 
+/* The same in one block of the caller's, aligned as malloc's are: how large it must be (false: too large), and the copy. */
+bool ldr_schema_copy_size(const struct larder_param_value *values, size_t count, size_t *size);
+void ldr_schema_copy_into(void *block, size_t size, const struct larder_param_value *values, size_t count);
+
 /* Whether both say the same; where a value came from (given or defaulted) does not matter. */
 bool ldr_schema_equal(const struct larder_param_value *a, const struct larder_param_value *b, size_t count);
 
