@@ -52,6 +52,9 @@ size_t ldr_schema_row(const struct larder_param *table, const char *name);
 /* How many rows the table has; NULL has none. */
 size_t ldr_schema_count(const struct larder_param *table);
 
+/* The kind of plugin that a row of type PLUGIN or PLUGINS takes. */
+enum larder_plugin_kind ldr_schema_kind(const struct larder_param *row);
+
 /* What is allowed, in the units of the user: "1 to 256", "at least 1KiB", "1 to 64 bytes"; "" when anything is. */
 #define LDR_RANGE_TEXT 96 /* bytes that are enough */
 void ldr_schema_range(const struct larder_param *row, char *buffer, size_t capacity);
