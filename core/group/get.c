@@ -37,6 +37,7 @@ static void wait_in_flight(struct ldr_group *group, const struct larder_request 
         .group = group,
         .name = request->group,
         .key = request->key,
+        .flags = request->flags,
         .deadline = request->deadline,
         .flight_deadline = flight_deadline,
         .done = get_done,
@@ -50,10 +51,16 @@ static void wait_in_flight(struct ldr_group *group, const struct larder_request 
 
 /* ------------------------------------------------------------------------------------------------ here */
 
+/* Whether a miss is loaded here. */
+static bool to_be_loaded(const struct ldr_group *group, uint32_t flags)
+{
+    return (flags & LARDER_REQUEST_NO_LOAD) == 0 && ldr_group_loads(group);
+}
+
 /* Looks into the store. False: not there. */
 static bool look(struct ldr_group *group, struct larder_slice key, uint64_t now, struct larder_reply *reply)
 {
-    struct ldr_entry *entry = group->store != NULL ? ldr_store_get(group->store, key, now) : NULL;
+    struct ldr_entry *entry = ldr_store_get(group->store, key, now);
     if (entry == NULL)
         return false;
     if (ldr_entry_negative(entry)) {
@@ -81,7 +88,7 @@ static void get_here(struct ldr_group *group, const struct larder_request *reque
     bool there = look(group, request->key, begun, &reply);
     if (!there)
         ldr_count(&group->counters.misses);
-    if (!there && ldr_group_loads(group)) {
+    if (!there && to_be_loaded(group, request->flags)) {
         uint64_t deadline = larder_deadline_in(runtime, group->load_timeout_ms);
         wait_in_flight(group, request, begun, deadline, begin_load, &owner, done, arg);
         return;
@@ -93,13 +100,11 @@ static void get_here(struct ldr_group *group, const struct larder_request *reque
 /* ------------------------------------------------------------------------------------------------ at the owner */
 
 /* The owner cannot be reached: this node answers in its place, as if the key were its own, for a short time. */
-static void stand_in(struct ldr_flight *flight, const struct larder_reply *failure)
+static void stand_in(struct ldr_flight *flight)
 {
     struct ldr_group *group = flight->group;
     struct larder_reply reply = {.status = LARDER_NOT_FOUND};
-    if (group->store == NULL) {
-        reply = *failure;
-    } else if (!look(group, flight->key, larder_now(group->context->runtime), &reply) && ldr_group_loads(group)) {
+    if (!look(group, flight->key, larder_now(group->context->runtime), &reply) && to_be_loaded(group, flight->flags)) {
         flight->stand_in = true;
         ldr_group_load(flight);
         return;
@@ -112,9 +117,10 @@ static void peer_answered(void *arg, struct larder_reply *reply)
     struct ldr_flight *flight = arg;
     struct ldr_group *group = flight->group;
     ldr_histogram_add(&group->peer_latency, larder_now(group->context->runtime) - flight->begun);
-    if (reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED) {
-        stand_in(flight, reply);
+    bool failed = reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED;
+    if (failed && group->store != NULL && ldr_flight_wanted(flight)) {
         larder_reply_release(reply);
+        stand_in(flight);
         return;
     }
     if (reply->status == LARDER_OK)
@@ -132,6 +138,7 @@ static void begin_call(struct ldr_flight *flight, void *arg)
     flight->begun = larder_now(group->context->runtime);
     flight->request = (struct larder_request){
         .operation = LARDER_OP_GET,
+        .flags = flight->flags,
         .group = flight->name,
         .key = flight->key,
         .deadline = flight->deadline,
@@ -159,6 +166,8 @@ void ldr_group_get(struct ldr_group *group, const struct larder_request *request
     struct ldr_route route = ldr_group_route(group, request);
     if (route.peer != NULL)
         get_there(group, request, begun, route.peer, done, arg);
+    else if (group->store == NULL)
+        ldr_answer_status(group->context, LARDER_UNAVAILABLE, "no member of the cluster can be reached", done, arg);
     else
         get_here(group, request, begun, route.owner, done, arg);
 }

@@ -85,6 +85,12 @@ void ldr_group_shut(struct ldr_group *group)
         group->loader->close(state);
 }
 
+void ldr_group_clear(struct ldr_group *group)
+{
+    ldr_flights_overtake(group->context->flights, group);
+    ldr_store_clear(group->store);
+}
+
 bool ldr_group_loads(const struct ldr_group *group)
 {
     return group->loader != NULL || atomic_load_explicit(&group->load, memory_order_acquire) != NULL;
@@ -101,9 +107,17 @@ int64_t ldr_group_ttl(const struct ldr_group *group, int64_t ttl_ms, bool stand_
 
 struct ldr_route ldr_group_route(struct ldr_group *group, const struct larder_request *request)
 {
-    if (group->context->cluster == NULL || (request->flags & LARDER_REQUEST_PEER) != 0)
+    struct ldr_cluster *cluster = group->context->cluster;
+    bool forwarded = (request->flags & LARDER_REQUEST_PEER) != 0;
+    if (cluster == NULL || (forwarded && request->ring.checksum != ldr_cluster_ring(cluster).checksum))
         return (struct ldr_route){.owner = true};
-    return ldr_cluster_route(group->context->cluster, request->group, request->key);
+    struct ldr_route route = ldr_cluster_route(cluster, request->group, request->key);
+    if (forwarded) {
+        route.owner &= route.peer == NULL;
+        ldr_peer_release(route.peer);
+        route.peer = NULL;
+    }
+    return route;
 }
 
 static void release_entry(void *pin)

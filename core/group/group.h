@@ -71,6 +71,9 @@ void ldr_group_release(struct ldr_group *group); /* the last one closes the stor
  */
 void ldr_group_shut(struct ldr_group *group);
 
+/* Removes all entries; what is being loaded meanwhile is not stored. */
+void ldr_group_clear(struct ldr_group *group);
+
 /* Whether misses can be loaded here. */
 bool ldr_group_loads(const struct ldr_group *group);
 
@@ -88,7 +91,10 @@ void ldr_group_touch(struct ldr_group *group, const struct larder_request *reque
 /* How long what is written now may live: the request's ttl, else the group's; less for an owner that is away. */
 int64_t ldr_group_ttl(const struct ldr_group *group, int64_t ttl_ms, bool stand_in);
 
-/* Where the request is to be answered: a peer, or (peer NULL) here. Requests from peers are always answered here. */
+/*
+ * Where the request is to be answered: a peer, or (peer NULL) here. Requests from peers are always answered here: in the
+ * place of another when this node and the sender see the same ring and it says so.
+ */
 struct ldr_route ldr_group_route(struct ldr_group *group, const struct larder_request *request);
 
 /*

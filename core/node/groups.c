@@ -108,7 +108,7 @@ enum larder_status ldr_node_create_group(struct larder_node *node, const struct 
 
 /* ------------------------------------------------------------------------------------------------ changing */
 
-/* What can fail comes first: on failure nothing was changed, or a policy that was there before is there again. */
+/* What can fail comes first, in one step: on failure nothing was changed. */
 static enum larder_status change(struct ldr_group_record *record, const struct ldr_group_settings *settings)
 {
     struct ldr_group *group = record->group;
@@ -118,8 +118,9 @@ static enum larder_status change(struct ldr_group_record *record, const struct l
         return ldr_fail(LARDER_UNSUPPORTED,
                         "group %s: its loader cannot be changed while it runs; drop the group first", group->name);
     if (!same_choice(&settings->eviction, &old->eviction))
-        status = ldr_store_set_eviction(group->store, eviction_of(settings), settings->eviction.params);
-    if (status == LARDER_OK && settings->max_bytes != old->max_bytes)
+        status = ldr_store_set_both(group->store, eviction_of(settings), settings->eviction.params,
+                                    settings->max_bytes);
+    else if (settings->max_bytes != old->max_bytes)
         status = ldr_store_set_max_bytes(group->store, settings->max_bytes);
     if (status != LARDER_OK)
         return status;
@@ -175,6 +176,34 @@ enum larder_status ldr_node_put_group(struct larder_node *node, struct larder_sl
     text[name.size] = '\0';
     pthread_mutex_lock(&node->admin);
     enum larder_status status = put(node, text, document, created);
+    pthread_mutex_unlock(&node->admin);
+    return status;
+}
+
+/* Gives the callback to a group that has no loader. */
+static enum larder_status attach(struct ldr_group *group, larder_load_fn load, void *load_arg)
+{
+    if (ldr_group_loads(group))
+        return ldr_fail(LARDER_EXISTS, "group %s has a loader already", group->name);
+    group->load_arg = load_arg;
+    /* Release: whoever sees the function sees its argument. */
+    atomic_store_explicit(&group->load, load, memory_order_release);
+    return LARDER_OK;
+}
+
+enum larder_status ldr_node_open_group(struct larder_node *node, const char *name, struct larder_slice document,
+                                       bool fresh, larder_load_fn load, void *load_arg)
+{
+    struct larder_slice key = ldr_slice_text(name);
+    bool created;
+    enum larder_status status = LARDER_OK;
+    pthread_mutex_lock(&node->admin);
+    if (ldr_node_record(node, key) == NULL)
+        status = put(node, name, document, &created);
+    else if (fresh)
+        status = ldr_fail(LARDER_EXISTS, "group %s exists already", name);
+    if (status == LARDER_OK && load != NULL)
+        status = attach(ldr_node_record(node, key)->group, load, load_arg);
     pthread_mutex_unlock(&node->admin);
     return status;
 }

@@ -56,6 +56,7 @@ static enum larder_status open_settings(struct larder_node *node, const struct l
 static enum larder_status open_context(struct larder_node *node)
 {
     const struct ldr_settings *settings = node->settings;
+    node->started_ms = node->runtime->wall_ms(node->runtime);
     ldr_node_init_host(node, &node->host);
     node->context.runtime = node->runtime;
     node->context.log = node->log;
@@ -185,6 +186,7 @@ struct larder_node *ldr_node_open_on(const struct larder_config *config, const s
         return NULL;
     }
     node->references = 1;
+    pthread_mutex_init(&node->reload, NULL);
     pthread_mutex_init(&node->admin, NULL);
     enum larder_status status = open_settings(node, config);
     if (status == LARDER_OK) {
@@ -204,7 +206,6 @@ struct larder_node *ldr_node_open_on(const struct larder_config *config, const s
         ldr_fail(status, "%s", reason);
         return NULL;
     }
-    node->started_ms = node->runtime->wall_ms(node->runtime);
     node->tick.fire = tick;
     node->runtime->timer_start(node->runtime, &node->tick, larder_deadline_in(node->runtime, TICK_MS));
     return node;
@@ -222,11 +223,18 @@ static void passed(struct ldr_retired *mark)
     (void)mark;
 }
 
-/* Returns when no request that was taken before is still on its way through ldr_node_execute(). */
+/* Returns when no request that was taken before is still on its way through ldr_node_execute(), and no flight's answer. */
 static void wait_for_entrants(struct larder_node *node)
 {
     ldr_epoch_retire(&node->mark, passed);
     ldr_epoch_barrier();
+}
+
+/* Lets a reload end; those that come later find the node closing. */
+static void wait_for_reload(struct larder_node *node)
+{
+    pthread_mutex_lock(&node->reload);
+    pthread_mutex_unlock(&node->reload);
 }
 
 static void drain_doors(struct larder_node *node)
@@ -244,12 +252,14 @@ void larder_node_close(struct larder_node *node)
         drain_doors(node);
     /* Release: pairs with the acquire in ldr_node_execute() and tick(). */
     atomic_store_explicit(&node->closing, true, memory_order_release);
+    wait_for_reload(node);
     wait_for_entrants(node);
     if (node->discovery != NULL)
         ((const struct larder_discovery *)(const void *)node->settings->cluster.discovery.table)
             ->close(node->discovery);
     if (node->context.flights != NULL)
         ldr_flights_abort(node->context.flights);
+    wait_for_entrants(node); /* those that were answering gets before the flights were ended */
     ldr_cluster_close(node->context.cluster);
     ldr_node_shut_groups(node);
     ldr_group_release(node->transit);
@@ -282,6 +292,7 @@ void ldr_node_release(struct larder_node *node)
     if (atomic_fetch_sub_explicit(&node->references, 1, memory_order_acq_rel) != 1)
         return;
     pthread_mutex_destroy(&node->admin);
+    pthread_mutex_destroy(&node->reload);
     free(node);
 }
 

@@ -213,18 +213,33 @@ static enum larder_status change(struct ldr_store *store, const struct ldr_setup
     return status;
 }
 
-enum larder_status ldr_store_set_eviction(struct ldr_store *store, const struct larder_eviction *eviction,
-                                          const struct larder_param_value *params)
+/* `max_bytes` NULL: as it is. */
+static enum larder_status change_policy(struct ldr_store *store, const struct larder_eviction *eviction,
+                                        const struct larder_param_value *params, const uint64_t *max_bytes)
 {
     struct larder_param_value *copy;
     if (!copy_params(eviction, params, &copy))
         return ldr_fail_memory();
     ldr_store_enter(store, 0);
     struct ldr_setup setup = {.module = eviction, .params = copy, .max_bytes = store->setup.max_bytes};
+    if (max_bytes != NULL)
+        setup.max_bytes = *max_bytes;
     enum larder_status status = change(store, &setup);
     if (status != LARDER_OK)
         free(copy);
     return status;
+}
+
+enum larder_status ldr_store_set_eviction(struct ldr_store *store, const struct larder_eviction *eviction,
+                                          const struct larder_param_value *params)
+{
+    return change_policy(store, eviction, params, NULL);
+}
+
+enum larder_status ldr_store_set_both(struct ldr_store *store, const struct larder_eviction *eviction,
+                                      const struct larder_param_value *params, uint64_t max_bytes)
+{
+    return change_policy(store, eviction, params, &max_bytes);
 }
 
 enum larder_status ldr_store_set_max_bytes(struct ldr_store *store, uint64_t max_bytes)

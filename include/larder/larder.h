@@ -59,7 +59,9 @@ LARDER_API void larder_node_close(struct larder_node *node);
 /*
  * Takes over what can be changed while running from a new configuration: log level, members of a static discovery,
  * budgets, ttls and policies of groups, new and removed groups. What cannot be changed and differs is logged and left.
- * On failure nothing was changed.
+ * A configuration that is refused (LARDER_INVALID) changes nothing. What fails beyond that, for want of memory or since a
+ * loader does not open, is logged, leaves its group as it was, and does not keep the rest from being taken over; the status is
+ * the first such failure's. LARDER_UNAVAILABLE when the node is closing.
  */
 LARDER_API enum larder_status larder_node_reload(struct larder_node *node, const struct larder_config *config);
 
