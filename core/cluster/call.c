@@ -35,9 +35,9 @@ static bool is_safe_to_repeat(const struct larder_request *request)
 
 static uint64_t attempt_limit_ms(const struct ldr_cluster_options *options, const struct larder_request *request)
 {
-    bool may_load = request->operation == LARDER_OP_GET && (request->flags & LARDER_REQUEST_NO_LOAD) == 0;
     uint64_t limit = options->peer_timeout_ms;
-    if (may_load && __builtin_add_overflow(limit, options->slow_limit_ms, &limit))
+    /* A get may have to wait for the origin. */
+    if (request->operation == LARDER_OP_GET && __builtin_add_overflow(limit, options->slow_limit_ms, &limit))
         return UINT64_MAX;
     return limit;
 }

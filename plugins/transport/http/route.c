@@ -294,8 +294,6 @@ void http_exchange_route(struct http_exchange *exchange, const struct http_head 
     exchange->alone = route->alone;
     exchange->request.operation = route->operation;
     exchange->body_limit = body_limit(exchange);
-    if (exchange->head_only && route->operation == LARDER_OP_GET)
-        exchange->request.flags |= LARDER_REQUEST_NO_VALUE;
     read_timeout(exchange, head, now);
     read_parameters(exchange, route, &parts, head, query);
 }
