@@ -67,6 +67,19 @@ void http_close(struct http *http)
     text_free(&http->body);
 }
 
+/* The shortest reason that says it all. */
+static void explain(struct http *http)
+{
+    long number = 0;
+    curl_easy_getinfo(http->curl, CURLINFO_OS_ERRNO, &number);
+    if (http->code == CURLE_OPERATION_TIMEDOUT)
+        snprintf(http->error, sizeof http->error, "no answer in time");
+    else if (http->code == CURLE_COULDNT_CONNECT && number != 0)
+        snprintf(http->error, sizeof http->error, "%s", strerror((int)number));
+    else if (http->error[0] == '\0')
+        snprintf(http->error, sizeof http->error, "%s", curl_easy_strerror(http->code));
+}
+
 bool http_send(struct http *http, const char *method, const char *url, const void *body, size_t size)
 {
     CURL *curl = http->curl;
@@ -85,19 +98,12 @@ bool http_send(struct http *http, const char *method, const char *url, const voi
     CURLcode code = curl_easy_setopt(curl, CURLOPT_URL, url);
     if (code == CURLE_OK)
         code = curl_easy_perform(curl);
-    if (code != CURLE_OK) {
-        long number = 0;
-        curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &number);
-        if (code == CURLE_OPERATION_TIMEDOUT)
-            snprintf(http->error, sizeof http->error, "no answer in time");
-        else if (code == CURLE_COULDNT_CONNECT && number != 0)
-            snprintf(http->error, sizeof http->error, "%s", strerror((int)number));
-        else if (http->error[0] == '\0')
-            snprintf(http->error, sizeof http->error, "%s", curl_easy_strerror(code));
-        return false;
-    }
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &http->status);
-    return true;
+    http->code = code;
+    if (code == CURLE_OK)
+        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &http->status);
+    else
+        explain(http);
+    return code == CURLE_OK;
 }
 
 const char *http_reason(const struct http *http)

@@ -15,6 +15,7 @@ struct http {
     char error[CURL_ERROR_SIZE];
     struct text body; /* of the last answer */
     long status;      /* of the last answer */
+    CURLcode code;    /* of the last request; anything but CURLE_OK: there was no answer */
 };
 
 /* timeout_ms 0: the node's own, and 30 seconds at most. EXIT_DONE, or what was said; close it in any case. */

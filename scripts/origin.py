@@ -4,6 +4,7 @@
     GET /users/KEY   the value of KEY, always the same; 404 when KEY starts with "missing"
     GET /count       {"KEY": requests, ...} as JSON, keys percent-encoded
     GET /count/KEY   the number alone
+    GET /connections how many connections were made
     PUT /behaviour   {"PREFIX": {"delay": MS, "status": CODE, "max_age": SECONDS, "hang": true}, ...}: how keys are
                      answered from now on; the longest prefix of a key decides, every member may be left out. A key that
                      hangs is answered when the behaviour is changed again.
@@ -39,7 +40,13 @@ class Origin(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.changed = threading.Condition(self.lock)
         self.counts = {}
+        self.connections = 0
         self.behaviour = {}
+
+    def process_request(self, request, client_address):
+        with self.lock:
+            self.connections += 1
+        super().process_request(request, client_address)
 
     def count(self, key: bytes):
         with self.lock:
@@ -81,6 +88,8 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/count":
             counts = {quote_from_bytes(key, safe=""): n for key, n in self.server.counted().items()}
             self.answer(200, json.dumps(counts).encode(), "application/json")
+        elif path == "/connections":
+            self.answer(200, b"%d" % self.server.connections, "text/plain")
         elif path.startswith("/count/"):
             key = unquote_to_bytes(path[len("/count/"):])
             self.answer(200, b"%d" % self.server.counted().get(key, 0), "text/plain")

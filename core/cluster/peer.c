@@ -187,6 +187,8 @@ static void failed(struct ldr_peer *peer, const struct larder_reply *reply, bool
         if (peer->handle != NULL)
             keep_reason(peer, reply);
     }
+    if (suspended)
+        ldr_probe_hurry(peer);
     memcpy(reason, peer->reason, sizeof reason);
     pthread_mutex_unlock(&peer->lock);
     if (!suspended)

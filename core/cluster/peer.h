@@ -16,8 +16,9 @@ struct ldr_call;
 struct ldr_probe {
     struct larder_timer timer;
     struct larder_request request;
-    bool waiting;           /* the timer is running; under the peer's lock, as the next */
+    bool waiting;           /* the timer is running; under the peer's lock, as the next two */
     bool stopped;           /* no further ping */
+    uint64_t at;            /* when the timer fires */
     unsigned disagreements; /* accepted pings in a row that told of another ring; only the ping under way touches it */
 };
 
@@ -73,6 +74,8 @@ struct larder_slice ldr_reply_reason(const struct larder_reply *reply);
 
 /* Begins to ping. Once, for a peer of the published view. */
 void ldr_probe_start(struct ldr_peer *peer);
+/* With the peer's lock held: the breaker has opened, and the next ping comes no later than the suspension ends. */
+void ldr_probe_hurry(struct ldr_peer *peer);
 /* No ping begins any more; one that is under way ends by itself. */
 void ldr_probe_stop(struct ldr_peer *peer);
 

@@ -12,6 +12,15 @@ static uint64_t interval(const struct ldr_cluster *cluster)
     return whole - whole / 4 + runtime->random(runtime) % (whole / 2 + 1);
 }
 
+/* With the peer's lock held. */
+static void start_timer(struct ldr_peer *peer, uint64_t at)
+{
+    const struct larder_runtime *runtime = peer->cluster->options.runtime;
+    peer->probe.waiting = true;
+    peer->probe.at = at;
+    runtime->timer_start(runtime, &peer->probe.timer, at);
+}
+
 /* Starts the timer for the next ping, unless there shall be none: then the reference of the pings is dropped. */
 static void wait_for_turn(struct ldr_peer *peer, uint64_t delay)
 {
@@ -20,9 +29,8 @@ static void wait_for_turn(struct ldr_peer *peer, uint64_t delay)
     uint64_t now = larder_now(runtime), planned = delay > LARDER_NEVER - now ? LARDER_NEVER : now + delay;
     pthread_mutex_lock(&peer->lock);
     bool stopped = probe->stopped;
-    probe->waiting = !stopped;
     if (!stopped)
-        runtime->timer_start(runtime, &probe->timer, ldr_breaker_ping_at(&peer->breaker, planned));
+        start_timer(peer, ldr_breaker_ping_at(&peer->breaker, planned));
     pthread_mutex_unlock(&peer->lock);
     if (stopped)
         ldr_peer_release(peer);
@@ -90,6 +98,16 @@ void ldr_probe_start(struct ldr_peer *peer)
     peer->probe.timer.fire = ping;
     /* The first one soon, to learn early who is there and who refuses this node. */
     wait_for_turn(peer, runtime->random(runtime) % (ldr_ns(peer->cluster->options.probe_ms) / 4 + 1));
+}
+
+void ldr_probe_hurry(struct ldr_peer *peer)
+{
+    const struct larder_runtime *runtime = peer->cluster->options.runtime;
+    struct ldr_probe *probe = &peer->probe;
+    uint64_t at = ldr_breaker_ping_at(&peer->breaker, probe->at);
+    /* A timer that cannot be cancelled fires just now. */
+    if (probe->waiting && at < probe->at && runtime->timer_cancel(runtime, &probe->timer))
+        start_timer(peer, at);
 }
 
 void ldr_probe_stop(struct ldr_peer *peer)

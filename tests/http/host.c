@@ -8,7 +8,8 @@
  *     fail:STATUS    answered with the status of that number and a message
  *
  * Run with the transport's parameters as YAML: host '{listen: "127.0.0.1:0", workers: 2}'. It prints the address and takes
- * commands, a line each: stats, drain MS, ready 0|1, quit. It exits with 1 when a pin or a request was lost.
+ * commands, a line each: stats, drain MS, ready 0|1, quit; fail N makes every Nth allocation of the transport fail, and failed
+ * tells how many did. It exits with 1 when a pin or a request was lost.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include "core/base/fail.h"
 #include "core/base/runtime.h"
 #include "core/config/schema.h"
+#include "fail.h"
 #include "map.h"
 
 extern const struct larder_transport larder_plugin_table__transport_http;
@@ -155,7 +157,7 @@ static void submit(const struct larder_transport_host *base, const struct larder
         answer(host, request, status, done, arg);
         return;
     }
-    struct later *later = calloc(1, sizeof *later);
+    struct later *later = unfailing_malloc(sizeof *later);
     if (later == NULL)
         abort();
     *later = (struct later){.timer = {.fire = fire},
@@ -235,6 +237,10 @@ static void serve(struct host *host, void *state)
     while (fgets(line, sizeof line, stdin) != NULL && strcmp(line, "quit\n") != 0) {
         if (strcmp(line, "stats\n") == 0)
             print_stats(host, state);
+        if (strncmp(line, "fail ", 5) == 0)
+            fail_every((unsigned)strtoul(line + 5, NULL, 10));
+        if (strcmp(line, "failed\n") == 0)
+            printf("%zu\n", failed_allocations());
         if (strncmp(line, "ready ", 6) == 0)
             atomic_store(&host->ready, line[6] == '1');
         if (strncmp(line, "drain ", 6) == 0) {

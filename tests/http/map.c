@@ -1,6 +1,8 @@
 /* Chained buckets; a value that is replaced lives on until its last reply is released. */
 #include "map.h"
 
+#include "fail.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +21,7 @@ static void release(void *pin)
 
 struct map_value *map_value_new(struct map *map, size_t size)
 {
-    struct map_value *value = malloc(sizeof *value + size);
+    struct map_value *value = unfailing_malloc(sizeof *value + size);
     if (value == NULL)
         abort();
     *value = (struct map_value){.pins = &map->pins, .size = size};
@@ -101,7 +103,7 @@ static void set(struct map *map, struct map_entry **link, const struct larder_re
         remove_entry(map, link);
     else
         reply->flags |= LARDER_REPLY_CREATED;
-    struct map_entry *entry = malloc(sizeof *entry + request->group.size + request->key.size);
+    struct map_entry *entry = unfailing_malloc(sizeof *entry + request->group.size + request->key.size);
     if (entry == NULL)
         abort();
     entry->value = map_value_new(map, request->value.size);

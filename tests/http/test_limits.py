@@ -229,5 +229,39 @@ class Descriptors(unittest.TestCase):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@needs_host
+class Memory(unittest.TestCase):
+    """Failing allocations: a request or a connection is lost, nothing else."""
+
+    def test_every_nth_allocation_fails(self):
+        host = Host("workers: 2, header_timeout: 2s")
+        requests = [request("GET", KEYS + "x"), request("PUT", KEYS + "x", b"y" * 100000), request("GET", KEYS + "%"),
+                    request("GET", KEYS + "k" * 2000), request("GET", KEYS + "fail:9"), request("GET", KEYS + "hop:x"),
+                    request("GET", KEYS + "big:100000"), request("GET", "/status"), request("GET", "/api/stats"),
+                    request("POST", "/v1/groups/g/batch", '{"get": ["x", "hop:y", "fail:3"]}'),
+                    request("GET", "/nothing", None, If_None_Match='"1.1"'),
+                    f"PUT {KEYS}c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".encode() +
+                    b"5000\r\n" + b"z" * 0x5000 + b"\r\n0\r\n\r\n"]
+        for every in range(1, 13):
+            host.send_command(f"fail {every}")
+            for data in requests:
+                try:
+                    with Connection(host) as connection:
+                        connection.send(data[:50])
+                        connection.send(data[50:] + data)
+                        for _ in range(2):
+                            self.assertLess(connection.response().status, 600)
+                except (Closed, ConnectionResetError, BrokenPipeError):
+                    pass
+        self.assertGreater(int(host.command("failed")), 100)
+        host.send_command("fail 0")
+        wait_until(lambda: host.stats()["connections"] == 0, "all connections are closed")
+        with Connection(host) as connection:
+            for data, status in zip(requests, (200, 204, 400, 404, 503, 404, 200, 200, 200, 200, 404, 204)):
+                connection.send(data)
+                self.assertIn(connection.response().status, (status, status - 3))
+        host.close()
+
+
 if __name__ == "__main__":
     unittest.main()

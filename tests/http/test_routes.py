@@ -2,11 +2,12 @@
 
 import base64
 import json
+import struct
 import time
 import unittest
 from urllib.parse import quote
 
-from server import GROUP, KEYS, Case, needs_host
+from server import GROUP, KEYS, Case, needs_host, request
 
 GROUPS = f"/v1/groups/{GROUP}"
 
@@ -302,6 +303,50 @@ class Administration(Case):
             for outside in ("http://", "https://", "src=", "@import", "innerHTML"):
                 self.assertNotIn(outside, text)
             self.assertEqual(connection.ask("HEAD", "/status").field("content-length"), str(len(page.body)))
+
+
+def peer_request(operation, key=b"", value=b"", group=GROUP.encode(), sender=b"peer", micros=(1 << 64) - 1, version=1):
+    head = struct.pack("<BBHBBHIQqQQQQQQ", version, operation, len(key), len(group), len(sender), 0, 0, len(value), 0, 0, 0,
+                       micros, 0, 0, 0)
+    return head + group + sender + key + value
+
+
+@needs_host
+class Peers(Case):
+    """POST /v1/peer, through which nodes call each other."""
+
+    def peer(self, body):
+        answer = self.ask("POST", "/v1/peer", body)
+        self.assertEqual((answer.status, answer.field("content-type")), (200, "application/vnd.larder.peer"))
+        version, status, _, told, flags, size = struct.unpack_from("<BBBBIQ", answer.body)
+        length = struct.unpack_from("<H", answer.body, 64)[0]
+        self.assertEqual((version, told, len(answer.body)), (1, 0, 66 + length + size))
+        return status, flags, answer.body[66:66 + length], answer.body[66 + length:]
+
+    def test_requests(self):
+        key = b"any \xff key"
+        self.assertEqual(self.peer(peer_request(2, key, b"value"))[:2], (0, 1))
+        self.assertEqual(self.peer(peer_request(1, key)), (0, 0, b"", b"value"))
+        self.assertEqual(self.ask("GET", KEYS + "any%20%ff%20key").body, b"value")
+        self.assertEqual(self.peer(peer_request(3, key))[0], 0)
+        self.assertEqual(self.peer(peer_request(1, key))[0], 1)
+        self.assertEqual(self.peer(peer_request(1, b"big:3000000"))[3][:26], b"abcdefghijklmnopqrstuvwxyz")
+        self.assertEqual(self.peer(peer_request(1, b"fail:9"))[2], b'because "it" \x01 said so')
+        self.assertEqual(self.peer(peer_request(1, b"never:1", micros=50000))[0], 7)
+        self.assertEqual(self.peer(peer_request(2, b"k" * 65535, b"x" * (8 << 20)))[0], 0)
+
+    def test_bodies_that_make_no_sense(self):
+        good = peer_request(2, b"key", b"value")
+        for body in (b"", good[:-1], good + b"x", good[:75], peer_request(2, b"key", version=2), peer_request(99, b"key")):
+            self.assert_problem(self.ask("POST", "/v1/peer", body), 400)
+
+    def test_many_at_a_time(self):
+        with self.connect() as connection:
+            for _ in range(2):
+                body = peer_request(1, b"slow:100:x")
+                connection.send(b"".join(request("POST", "/v1/peer", body) for _ in range(50)))
+                for _ in range(50):
+                    self.assertEqual(connection.response().body[1], 1)
 
 
 class EarlierSystem(Case):

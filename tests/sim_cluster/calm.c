@@ -108,6 +108,28 @@ static void overtake(struct scenario *scenario)
     }
 }
 
+/* A value lives as long as was said, and no longer, wherever it is asked for. */
+static void expire(struct scenario *scenario)
+{
+    struct sim_world *world = scenario->world;
+    char value[SIM_VALUE_TEXT];
+    unsigned key = (unsigned)sim_draw(world, SIM_KEYS_TOUCH);
+    struct sim_request *write = sim_set(world, sim_some_node(world), key, 1000, SIM_CALM_MS);
+    sim_await(write);
+    sim_wait(world, 500);
+    struct sim_request *read = sim_ask(world, sim_some_node(world), LARDER_OP_GET, key, SIM_CALM_MS);
+    sim_await(read);
+    snprintf(value, sizeof value, "k%u=w%u", key, write->id);
+    sim_expect(read, LARDER_OK, value);
+    sim_wait(world, 510);
+    for (unsigned i = 0; i < SIM_NODES; i++) {
+        read = sim_ask(world, i, LARDER_OP_GET, key, SIM_CALM_MS);
+        sim_await(read);
+        snprintf(value, sizeof value, "k%u=o%u", key, world->origin.loads[key]);
+        sim_expect(read, LARDER_OK, value);
+    }
+}
+
 /* All see the same ring, and nobody shuns anybody any more. */
 static void check_views(struct sim_world *world)
 {
@@ -144,6 +166,7 @@ void sim_calm(struct scenario *scenario)
         wave(scenario);
         write_and_read(scenario);
         overtake(scenario);
+        expire(scenario);
     }
     sim_expect(sim_alone(scenario, LARDER_OP_GET, SIM_KEYS_NONE, 1), LARDER_NOT_FOUND, NULL);
 }

@@ -17,11 +17,12 @@ static const char *operation_name(enum larder_operation operation)
 
 /* ------------------------------------------------------------------------------------------------ checks */
 
-/* Whether the value was ever written to the key, or came from the origin for it. */
-static bool belongs(const struct sim_world *world, unsigned key, const char *value)
+/* The write that a value came from; NULL: it came from the origin. False: the key never had this value. */
+static bool find_write(const struct sim_world *world, unsigned key, const char *value, const struct sim_request **write)
 {
     unsigned named, number;
     char kind, again[SIM_VALUE_TEXT];
+    *write = NULL;
     if (sscanf(value, "k%u=%c%u", &named, &kind, &number) != 3)
         return false;
     snprintf(again, sizeof again, "k%u=%c%u", named, kind, number);
@@ -31,8 +32,15 @@ static bool belongs(const struct sim_world *world, unsigned key, const char *val
         return number >= 1 && number <= world->origin.loads[key];
     if (kind != 'w' || number >= world->clients.count)
         return false;
-    const struct sim_request *write = world->clients.requests[number];
-    return write->operation == LARDER_OP_SET && write->key == key;
+    *write = world->clients.requests[number];
+    return (*write)->operation == LARDER_OP_SET && (*write)->key == key;
+}
+
+/* The owner counts from when it gets the write, which may be under way for a while after its client has given up. */
+static bool has_passed(const struct sim_request *write)
+{
+    uint64_t lives = (uint64_t)write->ttl_ms * SIM_MS + 2 * SIM_TRAVEL_MS * SIM_MS;
+    return write->ttl_ms > 0 && larder_now(&write->world->runtime) > write->deadline + lives;
 }
 
 static void check_value(struct sim_request *request, struct larder_slice value)
@@ -44,8 +52,12 @@ static void check_value(struct sim_request *request, struct larder_slice value)
     }
     memcpy(request->value, value.data, value.size);
     request->value[value.size] = '\0';
-    if (!belongs(request->world, request->key, request->value))
+    const struct sim_request *write;
+    if (!find_write(request->world, request->key, request->value, &write))
         sim_fail(request->world, "a get of key k%u at node %s brought \"%s\", which it never had", request->key,
+                 sim_node_name(request->node), request->value);
+    else if (write != NULL && has_passed(write))
+        sim_fail(request->world, "a get of key k%u at node %s brought \"%s\", whose time has passed", request->key,
                  sim_node_name(request->node), request->value);
 }
 
@@ -120,20 +132,22 @@ static struct sim_request *new_request(struct sim_world *world)
     return request;
 }
 
-struct sim_request *sim_ask(struct sim_world *world, unsigned node, enum larder_operation operation, unsigned key,
-                            uint64_t timeout_ms)
+static struct sim_request *ask(struct sim_world *world, unsigned node, enum larder_operation operation, unsigned key,
+                               int64_t ttl_ms, uint64_t timeout_ms)
 {
     struct sim_clients *clients = &world->clients;
     struct sim_request *request = new_request(world);
     request->node = node;
     request->key = key;
     request->operation = operation;
+    request->ttl_ms = ttl_ms;
     request->deadline = larder_deadline_in(&world->runtime, timeout_ms);
     sim_key_name(key, request->given_key);
     request->given = (struct larder_request){
         .operation = operation,
         .group = ldr_slice_text(SIM_GROUP),
         .key = ldr_slice_text(request->given_key),
+        .ttl_ms = ttl_ms,
         .deadline = request->deadline,
     };
     if (operation == LARDER_OP_SET) {
@@ -146,6 +160,17 @@ struct sim_request *sim_ask(struct sim_world *world, unsigned node, enum larder_
     sim_tell(world, "%u: %s k%u at node %s", request->id, operation_name(operation), key, sim_node_name(node));
     ldr_node_execute(world->nodes[node], &request->given, completed, request);
     return request;
+}
+
+struct sim_request *sim_ask(struct sim_world *world, unsigned node, enum larder_operation operation, unsigned key,
+                            uint64_t timeout_ms)
+{
+    return ask(world, node, operation, key, LARDER_TTL_DEFAULT, timeout_ms);
+}
+
+struct sim_request *sim_set(struct sim_world *world, unsigned node, unsigned key, int64_t ttl_ms, uint64_t timeout_ms)
+{
+    return ask(world, node, LARDER_OP_SET, key, ttl_ms, timeout_ms);
 }
 
 void sim_await(struct sim_request *request)

@@ -13,6 +13,7 @@ struct sim_request {
     unsigned id, node, key;
     enum larder_operation operation;
     uint64_t deadline;
+    int64_t ttl_ms; /* of a set: > 0, or LARDER_TTL_DEFAULT, which is for ever here */
     unsigned completions;
     enum larder_status status;
     char value[SIM_VALUE_TEXT]; /* what a get brought */
@@ -35,6 +36,9 @@ struct sim_clients {
 /* A set writes a value of its own. The node must be up. The request lives as long as the world. */
 struct sim_request *sim_ask(struct sim_world *world, unsigned node, enum larder_operation operation, unsigned key,
                             uint64_t timeout_ms);
+
+/* A set with a time to live. No key may be given one that is touched as well. */
+struct sim_request *sim_set(struct sim_world *world, unsigned node, unsigned key, int64_t ttl_ms, uint64_t timeout_ms);
 
 /* Lets time pass until the request, or every request, has its answer. */
 void sim_await(struct sim_request *request);

@@ -5,10 +5,11 @@
 #include "network.h"
 
 /*
- * Keys are "k0" to "k63", by number: those that are written too, those that are only read and so can be counted, and
- * those that the origin does not have.
+ * Keys are "k0" to "k63", by number: those that are written, some of them with a time to live; those that are touched as
+ * well; those that are only read, so that loads can be counted; and those that the origin does not have.
  */
 #define SIM_KEYS       64
+#define SIM_KEYS_TOUCH 8
 #define SIM_KEYS_READ  12
 #define SIM_KEYS_NONE  60
 #define SIM_KEY_TEXT   16

@@ -27,8 +27,13 @@ static void ask_something(struct scenario *scenario)
         key = SIM_KEYS_NONE - 1 - (unsigned)sim_draw(world, 4);
     else if (operation == LARDER_OP_GET && sim_chance(world, 50))
         key = SIM_KEYS_NONE;
-    sim_ask(world, sim_some_node(world), operation, key,
-            1 + sim_draw(world, sim_chance(world, 300) ? 50 : SIM_REQUEST_MS));
+    uint64_t timeout = 1 + sim_draw(world, sim_chance(world, 300) ? 50 : SIM_REQUEST_MS);
+    if (operation == LARDER_OP_TOUCH)
+        key = SIM_KEYS_TOUCH + key % (SIM_KEYS_READ - SIM_KEYS_TOUCH);
+    if (operation == LARDER_OP_SET && key < SIM_KEYS_TOUCH && sim_chance(world, 500))
+        sim_set(world, sim_some_node(world), key, 100 + (int64_t)sim_draw(world, 1000), timeout);
+    else
+        sim_ask(world, sim_some_node(world), operation, key, timeout);
 }
 
 static void change_faults(struct scenario *scenario)

@@ -61,6 +61,7 @@ void sim_node_crash(struct sim_world *world, unsigned node, bool silent);
 #define SIM_REQUEST_MS 3000 /* request_timeout: a get that nobody waits for any more lives this long at most */
 #define SIM_LOAD_MS    1000
 #define SIM_PEER_MS    200
+#define SIM_TRAVEL_MS  600  /* a message is never longer on its way */
 #define SIM_LONGEST_MS 5000 /* after which nothing happens any more for a request */
 #define SIM_SETTLED_MS 8000 /* after which all suspensions are over */
 #define SIM_GROUP      "sim"

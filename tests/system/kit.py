@@ -233,9 +233,9 @@ def in_threads(count, function):
 class Process:
     """A program with a log, which is shown when the test fails."""
 
-    def __init__(self, name, directory):
+    def __init__(self, name, directory, file):
         self.name, self.process = name, None
-        self.log = os.path.join(directory, name + ".log")
+        self.log = os.path.join(directory, file + ".log")
 
     def spawn(self, command):
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("LARDER_", "NOTIFY_"))}
@@ -268,11 +268,14 @@ class Process:
 class Origin(Process):
     """scripts/origin.py as a process of its own."""
 
-    def __init__(self, directory, delay=0):
-        super().__init__("origin", directory)
+    def __init__(self, directory, port=None, delay=0):
+        port = port or free_port()
+        super().__init__("origin", directory, f"origin-{port}")
         port_file = os.path.join(directory, "origin.port")
-        self.spawn([sys.executable, os.path.join(ROOT, "scripts", "origin.py"), "--port-file", port_file,
-                    "--delay", str(delay)])
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(port_file)
+        self.spawn([sys.executable, os.path.join(ROOT, "scripts", "origin.py"), "--port", str(port),
+                    "--port-file", port_file, "--delay", str(delay)])
         wait_until(lambda: os.path.exists(port_file) or not self.running(), "the origin listens")
         if not self.running():
             raise AssertionError("the origin ended: " + self.log_text())
@@ -298,9 +301,9 @@ class Origin(Process):
 
 class Node(Process):
     def __init__(self, name, directory, port, config):
-        super().__init__(name, directory)
+        super().__init__(name, directory, f"{name}-{port}")
         self.port, self.config = port, config
-        self.path = os.path.join(directory, name + ".yaml")
+        self.path = os.path.join(directory, f"{name}-{port}.yaml")
 
     def write_config(self):
         with open(self.path, "w", encoding="utf-8") as file:

@@ -52,10 +52,22 @@ void http_connection_open(struct http_worker *worker, int fd);
 /* Drops the connection at once. Exchanges that are submitted go on without it. */
 void http_connection_close(struct http_connection *connection);
 
+/* Keeps bytes that were not used yet. */
+void http_connection_keep(struct http_connection *connection, const char *data, size_t size);
+
+/* Uses up what can be used, and keeps the rest. */
+void http_connection_use(struct http_connection *connection, const char *data, size_t size);
+
+/* Adds or removes the event. In settle.c, like the next two. */
+void http_connection_watch(struct event *event, bool wanted, bool *watched);
+
+/* The server drains, and no request has begun to arrive that is not queued yet. */
+bool http_connection_drains(const struct http_connection *connection);
+
 /* Writes what is answered, goes on with what waited, and closes when all is done. May free the connection. */
 void http_connection_settle(struct http_connection *connection);
 
-/* An exchange of this connection is answered. */
+/* An exchange of this connection is answered. In settle.c. */
 void http_connection_answered(struct http_connection *connection, const struct http_exchange *exchange);
 
 /* The time now is `worker->now`: closes or refuses when it is over for the connection. May free it. */

@@ -1,21 +1,14 @@
-/* Accepting, the clock, and what happens to all connections of a worker. */
+/* The clock, and what happens to all connections of a worker. */
 #include "worker.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "connection.h"
 #include "exchange.h"
-
-#define ACCEPT_BATCH 64 /* connections taken before others get their turn */
-#define PAUSE_MS     50 /* without a file descriptor */
 
 /* ------------------------------------------------------------------------------------------------ time */
 
@@ -113,96 +106,6 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-static void count_refused(struct http_worker *worker)
-{
-    atomic_fetch_add_explicit(&worker->server->refused_connections, 1, memory_order_relaxed);
-}
-
-/* Over the limit: says so and closes. What the client may have sent is read first, or the answer would be lost. */
-static void turn_away(struct http_worker *worker, int fd)
-{
-    static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
-                                 "Retry-After: 1\r\nConnection: close\r\nContent-Length: 97\r\n\r\n"
-                                 "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"
-                                 "\"detail\":\"too many connections\"}";
-    count_refused(worker);
-    send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-    shutdown(fd, SHUT_WR);
-    recv(fd, worker->scratch, sizeof worker->scratch, MSG_DONTWAIT);
-    close(fd);
-}
-
-static void take(struct http_worker *worker, int fd)
-{
-    struct http_server *server = worker->server;
-    size_t before = atomic_fetch_add_explicit(&server->connections, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&server->accepted, 1, memory_order_relaxed);
-    if (before >= server->options.max_connections) {
-        atomic_fetch_sub_explicit(&server->connections, 1, memory_order_relaxed);
-        turn_away(worker, fd);
-        return;
-    }
-    int one = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    http_connection_open(worker, fd);
-}
-
-static int open_reserve(void)
-{
-    return open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
-/*
- * No file descriptor is left. The one kept for this is given up for a moment, so that whoever waits in the queue is
- * refused instead of waiting for nothing; when even that fails, accepting pauses, since the event would fire for ever.
- */
-static void accept_without_descriptor(struct http_worker *worker)
-{
-    int fd = -1;
-    if (worker->reserve >= 0) {
-        close_fd(&worker->reserve);
-        fd = accept4(worker->listener, NULL, NULL, SOCK_CLOEXEC);
-        if (fd >= 0)
-            turn_away(worker, fd);
-    }
-    worker->reserve = open_reserve();
-    if (fd < 0) {
-        struct timeval pause = {0, PAUSE_MS * 1000};
-        event_del(worker->accept_event);
-        event_add(worker->pause_event, &pause);
-    }
-}
-
-static void on_pause_over(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    struct http_worker *worker = arg;
-    if (worker->reserve < 0)
-        worker->reserve = open_reserve();
-    if (worker->accept_event != NULL)
-        event_add(worker->accept_event, NULL);
-}
-
-static void on_accept(evutil_socket_t listener, short what, void *arg)
-{
-    (void)what;
-    struct http_worker *worker = arg;
-    http_worker_now(worker);
-    for (int i = 0; i < ACCEPT_BATCH; i++) {
-        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
-            take(worker, fd);
-            continue;
-        }
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-            accept_without_descriptor(worker);
-        else if (errno == EINTR || errno == ECONNABORTED)
-            continue;
-        return;
-    }
-}
-
 /* ------------------------------------------------------------------------------------------------ asked from outside */
 
 static struct http_worker *worker_of(struct tp_task *task)
@@ -237,8 +140,8 @@ static void listen_here(struct tp_task *task)
     struct http_worker *worker = worker_of(task);
     struct timeval period = tick_period(&worker->server->options);
     worker->started = LARDER_NO_MEMORY;
-    worker->accept_event = event_new(tp_loop_base(worker->loop), worker->listener, EV_READ | EV_PERSIST, on_accept,
-                                     worker);
+    worker->accept_event = event_new(tp_loop_base(worker->loop), worker->listener, EV_READ | EV_PERSIST,
+                                     http_worker_on_accept, worker);
     if (worker->accept_event != NULL && event_add(worker->accept_event, NULL) == 0 &&
         event_add(worker->tick_event, &period) == 0)
         worker->started = LARDER_OK;
@@ -312,10 +215,10 @@ bool http_worker_open(struct http_worker *worker, struct http_server *server)
     if (worker->loop == NULL)
         return false;
     struct event_base *base = tp_loop_base(worker->loop);
-    worker->pause_event = event_new(base, -1, 0, on_pause_over, worker);
+    worker->pause_event = event_new(base, -1, 0, http_worker_on_pause_over, worker);
     worker->tick_event = event_new(base, -1, EV_PERSIST, on_tick, worker);
     worker->ready_event = event_new(base, -1, 0, on_ready, worker);
-    worker->reserve = open_reserve();
+    worker->reserve = http_reserve_open();
     if (worker->pause_event != NULL && worker->tick_event != NULL && worker->ready_event != NULL &&
         worker->reserve >= 0)
         return true;

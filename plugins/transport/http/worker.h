@@ -53,6 +53,13 @@ void http_worker_stop(struct http_worker *worker);
 /* Stops and joins the thread, after http_worker_stop(). A worker that was not opened is fine. */
 void http_worker_close(struct http_worker *worker);
 
+/* Callbacks of `accept_event` and `pause_event`. In accept.c. */
+void http_worker_on_accept(evutil_socket_t listener, short what, void *worker);
+void http_worker_on_pause_over(evutil_socket_t fd, short what, void *worker);
+
+/* A file descriptor to keep for bad times. -1: there is none. In accept.c. */
+int http_reserve_open(void);
+
 /* Counts an answer. */
 void http_worker_count(struct http_worker *worker, enum larder_status status);
 

@@ -1,0 +1,196 @@
+#include "stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#define INPUT_SIZE 65536
+
+enum form { FORM_PLAIN, FORM_GZIP, FORM_ZSTD };
+
+struct stream {
+    int file;
+    bool standard_input; /* not ours to close */
+    enum form form;
+    z_stream gzip;
+    ZSTD_DStream *zstd;
+    bool unfinished; /* compressed data that began has not ended yet */
+    uint64_t consumed, total;
+    size_t at, size; /* of the input that was read and is not used yet */
+    char error[160];
+    unsigned char input[INPUT_SIZE];
+};
+
+static bool refill(struct stream *stream)
+{
+    if (stream->at > 0)
+        memmove(stream->input, stream->input + stream->at, stream->size - stream->at);
+    stream->size -= stream->at;
+    stream->at = 0;
+    ssize_t got;
+    do {
+        got = read(stream->file, stream->input + stream->size, INPUT_SIZE - stream->size);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) {
+        snprintf(stream->error, sizeof stream->error, "%s", strerror(errno));
+        return false;
+    }
+    stream->size += (size_t)got;
+    stream->consumed += (uint64_t)got;
+    return true;
+}
+
+/* ------------------------------------------------------------------------------------------------ forms */
+
+static bool fail(struct stream *stream, const char *reason)
+{
+    snprintf(stream->error, sizeof stream->error, "%s", reason);
+    return false;
+}
+
+/* Each unpacks some input, or says why not; `*got` 0 means that it wants more. */
+static bool copy_plain(struct stream *stream, void *data, size_t size, size_t *got)
+{
+    *got = stream->size - stream->at < size ? stream->size - stream->at : size;
+    memcpy(data, stream->input + stream->at, *got);
+    stream->at += *got;
+    return true;
+}
+
+static bool unpack_gzip(struct stream *stream, void *data, size_t size, size_t *got)
+{
+    z_stream *gzip = &stream->gzip;
+    gzip->next_in = stream->input + stream->at;
+    gzip->avail_in = (uInt)(stream->size - stream->at);
+    gzip->next_out = data;
+    gzip->avail_out = (uInt)(size < INPUT_SIZE ? size : INPUT_SIZE);
+    uInt room = gzip->avail_out;
+    int result = inflate(gzip, Z_NO_FLUSH);
+    *got = room - gzip->avail_out;
+    stream->at = stream->size - gzip->avail_in;
+    stream->unfinished = result != Z_STREAM_END;
+    if (result == Z_STREAM_END) /* another file may have been appended */
+        result = inflateReset(gzip);
+    if (result == Z_MEM_ERROR)
+        return fail(stream, "out of memory");
+    return result == Z_OK || result == Z_BUF_ERROR || fail(stream, "is not valid gzip");
+}
+
+static bool unpack_zstd(struct stream *stream, void *data, size_t size, size_t *got)
+{
+    ZSTD_inBuffer in = {stream->input, stream->size, stream->at};
+    ZSTD_outBuffer out = {data, size, 0};
+    size_t result = ZSTD_decompressStream(stream->zstd, &out, &in);
+    if (ZSTD_isError(result)) {
+        snprintf(stream->error, sizeof stream->error, "is not valid zstd: %s", ZSTD_getErrorName(result));
+        return false;
+    }
+    stream->unfinished = result != 0;
+    stream->at = in.pos;
+    *got = out.pos;
+    return true;
+}
+
+static bool unpack(struct stream *stream, void *data, size_t size, size_t *got)
+{
+    switch (stream->form) {
+    case FORM_GZIP: return unpack_gzip(stream, data, size, got);
+    case FORM_ZSTD: return unpack_zstd(stream, data, size, got);
+    case FORM_PLAIN: break;
+    }
+    return copy_plain(stream, data, size, got);
+}
+
+bool stream_read(struct stream *stream, void *data, size_t size, size_t *got)
+{
+    *got = 0;
+    for (;;) {
+        size_t before = stream->at;
+        bool any = stream->at < stream->size || stream->unfinished;
+        if (any && !unpack(stream, data, size, got))
+            return false;
+        if (*got > 0)
+            return true;
+        if (stream->at > before && stream->at < stream->size)
+            continue; /* a head without content */
+        size_t left = stream->size - stream->at;
+        if (!refill(stream))
+            return false;
+        if (stream->size == left)
+            return !stream->unfinished || fail(stream, "ends in the middle of its compressed data");
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------ opening */
+
+static bool begin_form(struct stream *stream)
+{
+    static const unsigned char gzip[] = {0x1f, 0x8b}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
+    while (stream->size < sizeof zstd) {
+        size_t before = stream->size;
+        if (!refill(stream))
+            return false;
+        if (stream->size == before)
+            break;
+    }
+    if (stream->size >= sizeof gzip && memcmp(stream->input, gzip, sizeof gzip) == 0) {
+        if (inflateInit2(&stream->gzip, 15 + 16) != Z_OK) /* the longest window, and gzip's head */
+            return fail(stream, "out of memory");
+        stream->form = FORM_GZIP;
+    } else if (stream->size >= sizeof zstd && memcmp(stream->input, zstd, sizeof zstd) == 0) {
+        stream->zstd = ZSTD_createDStream();
+        if (stream->zstd == NULL)
+            return fail(stream, "out of memory");
+        stream->form = FORM_ZSTD;
+    }
+    return true;
+}
+
+struct stream *stream_open(const char *path, char *error, size_t capacity)
+{
+    struct stream *stream = calloc(1, sizeof *stream);
+    if (stream == NULL) {
+        snprintf(error, capacity, "out of memory");
+        return NULL;
+    }
+    stream->standard_input = strcmp(path, "-") == 0;
+    stream->file = stream->standard_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    if (stream->file < 0)
+        fail(stream, strerror(errno));
+    else if (fstat(stream->file, &status) == 0 && S_ISREG(status.st_mode))
+        stream->total = (uint64_t)status.st_size;
+    if (stream->file >= 0 && begin_form(stream))
+        return stream;
+    snprintf(error, capacity, "%s", stream->error);
+    stream_close(stream);
+    return NULL;
+}
+
+void stream_close(struct stream *stream)
+{
+    if (stream == NULL)
+        return;
+    if (stream->form == FORM_GZIP)
+        inflateEnd(&stream->gzip);
+    ZSTD_freeDStream(stream->zstd);
+    if (!stream->standard_input && stream->file >= 0)
+        close(stream->file);
+    free(stream);
+}
+
+const char *stream_error(const struct stream *stream)
+{
+    return stream->error;
+}
+
+double stream_fraction(const struct stream *stream)
+{
+    return stream->total > 0 ? (double)stream->consumed / (double)stream->total : -1;
+}

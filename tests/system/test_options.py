@@ -1,0 +1,347 @@
+"""Every option has an effect: nothing is parsed, printed and then not used (fault 26).
+
+The last test compares the reference that larderd prints with the options that are tried here and elsewhere.
+"""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+
+from kit import LARDERD, PATIENCE, Case, Client, in_threads, key_path, loader, main, value_of, wait_until
+
+GROUP = "default"
+
+# Where the options are tried that no test of this file is about.
+ELSEWHERE = {
+    "node.name": "test_views: who is a member",
+    "node.role": "test_gateway",
+    "node.load_queue": "unit tests: only callbacks of embedding programs queue for a worker",
+    "plugins.path": "unit tests of the plugin loader",
+    "cluster.peer_transport": "larderd --check refuses a name that is no transport; there is only one transport",
+    "cluster.hash": "test_views: nodes that differ refuse each other",
+    "cluster.virtual_nodes": "test_views: nodes that differ refuse each other",
+    "cluster.replicas": "1 is the only value that is accepted",
+    "cluster.discovery": "test_views",
+    "groups.name": "every test",
+    "groups.loader": "test_origin",
+    "groups.load_timeout": "test_origin: the only thing there that ends a load",
+    "groups.negative_ttl": "test_origin",
+    "transport http.listen": "every test",
+    "transport http.max_pipeline": "tests/http",
+    "transport http.max_request_line": "tests/http",
+    "transport http.max_header_bytes": "tests/http",
+    "transport http.max_headers": "tests/http",
+    "transport http.header_timeout": "tests/http",
+    "transport http.body_timeout": "tests/http",
+    "transport http.connect_timeout": "tests/unit: loopback has no address that does not answer",
+    "loader http.url": "test_origin",
+    "loader http.connect_timeout": "tests/unit",
+    "loader http.follow": "tests/unit",
+    "loader http.headers": "tests/unit",
+    "loader http.user_agent": "tests/unit",
+    "loader http.verify": "tests/unit",
+    "loader http.ca_file": "tests/unit",
+    "discovery static.members": "test_views",
+    "discovery static.members[].name": "test_views",
+    "discovery static.members[].weight": "ClusterOptions.test_weight",
+    "discovery static.members[].*": "every test with a cluster",
+}
+
+
+def threads_of(node):
+    return len(os.listdir(f"/proc/{node.pid}/task"))
+
+
+class NodeOptions(Case):
+    """node.*"""
+
+    def test_log_level(self):
+        quiet, talkative = self.started("quiet", node={"log_level": "error"}), self.started("loud", node={"log_level": "info"})
+        self.assertEqual(quiet.log_text(), "")
+        self.assertIn("level=info", talkative.log_text())
+
+    def test_log_format(self):
+        node = self.started(node={"log_format": "json"})
+        lines = [json.loads(line) for line in node.log_text().splitlines()]
+        self.assertEqual(lines[0]["node"], "solo")
+        self.assertIn("listens on", lines[0]["msg"])
+
+    def test_workers(self):
+        few, many = self.started("few", node={"workers": 1}), self.started("many", node={"workers": 30})
+        self.assertEqual(threads_of(many) - threads_of(few), 29)
+
+    def test_request_timeout(self):
+        source = self.origin()
+        source.behave(hang={"hang": True})
+        groups = [{"name": "users", "loader": loader(source, timeout="10m"), "load_timeout": "10m"}]
+        node = self.started(node={"request_timeout": "300ms", "drain_timeout": "100ms"}, groups=groups)
+        self.assertEqual(node.get("users", "hang").status, 504)
+
+    def test_drain_timeout(self):
+        """What is under way when a node ends is waited for so long: until it is done, or not at all."""
+        source = self.origin()
+        groups = [{"name": "users", "loader": loader(source, timeout="10m"), "load_timeout": "10m"}]
+        for drain, status in (("10m", 200), ("0", None)):
+            source.behave(hang={"hang": True})
+            node = self.started(f"drain{drain}", node={"request_timeout": "10m", "drain_timeout": drain}, groups=groups)
+            caller = http.client.HTTPConnection("127.0.0.1", node.port, timeout=PATIENCE)
+            caller.request("GET", key_path("users", "hang " + drain))
+            wait_until(lambda: source.count("hang " + drain) == 1, "the load has begun")
+            node.signal(signal.SIGTERM)
+            if status:
+                wait_until(lambda: not node.ready(), "the node takes no new requests")
+                self.assertTrue(node.running(), "it waits for the request under way")
+                source.behave()
+                self.assertEqual(caller.getresponse().status, status)
+            self.assertEqual(node.process.wait(PATIENCE), 0)
+            caller.close()
+
+
+class GroupOptions(Case):
+    """groups[].*"""
+
+    def test_ttl(self):
+        node = self.started(groups=[{"name": "short", "ttl": "200ms"}, {"name": "long", "ttl": "1h"}, {"name": "none"}])
+        for group in ("short", "long", "none"):
+            node.put(group, "k", "v")
+        wait_until(lambda: node.get("short", "k").status == 404, "it expires")
+        age = int(node.get("long", "k").headers["Cache-Control"].removeprefix("max-age="))
+        self.assertTrue(3000 < age <= 3600, age)
+        self.assertIsNone(node.get("none", "k").headers["Cache-Control"])
+        wait_until(lambda: node.metric("expirations_total", group="short") == 1, "it is counted")
+
+    def test_max_value(self):
+        node = self.started(groups=[{"name": GROUP, "max_value": "1KiB"}])
+        self.assertEqual(node.put(GROUP, "k", b"x" * 1024).status, 201)
+        self.assertEqual(node.put(GROUP, "k", b"x" * 1025).status, 413)
+
+    def test_max_bytes(self):
+        node = self.started(groups=[{"name": "small", "max_bytes": "8KiB"}, {"name": "large", "max_bytes": "1MiB"}])
+        for i in range(100):
+            for group in ("small", "large"):
+                node.put(group, str(i), b"x" * 200)
+        self.assertLess(node.metric("entries", group="small"), 50)
+        self.assertEqual(node.metric("entries", group="large"), 100)
+        self.assertEqual(node.metric("bytes_limit", group="small"), 8192)
+
+    def test_eviction(self):
+        node = self.started(groups=[{"name": name, "max_bytes": "8KiB", "eviction": name} for name in ("lru", "fifo")])
+        for group in ("lru", "fifo"):
+            with node.client() as client:
+                client.put(group, "read", "x")
+                for i in range(200):
+                    client.put(group, str(i), b"x" * 100)
+                    client.get(group, "read")
+        self.assertEqual((node.get("lru", "read").status, node.get("fifo", "read").status), (200, 404))
+
+
+class TransportOptions(Case):
+    """transports[] http"""
+
+    def test_workers(self):
+        few, many = self.started("few", http={"workers": 1}), self.started("many", http={"workers": 12})
+        self.assertEqual(threads_of(many) - threads_of(few), 11)
+
+    def test_max_connections(self):
+        node = self.started(http={"max_connections": 3, "workers": 1})
+        with Client(node.port) as one, Client(node.port) as two, Client(node.port) as three, Client(node.port) as four:
+            for client in (one, two, three):
+                self.assertEqual(client.ask("GET", "/health").status, 200)
+            self.assertEqual(four.ask("GET", "/health").status, 503)
+            self.assertEqual(one.ask("GET", "/health").status, 200)
+
+    def test_idle_timeout(self):
+        node = self.started(http={"idle_timeout": "100ms"})
+        with socket.create_connection(("127.0.0.1", node.port), timeout=PATIENCE) as connection:
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: test\r\n\r\n")
+            received = b"".join(iter(lambda: connection.recv(65536), b""))  # ends when the server closes
+        self.assertTrue(received.startswith(b"HTTP/1.1 200 "), received)
+
+    def test_peer_connections(self):
+        """Loads that hang at the owner hold the connections they came on: so many and no more."""
+        source = self.origin()
+        source.behave(hang={"hang": True})
+        groups = [{"name": "users", "loader": loader(source, timeout="10m"), "load_timeout": "10m"}]
+        for most in (2, 64):
+            nodes = self.cluster("ab", groups=groups, http={"peer_connections": most, "idle_timeout": "10m"},
+                                 node={"drain_timeout": "100ms", "request_timeout": "10m"})
+            callers = []
+            for i in range(40):
+                caller = http.client.HTTPConnection("127.0.0.1", nodes["a"].port, timeout=PATIENCE)
+                caller.request("GET", key_path("users", f"hang {most} {i}"))
+                callers.append(caller)
+            wait_until(lambda: nodes["a"].metric("loads_waiting") == 40, "all callers wait")
+            sent = nodes["a"].metric("peer_requests_total")
+            self.assertGreater(sent, 4)
+            wait_until(lambda: nodes["b"].metric("loads_waiting") == sent, "the calls have arrived")
+            open_there = nodes["b"].metric("connections")  # the reading's own is one of them
+            if most == 2:
+                self.assertLessEqual(open_there, 2 + 1)
+            else:
+                self.assertGreater(open_there, 2 + 1)
+            for caller in callers:
+                caller.close()
+            for node in nodes.nodes():
+                self.assertEqual(node.stop(), 0)
+
+
+class ClusterOptions(Case):
+    """cluster.*"""
+
+    GROUPS = ({"name": GROUP},)
+
+    def key_of(self, owner, nodes):
+        """A key that one node owns, stored there."""
+        with nodes["a"].client() as client:
+            for i in range(1000):
+                before = nodes[owner].metric("entries", group=GROUP)
+                client.put(GROUP, f"key {i}", "x")
+                if nodes[owner].metric("entries", group=GROUP) > before:
+                    return f"key {i}"
+        raise AssertionError(f"{owner} owns nothing")
+
+    def failing(self, calls, **options):
+        """A cluster of two whose b has died; after so many puts through a for a key of b."""
+        settings = {"probe_interval": "1h", "suspend_after": 100, "suspend": "1h", "backoff": "1ms", **options}
+        nodes = self.cluster("ab", cluster={**settings, "probe_interval": "100ms"}, start=False)
+        for node in nodes.nodes():
+            node.start()
+        nodes.wait_ready()
+        nodes.wait_up()
+        key = self.key_of("b", nodes)
+        nodes["b"].kill()
+        nodes["b"].process = None  # it stays away
+        nodes["a"].kill()
+        nodes["a"].config["cluster"].update(settings)
+        nodes["a"].start()
+        nodes["a"].wait_ready()
+        for _ in range(calls):
+            self.assertEqual(nodes["a"].put(GROUP, key, "x").status in (201, 204), True)
+        return nodes["a"], key
+
+    def test_retries(self):
+        for retries in (0, 4):
+            node, _ = self.failing(1, retries=retries)
+            self.assertEqual(node.metric("peer_retries_total"), retries)
+            self.assertEqual(node.metric("peer_requests_total"), 1 + retries)
+
+    def test_backoff(self):
+        """A pause of a minute does not fit into any request: the one attempt is all there is."""
+        node, _ = self.failing(1, retries=4, backoff="1m")
+        self.assertEqual(node.metric("peer_requests_total"), 1)
+
+    def test_suspend_after(self):
+        for after in (1, 6):
+            node, key = self.failing(0, retries=0, suspend_after=after)
+            wait_until(lambda: node.put(GROUP, key, "x") and node.members()["b"]["state"] == "suspended", "b is suspended")
+            calls = node.metric("peer_requests_total")
+            pings = node.metric("peer_probes_total")  # each failed, too
+            self.assertTrue(after - pings <= calls <= after, (after, calls, pings))
+
+    def test_suspend_and_probe_interval(self):
+        """After `suspend`, or after `probe_interval` when that is sooner, a ping looks whether the peer is back."""
+        patient, _ = self.failing(3, suspend="1h", probe_interval="1h", suspend_after=1)
+        hurried, _ = self.failing(3, suspend="100ms", probe_interval="1h", suspend_after=1)
+        pinging, _ = self.failing(3, suspend="1h", probe_interval="50ms", suspend_after=1)
+        for node in (hurried, pinging):
+            before = node.metric("peer_probes_total")
+            wait_until(lambda: node.metric("peer_probes_total") >= before + 5, f"node {node.name} pings")
+        self.assertLessEqual(patient.metric("peer_probes_total"), 1)
+
+    def test_fallback_ttl(self):
+        node, key = self.failing(1, retries=0, suspend_after=1, fallback_ttl="400ms")
+        self.assertEqual(node.members()["b"]["state"], "suspended")
+        node.put(GROUP, key, "stand-in")
+        wait_until(lambda: node.get(GROUP, key).status == 404, "what was stored in another's place is forgotten")
+        node, key = self.failing(2, retries=0, suspend_after=1, fallback_ttl="1h")
+        age = int(node.get(GROUP, key).headers["Cache-Control"].removeprefix("max-age="))
+        self.assertTrue(3000 < age <= 3600, age)
+
+    def test_peer_timeout(self):
+        """A peer that hangs holds a write up for so long: less than the deadline, or until it."""
+        for timeout, status in (("200ms", {201, 204}), ("1h", {504})):
+            nodes = self.cluster("ab", cluster={"peer_timeout": timeout, "retries": 0, "probe_interval": "100ms"},
+                                 node={"drain_timeout": "100ms"})
+            key = self.key_of("b", nodes)
+            nodes["b"].pause()
+            answer = nodes["a"].ask("PUT", key_path(GROUP, key), "x", {"Larder-Timeout": "3s"})
+            self.assertIn(answer.status, status)
+            nodes["b"].resume()
+            for node in nodes.nodes():
+                self.assertEqual(node.stop(), 0)
+
+    def test_seed(self):
+        """Nodes that place keys with another seed refuse each other."""
+        nodes = self.cluster("ab", start=False)
+        nodes["b"].config["cluster"]["seed"] = 7
+        for node in nodes.nodes():
+            node.start()
+        nodes.wait_ready()
+        wait_until(lambda: nodes["a"].members()["b"]["state"] == "refused", "a refuses b")
+        self.assertRegex(nodes["a"].log_text(), r"seed=7.*seed=0")
+
+    def test_weight(self):
+        nodes = self.cluster("ab", start=False)
+        for node in nodes.nodes():
+            node.config["cluster"]["discovery"]["members"][1]["weight"] = 3
+            node.start()
+        nodes.wait_ready()
+        self.assertAlmostEqual(nodes["a"].members()["b"]["share"], 0.75, delta=0.08)
+
+
+class LoaderOptions(Case):
+    """loader http"""
+
+    def test_timeout(self):
+        source = self.origin()
+        source.behave(hang={"hang": True})
+        node = self.started(node={"request_timeout": "10m"}, groups=[
+            {"name": "users", "loader": loader(source, timeout="300ms"), "load_timeout": "10m"}])
+        self.assertIn(node.get("users", "hang").status, (502, 504))
+        source.behave()
+        self.assertEqual(node.get("users", "hang").body, value_of(b"hang"))
+
+    def test_max_connections(self):
+        source = self.origin(delay=20)
+        node = self.started(groups=[{"name": "few", "loader": loader(source, max_connections=2)},
+                                    {"name": "many", "loader": loader(source, max_connections=32)}])
+
+        def made_for(group):
+            before = int(source.ask("GET", "/connections").body)
+            in_threads(16, lambda i: node.get(group, f"{group} {i}"))
+            return int(source.ask("GET", "/connections").body) - before - 1
+        self.assertLessEqual(made_for("few"), 2)
+        self.assertGreater(made_for("many"), 2)
+
+
+class Reference(Case):
+    # Options that tests of this file are about, by the class they stand in.
+    HERE = {
+        "node": NodeOptions, "groups": GroupOptions, "transport http": TransportOptions, "cluster": ClusterOptions,
+        "loader http": LoaderOptions,
+    }
+
+    def test_fault_26_every_option_is_tried_somewhere(self):
+        text = subprocess.run([LARDERD, "--reference"], capture_output=True, check=True, text=True,
+                              env={**os.environ, "LARDER_PLUGIN_PATH": ""}).stdout
+        section, missing, count = None, [], 0
+        for line in text.splitlines():
+            heading = re.match(r"## (?:`(\w+)`|(\w+) plugin `(\w+)`)", line)
+            if heading:
+                section = heading[1] or f"{heading[2]} {heading[3]}"
+            option = re.match(r"\| `([^`]+)` \|", line)
+            if option:
+                count += 1
+                tests = " ".join(dir(self.HERE.get(section, object)))
+                if option[1] not in tests and f"{section}.{option[1]}" not in ELSEWHERE:
+                    missing.append(f"{section}.{option[1]}")
+        self.assertGreater(count, 40, text[:500])
+        self.assertEqual(missing, [])
+
+
+if __name__ == "__main__":
+    main()
