@@ -112,6 +112,34 @@ class Times(Case):
         with self.connect() as connection:
             self.assertEqual(connection.ask("GET", KEYS + "slow:600:x").status, 404)
 
+    def test_a_client_that_sends_on_but_does_not_read(self):
+        """An answer waits to be read, and the head of the next request arrives byte by byte: no end to either."""
+        connections = []
+        for size in range(2000000, 6000000, 100000):  # of some, a little is left that the kernel does not take
+            connection = self.connect(receive_buffer=4096)
+            connection.send(request("GET", KEYS + f"big:{size}") + b"GET /")
+            connections.append(connection)
+        wait_until(lambda: self.host.stats()["connections"] == len(connections), "all are there")
+
+        def drip():
+            for connection in connections:
+                try:
+                    connection.send("x")
+                except (BrokenPipeError, ConnectionResetError):
+                    pass
+            time.sleep(0.02)
+            return self.host.stats()["connections"] == 0
+
+        wait_until(drip, "all are closed", seconds=10)
+        self.assertEqual(self.host.stats()["pins"], 0)
+
+    def test_a_head_that_is_slow_while_a_request_is_answered(self):
+        with self.connect() as connection:
+            connection.send(request("GET", KEYS + "slow:600:x") + b"GET /")
+            self.assertEqual(connection.response().status, 404)
+            self.assert_problem(connection.response(), 408)
+            self.assertEqual(connection.closed(), b"")
+
     def test_a_client_that_does_not_read(self):
         connection = self.connect(receive_buffer=4096)
         connection.send(request("GET", KEYS + "big:8000000") * 20)

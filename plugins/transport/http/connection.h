@@ -34,6 +34,7 @@ struct http_connection {
     uint64_t deadline;  /* LARDER_NEVER: none */
     uint64_t began;     /* when the phase under way began */
     uint64_t active;    /* when bytes last moved */
+    uint64_t read_on;   /* when the client last took bytes that wait for it, or they began to wait */
     struct tp_output output;
     struct http_exchange *first, *last; /* submitted or refused: answered in this order */
     size_t queued;                      /* of them */
