@@ -66,6 +66,35 @@ class Sizes(Case):
         self.assertEqual(self.ask("GET", KEYS + "limit2").status, 404)
 
     @needs_host
+    def test_value_limit_of_a_group(self):
+        tiny = "/v1/groups/tiny/keys/x"
+        self.assertEqual(self.ask("PUT", tiny, b"x" * 1000).status, 201)
+        for path, status in ((tiny, 413), ("/api/set?group=tiny&key=x", 413), ("/v1/groups/none/keys/x", 404)):
+            method = "POST" if "api" in path else "PUT"
+            with self.connect() as connection:
+                connection.send(f"{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n")
+                self.assertEqual(connection.response().status, status)
+                self.assertEqual(connection.closed(), b"")
+        self.refused("PUT /v1/groups/none/keys/x HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n", 404)
+        self.refused("POST /v1/groups/none/batch HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n", 404)
+        self.refused("POST /v1/groups/tiny/batch HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n", 413)
+        answer = self.ask("PUT", "/v1/groups/none/keys/x", b"x" * 1000)
+        self.assertEqual((answer.status, answer.json()["type"]), (404, "urn:larder:problem:no-group"))
+
+    @needs_host
+    def test_a_batch_of_brackets_is_not_built(self):
+        """Each of these would become millions of objects in memory, many times the body's size."""
+        for body in (b'{"get":[' + b"[]," * 2000000 + b"[]]}", b'{"get":' + b"[" * 5000000, b'{"a":' * 1000000,
+                     b'{"get":[' + b"1," * 3000000 + b"1]}"):
+            before = self.resident()
+            self.assert_problem(self.ask("POST", "/v1/groups/g/batch", body), 413)
+            self.assertLess(self.resident() - before, 64 << 20)
+
+    def resident(self):
+        with open(f"/proc/{self.host.process.pid}/status") as status:
+            return int(next(line for line in status if line.startswith("VmHWM")).split()[1]) * 1024
+
+    @needs_host
     def test_what_is_announced_is_not_allocated(self):
         connections = [self.connect() for _ in range(200)]
         for connection in connections:
@@ -74,6 +103,44 @@ class Sizes(Case):
         with open(f"/proc/{self.host.process.pid}/statm") as statm:
             resident = int(statm.read().split()[1]) * resource.getpagesize()
         self.assertLess(resident, 900 << 20)
+
+
+@needs_host
+class Bodies(Case):
+    PARAMETERS = "workers: 2, max_body_bytes: 1MiB"
+
+    def half(self):
+        connection = self.connect()
+        connection.send(f"PUT {KEYS}half HTTP/1.1\r\nHost: a\r\nContent-Length: 700000\r\n\r\n")
+        connection.send(b"x" * 600000)
+        return connection
+
+    def test_all_bodies_together_are_bounded(self):
+        for framing, body in (("Content-Length: 700000", b"x" * 700000),
+                              ("Transfer-Encoding: chunked", b"aae60\r\n" + b"x" * 700000 + b"\r\n0\r\n\r\n")):
+            first = self.half()
+            wait_until(lambda: self.half_refused(framing, body), "another body is refused")
+            first.send(b"x" * 100000)
+            self.assertIn(first.response().status, (201, 204))
+            self.assertIn(self.ask("PUT", KEYS + "half", b"y" * 700000).status, (201, 204))
+
+    def half_refused(self, framing, body):
+        with self.connect() as connection:
+            connection.send(f"PUT {KEYS}more HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n")
+            try:
+                connection.send(body)
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+            answer = connection.response()
+            if answer.status == 503:
+                self.assertEqual(answer.field("retry-after"), "1")
+                self.assertEqual(connection.closed(), b"")
+            return answer.status == 503
+
+    def test_one_body_alone_may_be_larger(self):
+        for _ in range(3):
+            self.assertIn(self.ask("PUT", KEYS + "alone", b"x" * 3000000).status, (201, 204))
+        self.assertEqual(len(self.ask("GET", KEYS + "alone").body), 3000000)
 
 
 @needs_host

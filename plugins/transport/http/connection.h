@@ -92,7 +92,7 @@ void http_connection_refuse(struct http_connection *connection, int status, cons
 /* Takes `got` more bytes of body that were read to where http_connection_body_room() said. In request.c. */
 void http_connection_body_took(struct http_connection *connection, size_t got);
 
-/* Where the rest of a body may be read to. NULL: out of memory. In request.c. */
+/* Where the rest of a body may be read to. NULL: there is no memory, the request is refused. In request.c. */
 char *http_connection_body_room(struct http_connection *connection, size_t *room);
 
 #endif
