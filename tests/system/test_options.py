@@ -35,6 +35,7 @@ ELSEWHERE = {
     "transport http.max_request_line": "tests/http",
     "transport http.max_header_bytes": "tests/http",
     "transport http.max_headers": "tests/http",
+    "transport http.max_body_bytes": "tests/http",
     "transport http.header_timeout": "tests/http",
     "transport http.body_timeout": "tests/http",
     "transport http.connect_timeout": "tests/unit: loopback has no address that does not answer",
