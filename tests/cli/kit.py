@@ -5,6 +5,7 @@ import http.client
 import http.server
 import json
 import os
+import pathlib
 import pty
 import socket
 import subprocess
@@ -131,14 +132,14 @@ class Nodes:
                 if get(url, "/ready")[0] == 200:
                     return
             time.sleep(0.01)
-        logs = [open(self.log(name), encoding="utf-8").read() for name in self.names]
+        logs = [pathlib.Path(self.log(name)).read_text(encoding="utf-8") for name in self.names]
         raise AssertionError("no node is ready at " + url + "\n" + "\n".join(logs))
 
     def stop(self):
         for process in self.processes:
             process.terminate()
         codes = [process.wait(PATIENCE) for process in self.processes]
-        logs = [open(self.log(name), encoding="utf-8", errors="replace").read() for name in self.names]
+        logs = [pathlib.Path(self.log(name)).read_text(encoding="utf-8", errors="replace") for name in self.names]
         self.scratch.cleanup()
         if any(codes):
             raise AssertionError(f"larderd ended with {codes}\n" + "\n".join(logs))
