@@ -21,7 +21,7 @@ struct ldr_flights {
     struct ldr_context *context;
     uint64_t seed;
     _Atomic size_t pending;
-    _Atomic bool aborted; /* no call of a loader is wanted any more */
+    _Atomic bool aborted; /* relaxed: who does not see it yet does what would soon have been too late */
     struct shard shards[SHARDS];
 };
 
@@ -210,8 +210,7 @@ static void flight_timed_out(struct larder_timer *timer)
 
 void ldr_flights_abort(struct ldr_flights *flights)
 {
-    /* Before the first answer: who gets one may let a worker go on to the next call. */
-    atomic_store_explicit(&flights->aborted, true, memory_order_release);
+    atomic_store_explicit(&flights->aborted, true, memory_order_relaxed);
     for (size_t i = 0; i < SHARDS * BUCKETS; i++) {
         struct shard *shard = &flights->shards[i / BUCKETS];
         for (;;) {
@@ -348,7 +347,7 @@ bool ldr_flight_wanted(struct ldr_flight *flight)
 {
     struct shard *shard = shard_of(flight->flights, flight->hash);
     pthread_mutex_lock(&shard->lock);
-    bool wanted = !flight->completed && !atomic_load_explicit(&flight->flights->aborted, memory_order_acquire);
+    bool wanted = !flight->completed && !atomic_load_explicit(&flight->flights->aborted, memory_order_relaxed);
     pthread_mutex_unlock(&shard->lock);
     return wanted;
 }

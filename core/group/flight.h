@@ -79,7 +79,7 @@ bool ldr_flight_ask(struct ldr_flights *flights, const struct ldr_flight_ask *as
  */
 void ldr_flight_finish(struct ldr_flight *flight, struct larder_reply *reply);
 
-/* Whether the flight has not been completed yet: what would only be dropped need not be begun. */
+/* Whether the flight has not been completed yet, nor all aborted: what would only be dropped need not be begun. */
 bool ldr_flight_wanted(struct ldr_flight *flight);
 
 /*

@@ -20,6 +20,7 @@ static void get_done(void *arg, struct larder_reply *reply)
     const struct larder_runtime *runtime = pending.group->context->runtime;
     ldr_histogram_add(&pending.group->get_latency, larder_now(runtime) - pending.begun);
     pending.done(pending.arg, reply);
+    ldr_tally_end(&pending.group->context->waiting);
     ldr_group_release(pending.group);
 }
 
@@ -33,6 +34,7 @@ static void wait_in_flight(struct ldr_group *group, const struct larder_request 
         return;
     }
     *pending = (struct pending){ldr_group_reference(group), begun, done, arg};
+    ldr_tally_begin(&group->context->waiting);
     struct ldr_flight_ask ask = {
         .group = group,
         .name = request->group,
@@ -146,7 +148,10 @@ static void get_there(struct ldr_group *group, const struct larder_request *requ
 {
     struct ldr_context *context = group->context;
     ldr_count(&group->counters.misses);
+    /* At least as long as whoever begins it waits; those that join may have more time than a hurried one. */
     uint64_t deadline = larder_deadline_in(context->runtime, context->request_timeout_ms);
+    if (request->deadline > deadline && request->deadline != LARDER_NEVER)
+        deadline = request->deadline;
     wait_in_flight(group, request, begun, deadline, begin_call, &peer, done, arg);
     ldr_peer_release(peer); /* NULL when a call took it */
 }

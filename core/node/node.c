@@ -181,6 +181,7 @@ struct larder_node *ldr_node_open_on(const struct larder_config *config, const s
     node->references = 1;
     pthread_mutex_init(&node->reload, NULL);
     pthread_mutex_init(&node->admin, NULL);
+    ldr_tally_init(&node->context.waiting);
     enum larder_status status = open_settings(node, config);
     if (status == LARDER_OK) {
         const struct ldr_settings *settings = node->settings;
@@ -230,9 +231,8 @@ static void wait_for_reload(struct larder_node *node)
     pthread_mutex_unlock(&node->reload);
 }
 
-static void drain_doors(struct larder_node *node)
+static void drain_doors(struct larder_node *node, uint64_t deadline)
 {
-    uint64_t deadline = larder_deadline_in(node->runtime, node->settings->drain_timeout_ms);
     for (size_t i = 0; i < node->door_count; i++)
         node->doors[i].table->drain(node->doors[i].state, deadline);
 }
@@ -241,12 +241,18 @@ void larder_node_close(struct larder_node *node)
 {
     if (node == NULL)
         return;
-    if (node->runtime != NULL)
-        drain_doors(node);
+    uint64_t deadline = 0;
+    if (node->runtime != NULL) {
+        deadline = larder_deadline_in(node->runtime, node->settings->drain_timeout_ms);
+        drain_doors(node, deadline);
+    }
     /* Release: pairs with the acquire in ldr_node_execute() and tick(). */
     atomic_store_explicit(&node->closing, true, memory_order_release);
     wait_for_reload(node);
     wait_for_entrants(node);
+    /* A simulated runtime needs this very thread for anything to finish. */
+    if (node->owns_runtime)
+        ldr_tally_wait(&node->context.waiting, deadline);
     if (node->discovery != NULL)
         ((const struct larder_discovery *)(const void *)node->settings->cluster.discovery.table)
             ->close(node->discovery);
@@ -284,6 +290,7 @@ void ldr_node_release(struct larder_node *node)
     /* acq_rel: what other handles did comes before the memory goes. */
     if (atomic_fetch_sub_explicit(&node->references, 1, memory_order_acq_rel) != 1)
         return;
+    ldr_tally_destroy(&node->context.waiting);
     pthread_mutex_destroy(&node->admin);
     pthread_mutex_destroy(&node->reload);
     free(node);

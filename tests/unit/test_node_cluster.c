@@ -206,6 +206,20 @@ static void a_get_gives_a_peer_time_to_load(void **unused)
     assert_int_equal(net_places[NET_B].deadline - begun, 6000 * LARDER_NS_PER_MS);
 }
 
+static void a_patient_caller_may_outlast_the_request_timeout(void **unused)
+{
+    (void)unused;
+    const char *key = key_of(NET_B);
+    load_everywhere();
+    assert_int_equal(status_of(ask(NET_A, (struct larder_request){.operation = LARDER_OP_GROUP_PUT,
+                                                                  .value = ldr_slice_text("{load_timeout: 30s}")})),
+                     LARDER_OK);
+    fixture.timeout_ms = 60000;
+    uint64_t begun = larder_now(fixture.runtime);
+    assert_int_equal(status_of(get(NET_A, key, 0)), LARDER_OK);
+    assert_int_equal(net_places[NET_B].deadline - begun, 31000 * LARDER_NS_PER_MS);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -216,6 +230,7 @@ int main(void)
         TEST(what_a_peer_stores_for_another_is_short_lived),
         TEST(a_loader_cannot_speak_for_its_node),
         TEST(a_get_gives_a_peer_time_to_load),
+        TEST(a_patient_caller_may_outlast_the_request_timeout),
         TEST(a_reason_in_no_known_letters_hides_no_member),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
