@@ -35,10 +35,10 @@ static bool is_safe_to_repeat(const struct larder_request *request)
 
 static uint64_t attempt_limit_ms(const struct ldr_cluster *cluster, const struct larder_request *request)
 {
-    bool may_load = request->operation == LARDER_OP_GET && (request->flags & LARDER_REQUEST_NO_LOAD) == 0;
     uint64_t limit = cluster->options.peer_timeout_ms;
+    /* A get may have to wait for the origin. */
     uint64_t slow = atomic_load_explicit(&cluster->slow_limit_ms, memory_order_relaxed);
-    if (may_load && __builtin_add_overflow(limit, slow, &limit))
+    if (request->operation == LARDER_OP_GET && __builtin_add_overflow(limit, slow, &limit))
         return UINT64_MAX;
     return limit;
 }

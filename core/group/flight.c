@@ -95,9 +95,8 @@ static bool is_of(const struct ldr_flight *flight, uint64_t hash, const struct l
 /* The flight that the get may join. */
 static struct ldr_flight *find(struct shard *shard, uint64_t hash, const struct ldr_flight_ask *ask)
 {
-    uint32_t flags = ask->flags & LARDER_REQUEST_NO_LOAD;
     for (struct ldr_flight *flight = *bucket_of(shard, hash); flight != NULL; flight = flight->next)
-        if (!flight->overtaken && flight->flags == flags && is_of(flight, hash, ask->group, ask->name, ask->key))
+        if (!flight->overtaken && is_of(flight, hash, ask->group, ask->name, ask->key))
             return flight;
     return NULL;
 }
@@ -289,7 +288,6 @@ static struct ldr_flight *new_flight(struct ldr_flights *flights, const struct l
     flight->name = ldr_slice(name, ask->name.size);
     flight->key = ldr_slice(key, ask->key.size);
     flight->deadline = ask->flight_deadline;
-    flight->flags = ask->flags & LARDER_REQUEST_NO_LOAD;
     flight->hash = hash;
     flight->references = 2;
     flight->timer.fire = flight_timed_out;

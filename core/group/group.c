@@ -139,26 +139,21 @@ struct larder_reply ldr_group_entry_reply(const struct ldr_group *group, struct 
     };
 }
 
-static uint64_t read_counter(const _Atomic uint64_t *counter)
-{
-    return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
 void ldr_group_read_stats(struct ldr_group *group, struct larder_group_stats *stats)
 {
     const struct ldr_group_counters *counters = &group->counters;
     *stats = (struct larder_group_stats){
-        .gets = read_counter(&counters->gets),
-        .hits = read_counter(&counters->hits),
-        .misses = read_counter(&counters->misses),
-        .peer_hits = read_counter(&counters->peer_hits),
-        .peer_misses = read_counter(&counters->peer_misses),
-        .loads = read_counter(&counters->loads),
-        .loads_deduplicated = read_counter(&counters->loads_deduplicated),
-        .load_errors = read_counter(&counters->load_errors),
-        .negative_hits = read_counter(&counters->negative_hits),
-        .sets = read_counter(&counters->sets),
-        .deletes = read_counter(&counters->deletes),
+        .gets = ldr_count_read(&counters->gets),
+        .hits = ldr_count_read(&counters->hits),
+        .misses = ldr_count_read(&counters->misses),
+        .peer_hits = ldr_count_read(&counters->peer_hits),
+        .peer_misses = ldr_count_read(&counters->peer_misses),
+        .loads = ldr_count_read(&counters->loads),
+        .loads_deduplicated = ldr_count_read(&counters->loads_deduplicated),
+        .load_errors = ldr_count_read(&counters->load_errors),
+        .negative_hits = ldr_count_read(&counters->negative_hits),
+        .sets = ldr_count_read(&counters->sets),
+        .deletes = ldr_count_read(&counters->deletes),
     };
     if (group->store != NULL) {
         struct ldr_store_stats store;

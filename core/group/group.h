@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 
+#include "core/base/count.h"
 #include "core/base/epoch.h"
 #include "core/base/histogram.h"
 #include "core/group/context.h"
@@ -30,7 +31,6 @@ struct ldr_group_options {
     const struct larder_param_value *loader_params;
 };
 
-/* Relaxed counters: each is exact, none is read together with another. */
 struct ldr_group_counters {
     _Atomic uint64_t gets, hits, misses, peer_hits, peer_misses, loads, loads_deduplicated, load_errors, negative_hits,
         sets, deletes;
@@ -87,11 +87,6 @@ void ldr_group_delete(struct ldr_group *group, const struct larder_request *requ
 void ldr_group_touch(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg);
 
 /* ------------------------------------------------------------------------------------------------ between the files of this room */
-
-static inline void ldr_count(_Atomic uint64_t *counter)
-{
-    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
 
 /* How long what is written now may live: the request's ttl, else the group's; less for an owner that is away. */
 int64_t ldr_group_ttl(const struct ldr_group *group, int64_t ttl_ms, bool stand_in);

@@ -58,6 +58,7 @@ static enum larder_status open_context(struct larder_node *node)
     const struct ldr_settings *settings = node->settings;
     node->started_ms = node->runtime->wall_ms(node->runtime);
     ldr_node_init_host(node, &node->host);
+    node->started_ms = node->runtime->wall_ms(node->runtime);
     node->context.runtime = node->runtime;
     node->context.log = node->log;
     node->context.host = &node->host;

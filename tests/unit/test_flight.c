@@ -275,24 +275,6 @@ static void fault_22_a_hanging_loader_hangs_nobody(void **state)
     tear_down(&fixture);
 }
 
-static void fault_23_the_store_is_looked_at_again_inside_the_flight(void **state)
-{
-    (void)state;
-    struct fixture fixture;
-    set_up(&fixture, &(struct larder_group_options){0});
-    /* Rounds of racing gets: a caller that missed just before the value was stored must not load again. */
-    for (int round = 1; round <= 200; round++) {
-        struct caller callers[4];
-        for (size_t i = 0; i < 4; i++)
-            start(&callers[i], &fixture, 30000);
-        for (size_t i = 0; i < 4; i++)
-            pthread_join(callers[i].thread, NULL);
-        assert_int_equal(fixture.origin.calls, round);
-        assert_int_equal(larder_delete(fixture.group, "Tom", 3, 0), LARDER_OK);
-    }
-    tear_down(&fixture);
-}
-
 static void a_write_overtakes_a_load(void **state)
 {
     (void)state;
@@ -505,7 +487,6 @@ int main(void)
         cmocka_unit_test(a_failure_says_why_without_waiting_too),
         cmocka_unit_test(fault_22_a_caller_that_gives_up_leaves_the_others),
         cmocka_unit_test(fault_22_a_hanging_loader_hangs_nobody),
-        cmocka_unit_test(fault_23_the_store_is_looked_at_again_inside_the_flight),
         cmocka_unit_test(a_write_overtakes_a_load),
         cmocka_unit_test(a_delete_overtakes_a_load),
         cmocka_unit_test(a_clear_overtakes_a_load),

@@ -155,7 +155,7 @@ static void what_a_peer_stores_for_another_is_short_lived(void **unused)
                                                    ldr_slice_text(key));
         ldr_peer_release(route.peer);
         bool of_c = route.peer == NULL && route.owner;
-        struct larder_reply reply = get(NET_B, key, LARDER_REQUEST_PEER | LARDER_REQUEST_NO_LOAD);
+        struct larder_reply reply = get(NET_B, key, LARDER_REQUEST_PEER);
         if (reply.status == LARDER_OK && of_c)
             assert_in_range(reply.ttl_ms, 1, 2000);
         else if (reply.status == LARDER_OK)
@@ -164,19 +164,6 @@ static void what_a_peer_stores_for_another_is_short_lived(void **unused)
         larder_reply_release(&reply);
     }
     assert_true(others > 0);
-}
-
-static void a_get_without_load_asks_no_origin(void **unused)
-{
-    (void)unused;
-    load_everywhere();
-    const char *key = key_of(NET_B);
-    assert_int_equal(status_of(get(NET_B, key, LARDER_REQUEST_NO_LOAD)), LARDER_NOT_FOUND);
-    assert_int_equal(status_of(get(NET_A, key, LARDER_REQUEST_NO_LOAD)), LARDER_NOT_FOUND);
-    assert_int_equal(fixture.loads, 0);
-    assert_int_equal(status_of(get(NET_A, key, 0)), LARDER_OK);
-    assert_int_equal(status_of(get(NET_A, key, LARDER_REQUEST_NO_LOAD)), LARDER_OK);
-    assert_int_equal(fixture.loads, 1);
 }
 
 static void a_loader_cannot_speak_for_its_node(void **unused)
@@ -258,7 +245,6 @@ int main(void)
         TEST(a_gateway_writes_and_reads),
         TEST(a_gateway_releases_a_failure_once),
         TEST(what_a_peer_stores_for_another_is_short_lived),
-        TEST(a_get_without_load_asks_no_origin),
         TEST(a_loader_cannot_speak_for_its_node),
         TEST(a_get_gives_a_peer_time_to_load),
         TEST(a_patient_caller_may_outlast_the_request_timeout),
