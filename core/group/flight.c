@@ -96,7 +96,8 @@ static bool is_of(const struct ldr_flight *flight, uint64_t hash, const struct l
 static struct ldr_flight *find(struct shard *shard, uint64_t hash, const struct ldr_flight_ask *ask)
 {
     for (struct ldr_flight *flight = *bucket_of(shard, hash); flight != NULL; flight = flight->next)
-        if (!flight->overtaken && is_of(flight, hash, ask->group, ask->name, ask->key))
+        if (!flight->overtaken && !(ask->of_peer && flight->away) &&
+            is_of(flight, hash, ask->group, ask->name, ask->key))
             return flight;
     return NULL;
 }
@@ -187,6 +188,14 @@ static void complete(struct ldr_flight *flight, struct larder_reply *reply)
     ldr_epoch_exit();
     if (first && runtime->timer_cancel(runtime, &flight->timer))
         unreference(flight); /* the timer's */
+}
+
+void ldr_flight_come_home(struct ldr_flight *flight)
+{
+    struct shard *shard = shard_of(flight->flights, flight->hash);
+    pthread_mutex_lock(&shard->lock);
+    flight->away = false;
+    pthread_mutex_unlock(&shard->lock);
 }
 
 void ldr_flight_finish(struct ldr_flight *flight, struct larder_reply *reply)
@@ -288,6 +297,7 @@ static struct ldr_flight *new_flight(struct ldr_flights *flights, const struct l
     flight->name = ldr_slice(name, ask->name.size);
     flight->key = ldr_slice(key, ask->key.size);
     flight->deadline = ask->flight_deadline;
+    flight->away = ask->away;
     flight->hash = hash;
     flight->references = 2;
     flight->timer.fire = flight_timed_out;

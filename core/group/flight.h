@@ -37,6 +37,7 @@ struct ldr_flight {
     struct larder_timer timer;
     uint64_t hash;
     unsigned references;
+    bool away;      /* it waits for a peer; see struct ldr_flight_ask */
     bool linked;    /* in the table */
     bool overtaken; /* a write of the key came after it began */
     bool completed;
@@ -58,6 +59,11 @@ size_t ldr_flights_pending(struct ldr_flights *flights);
 struct ldr_flight_ask {
     struct ldr_group *group;
     struct larder_slice name, key;
+    /*
+     * A get of a peer joins no flight that itself waits for a peer (that one was begun with `away`): where two nodes see
+     * the ring differently, each would wait for the other until the deadline.
+     */
+    bool of_peer, away;
     uint64_t deadline;        /* of the waiter */
     uint64_t flight_deadline; /* of a flight that this begins */
     larder_reply_fn done;     /* called exactly once, by `deadline` */
@@ -72,6 +78,9 @@ struct ldr_flight_ask {
 
 /* Joins the flight of the key, or begins one. True: it joined. */
 bool ldr_flight_ask(struct ldr_flights *flights, const struct ldr_flight_ask *ask);
+
+/* The flight waits for no peer any more: the work goes on here. */
+void ldr_flight_come_home(struct ldr_flight *flight);
 
 /*
  * The work is done: every waiter gets the reply (values are shared, not copied). Takes the reply and the work's
