@@ -190,14 +190,6 @@ static void complete(struct ldr_flight *flight, struct larder_reply *reply)
         unreference(flight); /* the timer's */
 }
 
-void ldr_flight_come_home(struct ldr_flight *flight)
-{
-    struct shard *shard = shard_of(flight->flights, flight->hash);
-    pthread_mutex_lock(&shard->lock);
-    flight->away = false;
-    pthread_mutex_unlock(&shard->lock);
-}
-
 void ldr_flight_finish(struct ldr_flight *flight, struct larder_reply *reply)
 {
     complete(flight, reply);

@@ -79,9 +79,6 @@ struct ldr_flight_ask {
 /* Joins the flight of the key, or begins one. True: it joined. */
 bool ldr_flight_ask(struct ldr_flights *flights, const struct ldr_flight_ask *ask);
 
-/* The flight waits for no peer any more: the work goes on here. */
-void ldr_flight_come_home(struct ldr_flight *flight);
-
 /*
  * The work is done: every waiter gets the reply (values are shared, not copied). Takes the reply and the work's
  * reference to the flight.

@@ -96,18 +96,35 @@ static void get_here(struct ldr_group *group, const struct larder_request *reque
 
 /* ------------------------------------------------------------------------------------------------ at the owner */
 
+static void stood_in(void *arg, struct larder_reply *reply)
+{
+    ldr_flight_finish(arg, reply);
+}
+
 /* The owner cannot be reached: this node answers in its place, as if the key were its own, for a short time. */
 static void stand_in(struct ldr_flight *flight)
 {
     struct ldr_group *group = flight->group;
     struct larder_reply reply = {.status = LARDER_NOT_FOUND};
-    ldr_flight_come_home(flight);
-    if (!look(group, flight->key, larder_now(group->context->runtime), &reply) && ldr_group_loads(group)) {
-        flight->stand_in = true;
-        ldr_group_load(flight);
+    if (look(group, flight->key, larder_now(group->context->runtime), &reply) || !ldr_group_loads(group)) {
+        ldr_flight_finish(flight, &reply);
         return;
     }
-    ldr_flight_finish(flight, &reply);
+    /* In a flight of its own, which a get of a peer may have begun already. */
+    bool owner = false;
+    struct ldr_flight_ask ask = {
+        .group = group,
+        .name = flight->name,
+        .key = flight->key,
+        .of_peer = true,
+        .deadline = flight->deadline,
+        .flight_deadline = larder_deadline_in(group->context->runtime, group->load_timeout_ms),
+        .done = stood_in,
+        .arg = flight,
+        .begin = begin_load,
+        .begin_arg = &owner,
+    };
+    ldr_flight_ask(group->context->flights, &ask);
 }
 
 static void peer_answered(void *arg, struct larder_reply *reply)
