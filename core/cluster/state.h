@@ -50,6 +50,7 @@ struct ldr_cluster {
     bool reaping; /* the reaper's timer is running, or the reaper is */
     struct larder_timer reaper;
 
+    _Atomic uint64_t slow_limit_ms; /* relaxed, like all that follow: each is read by itself */
     _Atomic uint64_t requests, probes, failures, retries, mismatches, forwarded_refused;
 };
 

@@ -21,6 +21,7 @@ struct ldr_flights {
     struct ldr_context *context;
     uint64_t seed;
     _Atomic size_t pending;
+    _Atomic bool aborted; /* relaxed: who does not see it yet does what would soon have been too late */
     struct shard shards[SHARDS];
 };
 
@@ -94,9 +95,8 @@ static bool is_of(const struct ldr_flight *flight, uint64_t hash, const struct l
 /* The flight that the get may join. */
 static struct ldr_flight *find(struct shard *shard, uint64_t hash, const struct ldr_flight_ask *ask)
 {
-    uint32_t flags = ask->flags & LARDER_REQUEST_NO_LOAD;
     for (struct ldr_flight *flight = *bucket_of(shard, hash); flight != NULL; flight = flight->next)
-        if (!flight->overtaken && flight->flags == flags && is_of(flight, hash, ask->group, ask->name, ask->key))
+        if (!flight->overtaken && is_of(flight, hash, ask->group, ask->name, ask->key))
             return flight;
     return NULL;
 }
@@ -210,6 +210,7 @@ static void flight_timed_out(struct larder_timer *timer)
 
 void ldr_flights_abort(struct ldr_flights *flights)
 {
+    atomic_store_explicit(&flights->aborted, true, memory_order_relaxed);
     for (size_t i = 0; i < SHARDS * BUCKETS; i++) {
         struct shard *shard = &flights->shards[i / BUCKETS];
         for (;;) {
@@ -287,7 +288,6 @@ static struct ldr_flight *new_flight(struct ldr_flights *flights, const struct l
     flight->name = ldr_slice(name, ask->name.size);
     flight->key = ldr_slice(key, ask->key.size);
     flight->deadline = ask->flight_deadline;
-    flight->flags = ask->flags & LARDER_REQUEST_NO_LOAD;
     flight->hash = hash;
     flight->references = 2;
     flight->timer.fire = flight_timed_out;
@@ -347,7 +347,7 @@ bool ldr_flight_wanted(struct ldr_flight *flight)
 {
     struct shard *shard = shard_of(flight->flights, flight->hash);
     pthread_mutex_lock(&shard->lock);
-    bool wanted = !flight->completed;
+    bool wanted = !flight->completed && !atomic_load_explicit(&flight->flights->aborted, memory_order_relaxed);
     pthread_mutex_unlock(&shard->lock);
     return wanted;
 }

@@ -22,8 +22,7 @@ struct ldr_flight {
     struct larder_slice name; /* the group's name as asked for; lies behind the struct, like the key */
     struct larder_slice key;
     uint64_t deadline;
-    uint32_t flags; /* LARDER_REQUEST_NO_LOAD: only gets that do not want a load wait for it */
-    bool stand_in;  /* this node answers in the place of an owner that cannot be reached */
+    bool stand_in; /* this node answers in the place of an owner that cannot be reached */
 
     /* For whoever does the work. */
     struct larder_version version; /* drawn before the origin is asked */
@@ -59,7 +58,6 @@ size_t ldr_flights_pending(struct ldr_flights *flights);
 struct ldr_flight_ask {
     struct ldr_group *group;
     struct larder_slice name, key;
-    uint32_t flags;           /* of the request; LARDER_REQUEST_NO_LOAD counts */
     uint64_t deadline;        /* of the waiter */
     uint64_t flight_deadline; /* of a flight that this begins */
     larder_reply_fn done;     /* called exactly once, by `deadline` */
@@ -81,7 +79,7 @@ bool ldr_flight_ask(struct ldr_flights *flights, const struct ldr_flight_ask *as
  */
 void ldr_flight_finish(struct ldr_flight *flight, struct larder_reply *reply);
 
-/* Whether the flight has not been completed yet: what would only be dropped need not be begun. */
+/* Whether the flight has not been completed yet, nor all aborted: what would only be dropped need not be begun. */
 bool ldr_flight_wanted(struct ldr_flight *flight);
 
 /*

@@ -20,6 +20,7 @@ static void get_done(void *arg, struct larder_reply *reply)
     const struct larder_runtime *runtime = pending.group->context->runtime;
     ldr_histogram_add(&pending.group->get_latency, larder_now(runtime) - pending.begun);
     pending.done(pending.arg, reply);
+    ldr_tally_end(&pending.group->context->waiting);
     ldr_group_release(pending.group);
 }
 
@@ -33,11 +34,11 @@ static void wait_in_flight(struct ldr_group *group, const struct larder_request 
         return;
     }
     *pending = (struct pending){ldr_group_reference(group), begun, done, arg};
+    ldr_tally_begin(&group->context->waiting);
     struct ldr_flight_ask ask = {
         .group = group,
         .name = request->group,
         .key = request->key,
-        .flags = request->flags,
         .deadline = request->deadline,
         .flight_deadline = flight_deadline,
         .done = get_done,
@@ -50,12 +51,6 @@ static void wait_in_flight(struct ldr_group *group, const struct larder_request 
 }
 
 /* ------------------------------------------------------------------------------------------------ here */
-
-/* Whether a miss is loaded here. */
-static bool to_be_loaded(const struct ldr_group *group, uint32_t flags)
-{
-    return (flags & LARDER_REQUEST_NO_LOAD) == 0 && ldr_group_loads(group);
-}
 
 /* Looks into the store. False: not there. */
 static bool look(struct ldr_group *group, struct larder_slice key, uint64_t now, struct larder_reply *reply)
@@ -88,7 +83,7 @@ static void get_here(struct ldr_group *group, const struct larder_request *reque
     bool there = look(group, request->key, begun, &reply);
     if (!there)
         ldr_count(&group->counters.misses);
-    if (!there && to_be_loaded(group, request->flags)) {
+    if (!there && ldr_group_loads(group)) {
         uint64_t deadline = larder_deadline_in(runtime, group->load_timeout_ms);
         wait_in_flight(group, request, begun, deadline, begin_load, &owner, done, arg);
         return;
@@ -104,7 +99,7 @@ static void stand_in(struct ldr_flight *flight)
 {
     struct ldr_group *group = flight->group;
     struct larder_reply reply = {.status = LARDER_NOT_FOUND};
-    if (!look(group, flight->key, larder_now(group->context->runtime), &reply) && to_be_loaded(group, flight->flags)) {
+    if (!look(group, flight->key, larder_now(group->context->runtime), &reply) && ldr_group_loads(group)) {
         flight->stand_in = true;
         ldr_group_load(flight);
         return;
@@ -138,7 +133,6 @@ static void begin_call(struct ldr_flight *flight, void *arg)
     flight->begun = larder_now(group->context->runtime);
     flight->request = (struct larder_request){
         .operation = LARDER_OP_GET,
-        .flags = flight->flags,
         .group = flight->name,
         .key = flight->key,
         .deadline = flight->deadline,
@@ -154,7 +148,10 @@ static void get_there(struct ldr_group *group, const struct larder_request *requ
 {
     struct ldr_context *context = group->context;
     ldr_count(&group->counters.misses);
+    /* At least as long as whoever begins it waits; those that join may have more time than a hurried one. */
     uint64_t deadline = larder_deadline_in(context->runtime, context->request_timeout_ms);
+    if (request->deadline > deadline && request->deadline != LARDER_NEVER)
+        deadline = request->deadline;
     wait_in_flight(group, request, begun, deadline, begin_call, &peer, done, arg);
     ldr_peer_release(peer); /* NULL when a call took it */
 }

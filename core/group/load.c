@@ -27,7 +27,9 @@ static void store_outcome(struct ldr_flight *flight, void *arg)
     const struct larder_load_result *result = outcome->result;
     struct ldr_group *group = flight->group;
     bool negative = result->status == LARDER_NOT_FOUND;
-    int64_t ttl = negative ? (int64_t)group->negative_ttl_ms : result->ttl_ms;
+    int64_t ttl = negative ? group->negative_ttl_ms : result->ttl_ms;
+    if (negative && ttl == 0)
+        return;
     uint64_t now = larder_now(group->context->runtime);
     struct ldr_put put = {
         .key = flight->key,
@@ -46,8 +48,7 @@ static bool to_be_stored(const struct ldr_flight *flight, const struct larder_lo
 {
     if (flight->group->store == NULL || result->no_store)
         return false;
-    return result->status == LARDER_OK ||
-           (result->status == LARDER_NOT_FOUND && atomic_load(&flight->group->negative_ttl_ms) > 0);
+    return result->status == LARDER_OK || result->status == LARDER_NOT_FOUND;
 }
 
 /* A reply with a copy of the value, for what was not stored. */

@@ -145,6 +145,7 @@ static void peer_answered(void *arg, struct larder_reply *reply)
         answer(write);
     }
     free(write);
+    ldr_tally_end(&group->context->waiting);
     ldr_group_release(group);
 }
 
@@ -159,6 +160,7 @@ static void write_there(const struct write *write, struct ldr_peer *peer)
     }
     *kept = *write;
     ldr_group_reference(group);
+    ldr_tally_begin(&group->context->waiting);
     ldr_cluster_call(group->context->cluster, peer, write->request, peer_answered, kept);
 }
 

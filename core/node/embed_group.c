@@ -71,9 +71,14 @@ struct larder_group *larder_group_open(struct larder_node *node, const char *nam
 {
     if (!ldr_node_enter(node))
         return NULL;
-    enum larder_status status = open_handle(node, name, options);
+    /* The handle first: a group that was made for a handle that cannot be would be in the way of the next try. */
+    struct larder_group *group = new_handle(node, name);
+    if (group != NULL && open_handle(node, name, options) != LARDER_OK) {
+        larder_group_close(group);
+        group = NULL;
+    }
     ldr_node_exit();
-    return status == LARDER_OK ? new_handle(node, name) : NULL;
+    return group;
 }
 
 void larder_group_close(struct larder_group *group)

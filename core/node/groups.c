@@ -66,6 +66,13 @@ static bool same_choice(const struct ldr_plugin_choice *a, const struct ldr_plug
            (a->table == NULL || ldr_schema_equal(a->params, b->params, ldr_schema_count(a->table->params)));
 }
 
+/* Gets of peers wait for loads: theirs of this group take as long as those here. */
+static void expect_loads(const struct ldr_group *group)
+{
+    if (group->context->cluster != NULL && ldr_group_loads(group))
+        ldr_cluster_expect_loads(group->context->cluster, group->load_timeout_ms);
+}
+
 /* ------------------------------------------------------------------------------------------------ creating */
 
 static struct ldr_group *open_group(struct larder_node *node, const struct ldr_group_settings *settings)
@@ -103,6 +110,7 @@ enum larder_status ldr_node_create_group(struct larder_node *node, const struct 
     ldr_group_reference(record->group); /* the registry has the first one */
     record->next = node->records;
     node->records = record;
+    expect_loads(record->group);
     return LARDER_OK;
 }
 
@@ -128,6 +136,7 @@ static enum larder_status change(struct ldr_group_record *record, const struct l
     group->ttl_ms = settings->ttl_ms;
     group->negative_ttl_ms = settings->negative_ttl_ms;
     group->load_timeout_ms = settings->load_timeout_ms;
+    expect_loads(group);
     return LARDER_OK;
 }
 
@@ -188,6 +197,7 @@ static enum larder_status attach(struct ldr_group *group, larder_load_fn load, v
     group->load_arg = load_arg;
     /* Release: whoever sees the function sees its argument. */
     atomic_store_explicit(&group->load, load, memory_order_release);
+    expect_loads(group);
     return LARDER_OK;
 }
 

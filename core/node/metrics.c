@@ -87,12 +87,13 @@ static void group_numbers(const struct groups *groups, const struct larder_group
 static void histogram(const struct ldr_group *group, const struct ldr_latency_stat *row, struct ldr_buffer *text)
 {
     const struct ldr_histogram *source = (const void *)((const char *)group + row->group_offset);
-    struct larder_latency latency;
-    ldr_histogram_read(source, &latency);
     for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++)
         ldr_buffer_printf(text, "larder_%s_duration_seconds_bucket{group=\"%s\",le=\"%.9g\"} %llu\n", row->name,
                           group->name, (double)bounds[i] / 1e9,
                           (unsigned long long)ldr_histogram_below(source, bounds[i]));
+    /* Read last: counts only grow, and no bucket may have more than all together. */
+    struct larder_latency latency;
+    ldr_histogram_read(source, &latency);
     ldr_buffer_printf(text, "larder_%s_duration_seconds_bucket{group=\"%s\",le=\"+Inf\"} %llu\n", row->name,
                       group->name, (unsigned long long)latency.count);
     ldr_buffer_printf(text, "larder_%s_duration_seconds_sum{group=\"%s\"} %.9f\n", row->name, group->name,

@@ -43,8 +43,9 @@ static void warn_of_fixed(struct larder_node *node, const struct ldr_settings *n
                        strcmp(a->peer_transport, b->peer_transport) != 0 || a->peer_timeout_ms != b->peer_timeout_ms ||
                        a->retries != b->retries || a->backoff_ms != b->backoff_ms ||
                        a->suspend_after != b->suspend_after || a->suspend_ms != b->suspend_ms ||
-                       a->probe_ms != b->probe_ms || a->fallback_ttl_ms != b->fallback_ttl_ms,
-                   "cluster settings besides discovery");
+                       a->probe_ms != b->probe_ms || a->fallback_ttl_ms != b->fallback_ttl_ms ||
+                       a->discovery.table != b->discovery.table,
+                   "cluster settings besides the parameters of discovery");
 }
 
 /* A second instance with the new parameters takes over from the first; the epochs it reports come after all before. */

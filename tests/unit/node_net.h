@@ -34,6 +34,7 @@ static struct net_place {
     const struct larder_transport_host *host;
     const char *failure; /* why calls fail; NULL: they are handed over */
     unsigned failures, released;
+    uint64_t deadline; /* of the last call handed over that was no ping */
 } net_places[NET_PLACES];
 
 static size_t net_place_of(const char *name)
@@ -96,6 +97,8 @@ static void net_call(void *peer, const struct larder_request *request, larder_re
 {
     struct net_place *place = peer;
     if (place->failure == NULL && place->host != NULL) {
+        if (request->operation != LARDER_OP_PING)
+            place->deadline = request->deadline;
         place->host->submit(place->host, request, done, arg);
         return;
     }

@@ -103,10 +103,22 @@ static void get_async(void)
     assert_int_equal(status, failed ? LARDER_NO_MEMORY : LARDER_OK);
 }
 
+static struct larder_node *node;
+
+static void open_group(void)
+{
+    struct larder_group *opened = larder_group_open(node, "h", &(struct larder_group_options){.max_bytes = 1 << 20});
+    bool refused = failed; /* before the looks below */
+    countdown = -1;
+    assert_true((opened == NULL) == refused);
+    assert_int_equal(larder_group_drop(node, "h"), refused ? LARDER_NO_GROUP : LARDER_OK);
+    larder_group_close(opened);
+}
+
 static void callers_are_told_the_truth(void **unused)
 {
     (void)unused;
-    struct larder_node *node = larder_node_open(NULL);
+    node = larder_node_open(NULL);
     assert_non_null(node);
     group = larder_group_open(node, "g", &(struct larder_group_options){.max_bytes = 1 << 20});
     assert_non_null(group);
@@ -114,6 +126,7 @@ static void callers_are_told_the_truth(void **unused)
     fail_each(get_many);
     fail_each(get);
     fail_each(get_async);
+    fail_each(open_group);
     larder_group_close(group);
     larder_node_close(node);
 }

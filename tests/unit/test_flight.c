@@ -70,18 +70,28 @@ struct fixture {
     struct larder_group *group;
 };
 
-static void set_up(struct fixture *fixture, const struct larder_group_options *options)
+/* With settings of the node, or NULL. */
+static void set_up_node(struct fixture *fixture, const char *setting, const struct larder_group_options *options)
 {
+    struct larder_config *config = larder_config_new();
+    if (setting != NULL)
+        assert_int_equal(larder_config_set(config, setting), LARDER_OK);
     *fixture = (struct fixture){.origin = {.lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER}};
     strcpy(fixture->origin.value, "630");
     fixture->origin.open = true;
-    fixture->node = larder_node_open(NULL);
+    fixture->node = larder_node_open(config);
     assert_non_null(fixture->node);
+    larder_config_free(config);
     struct larder_group_options own = *options;
     own.load = load;
     own.load_arg = &fixture->origin;
     fixture->group = larder_group_open(fixture->node, "g", &own);
     assert_non_null(fixture->group);
+}
+
+static void set_up(struct fixture *fixture, const struct larder_group_options *options)
+{
+    set_up_node(fixture, NULL, options);
 }
 
 static void tear_down(struct fixture *fixture)
@@ -407,7 +417,7 @@ static void closing_a_node_answers_who_waits(void **state)
 {
     (void)state;
     struct fixture fixture;
-    set_up(&fixture, &(struct larder_group_options){0});
+    set_up_node(&fixture, "node.drain_timeout=0ms", &(struct larder_group_options){0});
     set_gate(&fixture.origin, false);
     struct caller caller;
     start(&caller, &fixture, 30000);
@@ -428,19 +438,33 @@ static void closing_a_node_answers_who_waits(void **state)
     larder_group_close(fixture.group);
 }
 
+static void closing_a_node_lets_gets_finish(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up_node(&fixture, "node.drain_timeout=1h", &(struct larder_group_options){0});
+    set_gate(&fixture.origin, false);
+    struct caller caller;
+    start(&caller, &fixture, 30000);
+    wait_inside(&fixture.origin, 1);
+    pthread_t closer;
+    assert_int_equal(pthread_create(&closer, NULL, close_node, fixture.node), 0);
+    while (larder_set(fixture.group, "k", 1, "v", 1, 0, 0) != LARDER_UNAVAILABLE)
+        sched_yield();
+    set_gate(&fixture.origin, true);
+    pthread_join(closer, NULL);
+    pthread_join(caller.thread, NULL);
+    assert_int_equal(caller.status, LARDER_OK);
+    assert_string_equal(caller.value, "630");
+    larder_group_close(fixture.group);
+}
+
 static void closing_a_node_begins_no_load_that_waits(void **state)
 {
     (void)state;
     struct fixture fixture;
-    struct larder_config *config = larder_config_new();
-    assert_int_equal(larder_config_set(config, "node.workers=1"), LARDER_OK);
-    fixture = (struct fixture){.origin = {.lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER}};
-    fixture.node = larder_node_open(config);
-    assert_non_null(fixture.node);
-    larder_config_free(config);
-    fixture.group = larder_group_open(fixture.node, "g",
-                                      &(struct larder_group_options){.load = load, .load_arg = &fixture.origin});
-    assert_non_null(fixture.group);
+    set_up_node(&fixture, "node={workers: 1, drain_timeout: 0ms}", &(struct larder_group_options){0});
+    set_gate(&fixture.origin, false);
     struct caller caller;
     start(&caller, &fixture, 30000);
     wait_inside(&fixture.origin, 1);
@@ -470,6 +494,7 @@ int main(void)
         cmocka_unit_test(fault_25_dropping_a_group_under_load_ends),
         cmocka_unit_test(a_group_made_again_does_not_wait_for_loads_of_the_old_one),
         cmocka_unit_test(closing_a_node_answers_who_waits),
+        cmocka_unit_test(closing_a_node_lets_gets_finish),
         cmocka_unit_test(closing_a_node_begins_no_load_that_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

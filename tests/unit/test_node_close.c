@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "larder/larder.h"
+#include "larder/plugin/loader.h"
 
 enum { THREADS = 6, ROUNDS = 40 };
 
@@ -132,10 +133,148 @@ static void a_node_closes_under_everything(void **unused)
     larder_config_free(config);
 }
 
+/* ------------------------------------------------------------------------------------------------ a loader module */
+
+/* Answers every other load at once, the others from a thread of its own or, when it is closed, with a failure. */
+struct slow {
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+    pthread_t thread;
+    struct larder_load *loads[1000]; /* that wait */
+    size_t count, seen;
+    bool closing;
+};
+
+static void give(struct larder_load *load, enum larder_status status)
+{
+    load->done(load, &(struct larder_load_result){.status = status, .value = load->key});
+}
+
+static void *serve(void *arg)
+{
+    struct slow *slow = arg;
+    pthread_mutex_lock(&slow->lock);
+    while (!slow->closing || slow->count > 0) {
+        if (slow->count == 0) {
+            pthread_cond_wait(&slow->change, &slow->lock);
+            continue;
+        }
+        struct larder_load *load = slow->loads[--slow->count];
+        enum larder_status status = slow->closing ? LARDER_LOAD_FAILED : LARDER_OK;
+        pthread_mutex_unlock(&slow->lock);
+        give(load, status);
+        pthread_mutex_lock(&slow->lock);
+    }
+    pthread_mutex_unlock(&slow->lock);
+    return NULL;
+}
+
+static void *open_slow(const struct larder_host *host, const struct larder_param_value *params)
+{
+    (void)host;
+    (void)params;
+    struct slow *slow = calloc(1, sizeof *slow);
+    assert_non_null(slow);
+    pthread_mutex_init(&slow->lock, NULL);
+    pthread_cond_init(&slow->change, NULL);
+    assert_int_equal(pthread_create(&slow->thread, NULL, serve, slow), 0);
+    return slow;
+}
+
+static void load_slow(void *state, struct larder_load *load)
+{
+    struct slow *slow = state;
+    pthread_mutex_lock(&slow->lock);
+    bool later = slow->seen++ % 2 == 0 && slow->count < sizeof slow->loads / sizeof *slow->loads;
+    if (later) {
+        slow->loads[slow->count++] = load;
+        pthread_cond_signal(&slow->change);
+    }
+    pthread_mutex_unlock(&slow->lock);
+    if (!later)
+        give(load, LARDER_OK);
+}
+
+static void close_slow(void *state)
+{
+    struct slow *slow = state;
+    pthread_mutex_lock(&slow->lock);
+    slow->closing = true;
+    pthread_cond_signal(&slow->change);
+    pthread_mutex_unlock(&slow->lock);
+    pthread_join(slow->thread, NULL);
+    pthread_cond_destroy(&slow->change);
+    pthread_mutex_destroy(&slow->lock);
+    free(slow);
+}
+
+static const struct larder_loader slow_loader = {
+    .head = {LARDER_PLUGIN_LOADER, LARDER_LOADER_ABI, sizeof slow_loader, "slow", "the key itself", NULL},
+    .open = open_slow,
+    .load = load_slow,
+    .close = close_slow,
+};
+
+static struct larder_config *slow_config(const char *groups)
+{
+    char text[256];
+    snprintf(text, sizeof text, "{node: {log_level: error, drain_timeout: 0ms}, groups: [%s]}", groups);
+    struct larder_config *config = larder_config_new();
+    assert_non_null(config);
+    assert_int_equal(larder_config_add_plugin(config, &slow_loader.head), LARDER_OK);
+    assert_int_equal(larder_config_parse(config, text, strlen(text), "test"), LARDER_OK);
+    return config;
+}
+
+static void *get_all(void *arg)
+{
+    struct round *round = arg;
+    for (unsigned i = 0; !atomic_load(&round->over); i++) {
+        struct larder_value *value = NULL;
+        unsigned key = i % 500;
+        enum larder_status status = larder_get(round->group, &key, sizeof key, i % 3 == 0 ? 1 : 30000, &value);
+        assert_true((status == LARDER_OK) == (value != NULL));
+        assert_true(status == LARDER_OK || status == LARDER_LOAD_FAILED || status == LARDER_NO_GROUP ||
+                    status == LARDER_DEADLINE || status == LARDER_UNAVAILABLE);
+        if (status == LARDER_OK)
+            assert_memory_equal(larder_value_data(value), &key, sizeof key);
+        larder_value_release(value);
+        atomic_fetch_add(&round->answered, 1);
+    }
+    return NULL;
+}
+
+static void groups_come_and_go_while_a_module_loads(void **unused)
+{
+    (void)unused;
+    struct larder_config *with = slow_config("{name: g, max_bytes: 64KiB, loader: slow}"), *without = slow_config("");
+    struct round round = {.node = larder_node_open(with)};
+    assert_non_null(round.node);
+    round.group = larder_group_open(round.node, "g", NULL);
+    assert_non_null(round.group);
+    pthread_t threads[THREADS];
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, get_all, &round), 0);
+    for (unsigned i = 0; i < 2 * ROUNDS; i++) {
+        unsigned answered = atomic_load(&round.answered);
+        while (atomic_load(&round.answered) - answered < 100)
+            sched_yield();
+        assert_int_equal(larder_node_reload(round.node, i % 2 == 0 ? without : with), LARDER_OK);
+    }
+    larder_node_close(round.node);
+    atomic_store(&round.over, true);
+    for (size_t i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    larder_group_close(round.group);
+    larder_config_free(with);
+    larder_config_free(without);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_node_closes_under_everything),
+        cmocka_unit_test(groups_come_and_go_while_a_module_loads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@ struct fixture {
     const struct larder_runtime *runtime;
     unsigned loads;
     enum larder_status load_status;
+    uint64_t timeout_ms; /* of requests */
 };
 
 static struct fixture fixture;
@@ -24,7 +25,7 @@ static int set_up(void **unused)
 {
     (void)unused;
     memset(net_places, 0, sizeof net_places);
-    fixture = (struct fixture){.runtime = ldr_sim_open(7)};
+    fixture = (struct fixture){.runtime = ldr_sim_open(7), .timeout_ms = 1000};
     assert_non_null(fixture.runtime);
     for (size_t i = 0; i < NET_PLACES; i++) {
         struct larder_config *config = net_config(i);
@@ -72,7 +73,7 @@ static struct larder_reply ask(size_t place, struct larder_request request)
 {
     struct answer answer = {0};
     request.group = ldr_slice_text("g");
-    request.deadline = larder_deadline_in(fixture.runtime, 1000);
+    request.deadline = larder_deadline_in(fixture.runtime, fixture.timeout_ms);
     ldr_node_execute(net_places[place].node, &request, keep, &answer);
     ldr_sim_run(fixture.runtime, request.deadline);
     assert_int_equal(answer.count, 1);
@@ -154,7 +155,7 @@ static void what_a_peer_stores_for_another_is_short_lived(void **unused)
                                                    ldr_slice_text(key));
         ldr_peer_release(route.peer);
         bool of_c = route.peer == NULL && route.owner;
-        struct larder_reply reply = get(NET_B, key, LARDER_REQUEST_PEER | LARDER_REQUEST_NO_LOAD);
+        struct larder_reply reply = get(NET_B, key, LARDER_REQUEST_PEER);
         if (reply.status == LARDER_OK && of_c)
             assert_in_range(reply.ttl_ms, 1, 2000);
         else if (reply.status == LARDER_OK)
@@ -163,19 +164,6 @@ static void what_a_peer_stores_for_another_is_short_lived(void **unused)
         larder_reply_release(&reply);
     }
     assert_true(others > 0);
-}
-
-static void a_get_without_load_asks_no_origin(void **unused)
-{
-    (void)unused;
-    load_everywhere();
-    const char *key = key_of(NET_B);
-    assert_int_equal(status_of(get(NET_B, key, LARDER_REQUEST_NO_LOAD)), LARDER_NOT_FOUND);
-    assert_int_equal(status_of(get(NET_A, key, LARDER_REQUEST_NO_LOAD)), LARDER_NOT_FOUND);
-    assert_int_equal(fixture.loads, 0);
-    assert_int_equal(status_of(get(NET_A, key, 0)), LARDER_OK);
-    assert_int_equal(status_of(get(NET_A, key, LARDER_REQUEST_NO_LOAD)), LARDER_OK);
-    assert_int_equal(fixture.loads, 1);
 }
 
 static void a_loader_cannot_speak_for_its_node(void **unused)
@@ -204,6 +192,34 @@ static void a_reason_in_no_known_letters_hides_no_member(void **unused)
     json_decref(document);
 }
 
+static void a_get_gives_a_peer_time_to_load(void **unused)
+{
+    (void)unused;
+    const char *key = key_of(NET_B);
+    fixture.timeout_ms = 60000;
+    uint64_t begun = larder_now(fixture.runtime);
+    assert_int_equal(status_of(get(NET_A, key, 0)), LARDER_NOT_FOUND);
+    assert_int_equal(net_places[NET_B].deadline - begun, 1000 * LARDER_NS_PER_MS);
+    load_everywhere();
+    begun = larder_now(fixture.runtime);
+    assert_int_equal(status_of(get(NET_A, key, 0)), LARDER_OK);
+    assert_int_equal(net_places[NET_B].deadline - begun, 6000 * LARDER_NS_PER_MS);
+}
+
+static void a_patient_caller_may_outlast_the_request_timeout(void **unused)
+{
+    (void)unused;
+    const char *key = key_of(NET_B);
+    load_everywhere();
+    assert_int_equal(status_of(ask(NET_A, (struct larder_request){.operation = LARDER_OP_GROUP_PUT,
+                                                                  .value = ldr_slice_text("{load_timeout: 30s}")})),
+                     LARDER_OK);
+    fixture.timeout_ms = 60000;
+    uint64_t begun = larder_now(fixture.runtime);
+    assert_int_equal(status_of(get(NET_A, key, 0)), LARDER_OK);
+    assert_int_equal(net_places[NET_B].deadline - begun, 31000 * LARDER_NS_PER_MS);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -212,8 +228,9 @@ int main(void)
         TEST(a_gateway_writes_and_reads),
         TEST(a_gateway_releases_a_failure_once),
         TEST(what_a_peer_stores_for_another_is_short_lived),
-        TEST(a_get_without_load_asks_no_origin),
         TEST(a_loader_cannot_speak_for_its_node),
+        TEST(a_get_gives_a_peer_time_to_load),
+        TEST(a_patient_caller_may_outlast_the_request_timeout),
         TEST(a_reason_in_no_known_letters_hides_no_member),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
