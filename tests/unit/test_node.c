@@ -67,15 +67,7 @@ static void fault_1_what_a_peer_asks_is_answered_here(void **state)
     struct larder_group *group = open_group();
     kit_members(1, 2);
     kit_key(false, key);
-    struct larder_request request = {
-        .operation = LARDER_OP_SET,
-        .flags = LARDER_REQUEST_PEER,
-        .group = ldr_slice_text("g"),
-        .key = ldr_slice_text(key),
-        .deadline = LARDER_NEVER,
-        .sender = ldr_slice_text("b"),
-        .ring = ldr_cluster_ring(kit.node->context.cluster),
-    };
+    struct larder_request request = kit_peer_request(key);
     static const enum larder_operation operations[] = {LARDER_OP_GET, LARDER_OP_SET, LARDER_OP_TOUCH, LARDER_OP_DELETE};
     for (unsigned other = 0; other < 2; other++) {
         request.ring.checksum += other;
