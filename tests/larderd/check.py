@@ -185,6 +185,17 @@ class Running(Program):
         self.assertEqual(self.put("users"), 201)
         self.stop(signal.SIGTERM)
 
+    def test_what_a_group_does_not_take_is_not_waited_for(self):
+        port = free_port()
+        self.start(self.server_config(port, "groups: [{name: users, max_bytes: 1MiB, max_value: 4KiB}]\n"), port)
+        for group, length, status in (("users", 4097, 413), ("none", 1000000, 404)):
+            with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+                client.sendall(f"PUT /v1/groups/{group}/keys/tom HTTP/1.1\r\nHost: a\r\n"
+                               f"Content-Length: {length}\r\n\r\n".encode())
+                self.assertRegex(client.recv(4096), f"^HTTP/1.1 {status} ".encode())
+        self.assertEqual(self.put("users"), 201)
+        self.stop(signal.SIGTERM)
+
     def test_more_connections_than_the_soft_limit_of_descriptors(self):
         port = free_port()
         limits = (128, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
