@@ -137,6 +137,12 @@ class Bodies(Case):
                 self.assertEqual(connection.closed(), b"")
             return answer.status == 503
 
+    def test_clients_that_leave_take_their_bodies_along(self):
+        for _ in range(3):
+            self.half().socket.close()
+        wait_until(lambda: self.host.stats()["connections"] == 0, "all connections are closed")
+        self.assertIn(self.ask("PUT", KEYS + "alone", b"x" * 3000000).status, (201, 204))
+
     def test_one_body_alone_may_be_larger(self):
         for _ in range(3):
             self.assertIn(self.ask("PUT", KEYS + "alone", b"x" * 3000000).status, (201, 204))
