@@ -29,7 +29,7 @@ static void add_count(struct table *table, const char *name, uint64_t count, uin
     if (of > 0)
         table_cell(table, "%.2f %%", 100 * (double)count / (double)of);
     else
-        table_cell(table, " ");
+        table_blank(table);
 }
 
 static void add_errors(struct table *table, const struct bench_counts *counts)
@@ -55,17 +55,17 @@ static enum exit_code show_counts(const struct bench_report *report)
     char name[64], text[UNITS_TEXT];
     add_count(&table, "requests", counts->requests, 0);
     table_pair(&table, "time", units_duration(text, (uint64_t)(report->seconds * 1e9)));
-    table_cell(&table, " ");
+    table_blank(&table);
     table_cell(&table, "requests a second");
     table_cell(&table, "%.0f", rate_of(report));
-    table_cell(&table, " ");
+    table_blank(&table);
     for (size_t i = 0; i < TRACE_OPERATIONS; i++)
         if (counts->latency[i].count > 0)
             add_count(&table, operation_names[i], counts->latency[i].count, counts->requests);
     for (size_t i = 0; i < HIT_COUNT; i++) {
         snprintf(name, sizeof name, "value from %s", bench_hit_names[i]);
         if (counts->hits[i] > 0)
-            add_count(&table, name, counts->hits[i], counts->requests);
+            add_count(&table, name, counts->hits[i], counts->latency[TRACE_GET].count);
     }
     add_count(&table, "not found", counts->not_found, counts->requests);
     add_count(&table, "failed", counts->failed, counts->requests);
@@ -75,7 +75,7 @@ static enum exit_code show_counts(const struct bench_report *report)
         table_cell(&table, "%llu", (unsigned long long)report->loads);
     else
         table_cell(&table, "unknown");
-    table_cell(&table, " ");
+    table_blank(&table);
     return table_print(&table);
 }
 

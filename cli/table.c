@@ -48,6 +48,11 @@ void table_cell(struct table *table, const char *format, ...)
     free(data);
 }
 
+void table_blank(struct table *table)
+{
+    add(table, "", 0);
+}
+
 void table_pair(struct table *table, const char *name, const char *text)
 {
     add(table, name, strlen(name));
@@ -63,43 +68,62 @@ static size_t width_of(const struct table *table, size_t column)
     return width;
 }
 
-/* Blanks go between columns only: a line does not end with some. */
-static void print_cell(const struct table *table, size_t column, const char *shown, size_t columns, size_t width)
+static void add_cell(struct text *line, bool right, const char *shown, size_t columns, size_t width)
 {
     int blanks = (int)(width - columns);
-    bool right = table->columns[column].right, last = column + 1 == table->column_count;
-    printf("%*s%s%*s%s", right ? blanks : 0, "", shown, right || last ? 0 : blanks, "", last ? "\n" : "  ");
+    text_printf(line, "%*s%s%*s  ", right ? blanks : 0, "", shown, right ? 0 : blanks, "");
 }
 
-static void print_row(const struct table *table, const struct cell *cells, const size_t *widths)
+/* Without the blanks at its end. */
+static void print_line(struct table *table, struct text *line)
 {
-    for (size_t i = 0; i < table->column_count; i++)
-        print_cell(table, i, cells[i].shown, cells[i].columns, widths[i]);
+    while (line->size > 0 && line->data[line->size - 1] == ' ')
+        line->size--;
+    text_puts(line, "\n");
+    if (line->failed)
+        table->failed = true;
+    else
+        fwrite(line->data, 1, line->size, stdout);
+    text_clear(line);
 }
 
-static void print_titles(const struct table *table, const size_t *widths)
+static void print_titles(struct table *table, struct text *line, const size_t *widths)
 {
     for (size_t i = 0; i < table->column_count; i++) {
-        const char *title = table->columns[i].title;
-        print_cell(table, i, title, strlen(title), widths[i]);
+        const struct column *column = &table->columns[i];
+        add_cell(line, column->right, column->title, strlen(column->title), widths[i]);
     }
+    print_line(table, line);
+}
+
+static void print_row(struct table *table, struct text *line, const struct cell *cells, const size_t *widths)
+{
+    for (size_t i = 0; i < table->column_count; i++)
+        add_cell(line, table->columns[i].right, cells[i].shown, cells[i].columns, widths[i]);
+    print_line(table, line);
+}
+
+/* A table without rows has titles all the same: there is nothing, and it is known of what. */
+static void print_rows(struct table *table, const size_t *widths)
+{
+    struct text line = {0};
+    if (!table->plain)
+        print_titles(table, &line, widths);
+    for (size_t i = 0; i + table->column_count <= table->count; i += table->column_count)
+        print_row(table, &line, table->cells + i, widths);
+    text_free(&line);
 }
 
 enum exit_code table_print(struct table *table)
 {
     size_t *widths = calloc(table->column_count, sizeof *widths);
-    enum exit_code code = EXIT_DONE;
-    if (table->failed || widths == NULL) {
-        code = say_no_memory();
-        goto done;
-    }
-    for (size_t i = 0; i < table->column_count; i++)
+    if (widths == NULL)
+        table->failed = true;
+    for (size_t i = 0; i < table->column_count && !table->failed; i++)
         widths[i] = width_of(table, i);
-    if (!table->plain)
-        print_titles(table, widths);
-    for (size_t i = 0; i + table->column_count <= table->count; i += table->column_count)
-        print_row(table, table->cells + i, widths);
-done:
+    if (!table->failed)
+        print_rows(table, widths);
+    enum exit_code code = table->failed ? say_no_memory() : EXIT_DONE;
     for (size_t i = 0; i < table->count; i++)
         free(table->cells[i].shown);
     free(table->cells);

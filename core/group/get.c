@@ -20,11 +20,12 @@ static void get_done(void *arg, struct larder_reply *reply)
     const struct larder_runtime *runtime = pending.group->context->runtime;
     ldr_histogram_add(&pending.group->get_latency, larder_now(runtime) - pending.begun);
     pending.done(pending.arg, reply);
+    ldr_tally_end(&pending.group->context->waiting);
     ldr_group_release(pending.group);
 }
 
 static void wait_in_flight(struct ldr_group *group, const struct larder_request *request, uint64_t begun,
-                           uint64_t flight_deadline, void (*begin)(struct ldr_flight *flight, void *arg),
+                           uint64_t flight_deadline, bool away, void (*begin)(struct ldr_flight *flight, void *arg),
                            void *begin_arg, larder_reply_fn done, void *arg)
 {
     struct pending *pending = malloc(sizeof *pending);
@@ -33,10 +34,13 @@ static void wait_in_flight(struct ldr_group *group, const struct larder_request 
         return;
     }
     *pending = (struct pending){ldr_group_reference(group), begun, done, arg};
+    ldr_tally_begin(&group->context->waiting);
     struct ldr_flight_ask ask = {
         .group = group,
         .name = request->group,
         .key = request->key,
+        .of_peer = (request->flags & LARDER_REQUEST_PEER) != 0,
+        .away = away,
         .deadline = request->deadline,
         .flight_deadline = flight_deadline,
         .done = get_done,
@@ -53,7 +57,7 @@ static void wait_in_flight(struct ldr_group *group, const struct larder_request 
 /* Looks into the store. False: not there. */
 static bool look(struct ldr_group *group, struct larder_slice key, uint64_t now, struct larder_reply *reply)
 {
-    struct ldr_entry *entry = group->store != NULL ? ldr_store_get(group->store, key, now) : NULL;
+    struct ldr_entry *entry = ldr_store_get(group->store, key, now);
     if (entry == NULL)
         return false;
     if (ldr_entry_negative(entry)) {
@@ -83,7 +87,7 @@ static void get_here(struct ldr_group *group, const struct larder_request *reque
         ldr_count(&group->counters.misses);
     if (!there && ldr_group_loads(group)) {
         uint64_t deadline = larder_deadline_in(runtime, group->load_timeout_ms);
-        wait_in_flight(group, request, begun, deadline, begin_load, &owner, done, arg);
+        wait_in_flight(group, request, begun, deadline, false, begin_load, &owner, done, arg);
         return;
     }
     ldr_histogram_add(&group->get_latency, larder_now(runtime) - begun);
@@ -92,19 +96,35 @@ static void get_here(struct ldr_group *group, const struct larder_request *reque
 
 /* ------------------------------------------------------------------------------------------------ at the owner */
 
+static void stood_in(void *arg, struct larder_reply *reply)
+{
+    ldr_flight_finish(arg, reply);
+}
+
 /* The owner cannot be reached: this node answers in its place, as if the key were its own, for a short time. */
-static void stand_in(struct ldr_flight *flight, const struct larder_reply *failure)
+static void stand_in(struct ldr_flight *flight)
 {
     struct ldr_group *group = flight->group;
     struct larder_reply reply = {.status = LARDER_NOT_FOUND};
-    if (group->store == NULL) {
-        reply = *failure;
-    } else if (!look(group, flight->key, larder_now(group->context->runtime), &reply) && ldr_group_loads(group)) {
-        flight->stand_in = true;
-        ldr_group_load(flight);
+    if (look(group, flight->key, larder_now(group->context->runtime), &reply) || !ldr_group_loads(group)) {
+        ldr_flight_finish(flight, &reply);
         return;
     }
-    ldr_flight_finish(flight, &reply);
+    /* In a flight of its own, which a get of a peer may have begun already. */
+    bool owner = false;
+    struct ldr_flight_ask ask = {
+        .group = group,
+        .name = flight->name,
+        .key = flight->key,
+        .of_peer = true,
+        .deadline = flight->deadline,
+        .flight_deadline = larder_deadline_in(group->context->runtime, group->load_timeout_ms),
+        .done = stood_in,
+        .arg = flight,
+        .begin = begin_load,
+        .begin_arg = &owner,
+    };
+    ldr_flight_ask(group->context->flights, &ask);
 }
 
 static void peer_answered(void *arg, struct larder_reply *reply)
@@ -112,9 +132,10 @@ static void peer_answered(void *arg, struct larder_reply *reply)
     struct ldr_flight *flight = arg;
     struct ldr_group *group = flight->group;
     ldr_histogram_add(&group->peer_latency, larder_now(group->context->runtime) - flight->begun);
-    if (reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED) {
-        stand_in(flight, reply);
+    bool failed = reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED;
+    if (failed && group->store != NULL && ldr_flight_wanted(flight)) {
         larder_reply_release(reply);
+        stand_in(flight);
         return;
     }
     if (reply->status == LARDER_OK)
@@ -147,8 +168,11 @@ static void get_there(struct ldr_group *group, const struct larder_request *requ
 {
     struct ldr_context *context = group->context;
     ldr_count(&group->counters.misses);
+    /* At least as long as whoever begins it waits; those that join may have more time than a hurried one. */
     uint64_t deadline = larder_deadline_in(context->runtime, context->request_timeout_ms);
-    wait_in_flight(group, request, begun, deadline, begin_call, &peer, done, arg);
+    if (request->deadline > deadline && request->deadline != LARDER_NEVER)
+        deadline = request->deadline;
+    wait_in_flight(group, request, begun, deadline, true, begin_call, &peer, done, arg);
     ldr_peer_release(peer); /* NULL when a call took it */
 }
 
@@ -159,6 +183,8 @@ void ldr_group_get(struct ldr_group *group, const struct larder_request *request
     struct ldr_route route = ldr_group_route(group, request);
     if (route.peer != NULL)
         get_there(group, request, begun, route.peer, done, arg);
+    else if (group->store == NULL)
+        ldr_answer_status(group->context, LARDER_UNAVAILABLE, "no member of the cluster can be reached", done, arg);
     else
         get_here(group, request, begun, route.owner, done, arg);
 }

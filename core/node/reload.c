@@ -43,24 +43,49 @@ static void warn_of_fixed(struct larder_node *node, const struct ldr_settings *n
                        strcmp(a->peer_transport, b->peer_transport) != 0 || a->peer_timeout_ms != b->peer_timeout_ms ||
                        a->retries != b->retries || a->backoff_ms != b->backoff_ms ||
                        a->suspend_after != b->suspend_after || a->suspend_ms != b->suspend_ms ||
-                       a->probe_ms != b->probe_ms || a->fallback_ttl_ms != b->fallback_ttl_ms,
-                   "cluster settings besides discovery");
+                       a->probe_ms != b->probe_ms || a->fallback_ttl_ms != b->fallback_ttl_ms ||
+                       a->discovery.table != b->discovery.table,
+                   "cluster settings besides the parameters of discovery");
 }
 
 /* A second instance with the new parameters takes over from the first; the epochs it reports come after all before. */
+static enum larder_status replace_discovery(struct larder_node *node, const struct ldr_plugin_choice *choice)
+{
+    const struct larder_discovery *table = (const struct larder_discovery *)(const void *)choice->table;
+    struct ldr_arena *arena = ldr_arena_open();
+    const struct larder_param_value *params = arena != NULL ? ldr_schema_copy(arena, choice->params,
+                                                                              ldr_schema_count(choice->table->params))
+                                                            : NULL;
+    void *discovery = NULL;
+    if (params == NULL)
+        ldr_fail_memory();
+    else
+        discovery = table->open(&node->discovery_host, params);
+    if (discovery == NULL) {
+        ldr_arena_close(arena);
+        return larder_last_status();
+    }
+    table->close(node->discovery);
+    ldr_arena_close(node->discovery_arena);
+    node->discovery = discovery;
+    node->discovery_arena = arena;
+    node->discovery_params = params;
+    node->epoch_base = ldr_cluster_ring(node->context.cluster).epoch;
+    enum larder_status status = table->start(discovery);
+    node->discovery_started = status == LARDER_OK;
+    return status;
+}
+
+/* One that stays as it is is left alone: else its announcement would be taken back for a moment. */
 static enum larder_status reload_discovery(struct larder_node *node, const struct ldr_settings *next)
 {
     const struct ldr_plugin_choice *choice = &next->cluster.discovery;
     if (node->discovery == NULL || choice->table != node->settings->cluster.discovery.table)
         return LARDER_OK;
-    const struct larder_discovery *table = (const struct larder_discovery *)(const void *)choice->table;
-    void *discovery = table->open(&node->discovery_host, choice->params);
-    if (discovery == NULL)
-        return larder_last_status();
-    table->close(node->discovery);
-    node->discovery = discovery;
-    node->epoch_base = ldr_cluster_ring(node->context.cluster).epoch;
-    return table->start(discovery);
+    if (node->discovery_started &&
+        ldr_schema_equal(choice->params, node->discovery_params, ldr_schema_count(choice->table->params)))
+        return LARDER_OK;
+    return replace_discovery(node, choice);
 }
 
 static bool names(const struct ldr_settings *settings, const char *group)
@@ -77,6 +102,8 @@ static enum larder_status reload_group(struct larder_node *node, const struct ld
     struct ldr_group_record *record = ldr_node_record(node, ldr_slice_text(settings->name));
     enum larder_status status = record != NULL ? ldr_node_change_group(record, settings)
                                                : ldr_node_create_group(node, settings, true);
+    if (record != NULL)
+        record->configured = true;
     pthread_mutex_unlock(&node->admin);
     return status;
 }
@@ -105,12 +132,18 @@ static enum larder_status reload_groups(struct larder_node *node, const struct l
             ldr_log(node->log, LARDER_LOG_ERROR, "reload: %s", larder_last_error());
         first = first == LARDER_OK ? status : first;
     }
-    while (find_removed(node, next, name) && ldr_node_drop_group(node, ldr_slice_text(name)) == LARDER_OK)
+    while (find_removed(node, next, name)) {
+        enum larder_status status = ldr_node_drop_group(node, ldr_slice_text(name));
+        if (status == LARDER_NO_GROUP)
+            continue; /* somebody else was faster */
+        if (status != LARDER_OK)
+            return first == LARDER_OK ? status : first;
         ldr_log(node->log, LARDER_LOG_INFO, "reload: group %s dropped", name);
+    }
     return first;
 }
 
-enum larder_status larder_node_reload(struct larder_node *node, const struct larder_config *config)
+static enum larder_status reload(struct larder_node *node, const struct larder_config *config)
 {
     struct ldr_errors errors = {0};
     struct ldr_settings *next = ldr_settings_check(config, node->catalog, &errors);
@@ -125,5 +158,16 @@ enum larder_status larder_node_reload(struct larder_node *node, const struct lar
         status = reload_groups(node, next);
     }
     ldr_settings_free(next);
+    return status;
+}
+
+enum larder_status larder_node_reload(struct larder_node *node, const struct larder_config *config)
+{
+    pthread_mutex_lock(&node->reload);
+    /* Acquire: see larder_node_close(), which sets the flag before it takes the lock. */
+    enum larder_status status = atomic_load_explicit(&node->closing, memory_order_acquire)
+                                    ? ldr_fail(LARDER_UNAVAILABLE, "the node is closing")
+                                    : reload(node, config);
+    pthread_mutex_unlock(&node->reload);
     return status;
 }

@@ -4,11 +4,12 @@ The trace is LARDER_TRACES/lirs_gli.txt.zst, LARDER_TRACES being ../shared/trace
 where there is none, one of the same shape is generated. Which one it is stands in the output.
 """
 
+import json
 import os
 import random
 import subprocess
 
-from kit import LARDER, ROOT, Case, in_threads, key_path, loader, main, value_of
+from kit import LARDER, ROOT, Case, in_threads, loader, main, value_of
 
 TRACES = os.environ.get("LARDER_TRACES", os.path.join(os.path.dirname(ROOT), "shared", "traces"))
 FILE = os.path.join(TRACES, "lirs_gli.txt.zst")
@@ -75,6 +76,22 @@ class Trace(Case):
                 if (answer.status, answer.body) != (200, value_of(key.encode())):
                     raise AssertionError(f"{key}: {answer}")
         in_threads(THREADS, replay)
+        self.check_origin_and_shares()
+        self.check_every_value()
+        self.check_origin_and_shares()
+
+    def test_replay_by_larder_bench(self):
+        path = os.path.join(self.directory, "trace.txt")
+        with open(path, "w", encoding="ascii") as file:
+            file.writelines(key + "\n" for key in self.keys)
+        command = [LARDER, "bench", "--trace", path, "--group", "users", "--json"]
+        for node in self.nodes.nodes():
+            command += ["--node", f"http://127.0.0.1:{node.port}"]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        self.assertEqual((run.returncode, run.stderr), (0, ""), run.stdout)
+        report = json.loads(run.stdout)
+        self.assertEqual((report["requests"], report["failed"], report["not_found"]), (len(self.keys), 0, 0))
+        self.assertEqual(report["origin_loads"], len(self.distinct))
         self.check_origin_and_shares()
         self.check_every_value()
         self.check_origin_and_shares()

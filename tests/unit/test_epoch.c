@@ -133,8 +133,8 @@ static void others_sections_are_waited_for(void **state)
 }
 
 struct exchange {
-    _Atomic(struct object *) current;
     atomic_uint made, freed;
+    _Atomic(struct object *) current;
     atomic_bool stop, torn;
 };
 

@@ -1,4 +1,5 @@
 /* Bytes to exchanges: heads, bodies, and the rules of who may go on when. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,10 +90,14 @@ static void refuse_scan(struct http_connection *connection, enum http_scan_resul
 /* The body has more bytes than the route takes. */
 static void refuse_size(struct http_connection *connection)
 {
-    if (connection->current->no_group)
+    if (connection->current->no_group) {
         http_connection_refuse(connection, 404, "no such group");
-    else
-        http_connection_refuse(connection, 413, "the body is larger than what is taken here");
+        return;
+    }
+    char detail[64];
+    snprintf(detail, sizeof detail, "body: got more than the %zu bytes that are taken here",
+             connection->current->body_limit);
+    http_connection_refuse(connection, 413, detail);
 }
 
 static void refuse_memory(struct http_connection *connection)

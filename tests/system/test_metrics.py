@@ -1,0 +1,217 @@
+"""Every metric moves when its event happens, and pages are what their readers expect."""
+
+from kit import Case, Client, in_threads, key_path, loader, main, wait_until
+
+GROUP = "users"
+
+# Families that no event of shipped nodes and modules moves, and why. They are there all the same, and are 0.
+NEVER = {
+    "larder_policy_faults_total": "no shipped policy answers nonsense; the unit tests have one that does",
+    "larder_forwarded_refused_total": "a request of a peer is never routed; the unit tests call it on purpose",
+}
+
+
+class Metrics(Case):
+    def setUp(self):
+        super().setUp()
+        self.source = self.origin()
+        users = {"name": GROUP, "max_bytes": "64KiB", "negative_ttl": "1h", "load_timeout": "500ms",
+                 "loader": loader(self.source)}
+        self.nodes = self.cluster(groups=[users], cluster={"probe_interval": "200ms", "retries": 1, "peer_timeout": "2s"},
+                                  http={"max_connections": 40})
+        self.a = self.nodes["a"]
+
+    def seen(self):
+        """Every family on a's page, with the sum of its samples."""
+        page = self.a.metrics()
+        sums = dict.fromkeys((name for name, kind in page.types.items() if kind != "histogram"), 0)
+        for (name, _), value in page.samples.items():
+            if name.endswith("_duration_seconds_count"):
+                sums[name] = sums.get(name, 0) + value
+            elif name in sums:
+                sums[name] += value
+        return sums
+
+    def moved(self, what, *names):
+        """Runs `what` until the families have grown on a's page, and notes them."""
+        before = self.seen()
+        what()
+        for name in names:
+            full = "larder_" + name
+            self.assertIn(full, before)
+            wait_until(lambda: self.seen()[full] > before[full], f"{full} grows")
+            self.grown.add(full)
+
+    def keys(self, owned, count, prefix):
+        """Keys that a owns, or does not: found by where their entries are, then deleted."""
+        found, i = [], 0
+        with self.a.client() as client:
+            while len(found) < count:
+                key, i = f"{prefix} {i}", i + 1
+                before = self.a.metric("sets_total", group=GROUP)
+                client.put(GROUP, key, "x")
+                if (self.a.metric("sets_total", group=GROUP) > before) == owned:
+                    found.append(key)
+                client.delete(GROUP, key)
+        return found
+
+    def test_fault_29_every_metric_moves(self):
+        self.grown = set()
+        a, here, there = self.a, self.keys(True, 12, "here"), self.keys(False, 12, "there")
+        put = lambda key, query="": a.put(GROUP, key, "value", query)  # noqa: E731
+        get = lambda key: a.get(GROUP, key)  # noqa: E731
+
+        self.moved(lambda: put(here[0]), "sets_total", "entries", "bytes_used", "value_bytes", "set_duration_seconds_count")
+        self.moved(lambda: get(here[0]), "gets_total", "hits_total", "hit_ratio", "get_duration_seconds_count")
+        self.moved(lambda: a.delete(GROUP, here[0]), "deletes_total")
+        self.moved(lambda: get(here[1]), "misses_total", "loads_total", "load_duration_seconds_count")
+        self.moved(lambda: [put(there[0]), get(there[0])], "peer_requests_total", "peer_hits_total",
+                   "peer_duration_seconds_count")
+        self.negative()
+        self.waiting(here[2])
+        self.source.behave(here={"status": 500})
+        self.moved(lambda: get(here[3]), "load_errors_total")
+        self.source.behave()
+        self.moved(lambda: put(here[4], "?ttl=100ms"), "expirations_total")
+        self.moved(lambda: [put(f"many {i} " + "x" * 300) for i in range(1500)], "evictions_total",
+                   "evictions_unexpired_total")
+        self.moved(lambda: a.ask("GET", "/health"), "connections_accepted_total", "requests_total")
+        self.moved(lambda: a.ask("PUT", key_path(GROUP, "k") + "?tll=1", "x"), "requests_refused_total")
+        self.connections()
+        self.failing_peer(there[1:])
+        self.members()
+        self.constants()
+        names = set(self.seen()) | {"larder_ring_info"}
+        self.assertEqual(names - self.grown - set(NEVER), set(), "families that no event above moved")
+        self.assertEqual({name: self.seen()[name] for name in NEVER}, dict.fromkeys(NEVER, 0))
+
+    def negative(self):
+        """A key of a that the origin does not know, and one of another node."""
+        for i in range(30):
+            self.a.get(GROUP, f"missing {i}")
+        page = self.a.metrics()
+        self.assertGreater(page.value("peer_misses_total", group=GROUP), 0)
+        self.moved(lambda: [self.a.get(GROUP, f"missing {i}") for i in range(30)], "negative_hits_total", "peer_misses_total")
+
+    def waiting(self, key):
+        """Two callers for one key while the origin hangs."""
+        self.source.behave(here={"hang": True})
+
+        def look(i):
+            if i < 2:
+                return self.a.get(GROUP, key).status
+            return wait_until(lambda: self.a.metric("loads_waiting") > 0, "a load is under way")
+        self.moved(lambda: self.assertEqual(in_threads(3, look), [504, 504, True]), "loads_deduplicated_total")
+        self.grown.add("larder_loads_waiting")
+        self.source.behave()
+
+    def connections(self):
+        clients = [Client(self.a.port) for _ in range(20)]
+
+        def connect():
+            for client in clients:
+                client.ask("GET", "/health")
+        self.moved(connect, "connections")
+
+        def too_many():
+            more = [Client(self.a.port) for _ in range(60)]
+            statuses = {client.ask("GET", "/health").status for client in more}
+            for client in more:
+                client.close()
+            self.assertEqual(statuses, {200, 503})
+        self.moved(too_many, "connections_refused_total")
+        for client in clients:
+            client.close()
+
+    def failing_peer(self, keys):
+        b = self.nodes["b"]
+        b.kill()
+
+        def ask():
+            for key in keys:
+                self.assertEqual(self.a.get(GROUP, key).status, 200)
+        self.moved(ask, "peer_failures_total", "peer_retries_total", "peer_suspended", "peer_probes_total")
+        b.start()
+        b.wait_ready()
+        wait_until(lambda: self.a.metric("peer_suspended") == 0, "b is re-admitted")
+
+    def members(self):
+        """The others get a longer list than a has, then a has it, too."""
+        extra = self.node("d", cluster=self.a.config["cluster"], groups=self.a.config["groups"])
+        for node in self.nodes.nodes():
+            node.config["cluster"]["discovery"]["members"].append({"name": "d", "http": f"127.0.0.1:{extra.port}"})
+        extra.config["cluster"] = self.a.config["cluster"]
+        extra.start()
+        extra.wait_ready()
+
+        def others():
+            for name in "bc":
+                self.nodes[name].reload()
+        self.moved(others, "ring_mismatches_total")
+        before = self.a.metrics()
+        self.moved(self.a.reload, "members", "ring_epoch")
+        after = self.a.metrics()
+        infos = [{labels for name, labels in page.samples if name == "larder_ring_info"} for page in (before, after)]
+        self.assertNotEqual(*infos)
+        self.grown.add("larder_ring_info")
+
+    def constants(self):
+        """What says how the node is set up; it moves with the budget."""
+        users = self.a.config["groups"][0]
+        users["max_bytes"] = "1MiB"
+        self.moved(self.a.reload, "bytes_limit", "memory_budgeted_bytes")
+        value = b"x" * 100000
+        self.moved(lambda: [self.a.put(GROUP, f"large {i}", value) for i in range(30)], "memory_resident_bytes")
+        start = self.a.metric("start_time_seconds")
+        self.nodes["c"].restart()
+        self.assertGreaterEqual(self.nodes["c"].metric("start_time_seconds"), start)
+        self.grown.add("larder_start_time_seconds")
+
+    def test_fault_30_histograms_resolve_microseconds(self):
+        with self.a.client() as client:
+            for i in range(300):
+                client.put(GROUP, f"key {i % 50}", b"x" * (i % 200))
+                client.get(GROUP, f"key {i % 50}")
+                client.get(GROUP, f"missing {i % 20}")
+        page = self.a.metrics()
+        for operation in ("get", "set", "peer"):
+            buckets = page.buckets(operation, GROUP)
+            bounds = [bound for bound, _ in buckets]
+            self.assertGreaterEqual(len([bound for bound in bounds if bound <= 1e-3]), 10)
+            self.assertEqual((bounds[0], bounds[-2]), (1e-7, 100))
+            self.assertGreater(sum(count for _, count in buckets), 50)
+        used = [bound for bound, count in page.buckets("get", GROUP) if count and bound <= 1e-3]
+        self.assertGreater(len(used), 3, "gets that hit, miss and go to a peer fall into different buckets")
+
+    def test_requests_are_counted_by_status(self):
+        def count(status):
+            return self.a.metric("requests_total", transport="http", status=status)
+        for status, ask in (("NOT_FOUND", lambda: self.a.get(GROUP, "missing")),
+                            ("NO_GROUP", lambda: self.a.get("nothing", "k")),
+                            ("PRECONDITION", lambda: self.a.ask("PUT", key_path(GROUP, "k"), "x", {"If-Match": "*"})),
+                            ("INVALID", lambda: self.a.get("no%20name", "k")),
+                            ("OK", lambda: self.a.put(GROUP, "k", "x"))):
+            before = count(status)
+            ask()
+            self.assertGreater(count(status), before, status)
+
+    def test_every_page_tells_the_same(self):
+        with self.a.client() as client:
+            for i in range(40):
+                client.put(GROUP, f"key {i}", "x")
+                client.get(GROUP, f"key {i}")
+        page = self.a.metrics()
+        stats = self.a.ask("GET", "/stats").json()
+        group = next(group for group in stats["groups"] if group["name"] == GROUP)
+        self.assertEqual(group, self.a.ask("GET", f"/v1/groups/{GROUP}/stats").json())
+        for name, value in group.items():
+            if name in ("name", "latency", "hit_ratio"):
+                continue
+            suffix = "" if "larder_" + name in page.types else "_total"
+            self.assertEqual(page.value(name + suffix, group=GROUP), value, name)
+        for name in ("get", "set", "load", "peer"):
+            self.assertEqual(page.value(f"{name}_duration_seconds_count", group=GROUP), group["latency"][name]["count"])
+
+
+if __name__ == "__main__":
+    main()
