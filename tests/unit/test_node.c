@@ -186,6 +186,12 @@ static void fault_26_every_setting_reaches_its_part(void **state)
     ldr_store_stats(group->store, &stats);
     assert_int_equal(stats.bytes_limit, 17 << 20);
     assert_int_equal(group->max_value, 18 << 10);
+    assert_int_equal(kit.door->value_limit(kit.door, ldr_slice_text("g")), 18 << 10);
+    assert_int_equal(kit.door->value_limit(kit.door, ldr_slice_text("none")), 0);
+    /* A node that closes says so, and not that it has no such group. */
+    atomic_store(&kit.node->closing, true);
+    assert_int_equal(kit.door->value_limit(kit.door, ldr_slice_text("g")), kit.door->max_value);
+    atomic_store(&kit.node->closing, false);
     assert_int_equal(group->ttl_ms, 19000);
     assert_int_equal(group->negative_ttl_ms, 20000);
     assert_int_equal(group->load_timeout_ms, 21000);
