@@ -1,29 +1,12 @@
-#include "core/group/flight.h"
+/* The life of flights, and waiting for them. */
+#include "core/group/flight_table.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
-#include "core/base/bytes.h"
 #include "core/base/epoch.h"
 #include "core/base/fail.h"
 #include "core/group/group.h"
 #include "core/group/share.h"
-
-#define SHARDS  64
-#define BUCKETS 64 /* of a shard; flights are few: as many as keys being loaded */
-
-struct shard {
-    _Alignas(64) pthread_mutex_t lock;
-    struct ldr_flight *buckets[BUCKETS];
-};
-
-struct ldr_flights {
-    struct ldr_context *context;
-    uint64_t seed;
-    _Atomic size_t pending;
-    _Atomic bool aborted; /* relaxed: who does not see it yet does what would soon have been too late */
-    struct shard shards[SHARDS];
-};
 
 /* One get that waits. */
 struct ldr_waiter {
@@ -37,21 +20,6 @@ struct ldr_waiter {
     struct larder_timer timer;
     bool timed; /* the timer was started */
 };
-
-static struct shard *shard_of(struct ldr_flights *flights, uint64_t hash)
-{
-    return &flights->shards[hash % SHARDS];
-}
-
-static struct ldr_flight **bucket_of(struct shard *shard, uint64_t hash)
-{
-    return &shard->buckets[hash / SHARDS % BUCKETS];
-}
-
-static uint64_t hash_of(const struct ldr_flights *flights, struct larder_slice name, struct larder_slice key)
-{
-    return ldr_hash(key, ldr_hash(name, flights->seed));
-}
 
 struct ldr_flights *ldr_flights_open(struct ldr_context *context, uint64_t seed)
 {
@@ -83,14 +51,6 @@ size_t ldr_flights_pending(struct ldr_flights *flights)
 }
 
 /* ------------------------------------------------------------------------------------------------ life of a flight */
-
-/* A group that was dropped may have left flights beside those of a group of the same name. */
-static bool is_of(const struct ldr_flight *flight, uint64_t hash, const struct ldr_group *group,
-                  struct larder_slice name, struct larder_slice key)
-{
-    return flight->hash == hash && flight->group == group && ldr_slice_equal(flight->key, key) &&
-           ldr_slice_equal(flight->name, name);
-}
 
 /* The flight that the get may join. */
 static struct ldr_flight *find(struct shard *shard, uint64_t hash, const struct ldr_flight_ask *ask)
@@ -341,67 +301,4 @@ bool ldr_flight_ask(struct ldr_flights *flights, const struct ldr_flight_ask *as
     if (!joined)
         ask->begin(flight, ask->begin_arg);
     return joined;
-}
-
-/* ------------------------------------------------------------------------------------------------ writes */
-
-bool ldr_flight_wanted(struct ldr_flight *flight)
-{
-    struct shard *shard = shard_of(flight->flights, flight->hash);
-    pthread_mutex_lock(&shard->lock);
-    bool wanted = !flight->completed && !atomic_load_explicit(&flight->flights->aborted, memory_order_relaxed);
-    pthread_mutex_unlock(&shard->lock);
-    return wanted;
-}
-
-void ldr_flight_store(struct ldr_flight *flight, void (*store)(struct ldr_flight *flight, void *arg), void *arg)
-{
-    struct shard *shard = shard_of(flight->flights, flight->hash);
-    pthread_mutex_lock(&shard->lock);
-    if (!flight->overtaken && !flight->completed)
-        store(flight, arg);
-    pthread_mutex_unlock(&shard->lock);
-}
-
-void ldr_flights_overtake(struct ldr_flights *flights, const struct ldr_group *group)
-{
-    for (size_t i = 0; i < SHARDS; i++) {
-        struct shard *shard = &flights->shards[i];
-        pthread_mutex_lock(&shard->lock);
-        for (size_t j = 0; j < BUCKETS; j++)
-            for (struct ldr_flight *flight = shard->buckets[j]; flight != NULL; flight = flight->next)
-                flight->overtaken |= flight->group == group;
-        pthread_mutex_unlock(&shard->lock);
-    }
-}
-
-enum larder_status ldr_flights_write(struct ldr_flights *flights, const struct ldr_group *group,
-                                     struct larder_slice name, struct larder_slice key,
-                                     enum larder_status (*write)(void *arg), void *arg)
-{
-    uint64_t hash = hash_of(flights, name, key);
-    struct shard *shard = shard_of(flights, hash);
-    pthread_mutex_lock(&shard->lock);
-    enum larder_status status = write(arg);
-    /* A delete that found nothing overtakes, too: what is being loaded may be older than it. */
-    if (status == LARDER_OK || status == LARDER_NOT_FOUND)
-        for (struct ldr_flight *flight = *bucket_of(shard, hash); flight != NULL; flight = flight->next)
-            flight->overtaken |= is_of(flight, hash, group, name, key);
-    pthread_mutex_unlock(&shard->lock);
-    return status;
-}
-
-struct ldr_flight *ldr_flights_overtaken(struct ldr_flights *flights, const struct ldr_group *group,
-                                         struct larder_slice name, struct larder_slice key)
-{
-    uint64_t hash = hash_of(flights, name, key);
-    struct shard *shard = shard_of(flights, hash);
-    pthread_mutex_lock(&shard->lock);
-    struct ldr_flight *flight = *bucket_of(shard, hash);
-    while (flight != NULL && (!flight->overtaken || flight->away || !is_of(flight, hash, group, name, key)))
-        flight = flight->next;
-    if (flight != NULL)
-        flight->references++;
-    pthread_mutex_unlock(&shard->lock);
-    return flight;
 }
