@@ -124,6 +124,8 @@ enum larder_status larder_node_reload(struct larder_node *node, const struct lar
         ldr_log_set_level(node->log, next->log_level);
         status = reload_groups(node, next);
     }
+    if (status == LARDER_OK)
+        ldr_log(node->log, LARDER_LOG_INFO, "reload: done");
     ldr_settings_free(next);
     return status;
 }
