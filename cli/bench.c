@@ -164,7 +164,7 @@ static enum exit_code show_report(const struct bench *bench)
     enum exit_code code = bench->options->json ? bench_report_json(&bench->report) : bench_report_show(&bench->report);
     if (code == EXIT_DONE && bench->interrupted)
         code = say(EXIT_NO, "bench: interrupted");
-    if (code == EXIT_DONE && counts->failed > 0)
+    if (counts->failed > 0 && code != EXIT_REFUSED)
         code = say(EXIT_NO, "bench: %llu of %llu requests failed", (unsigned long long)counts->failed,
                    (unsigned long long)counts->requests);
     return code;

@@ -28,6 +28,15 @@ static enum exit_code read_node(const char *address, const struct options *optio
     return code;
 }
 
+/* A node that is named twice gets twice the connections, but what it counts counts once. */
+static bool named_before(const struct texts *nodes, size_t place)
+{
+    for (size_t i = 0; i < place; i++)
+        if (strcmp(nodes->items[i], nodes->items[place]) == 0)
+            return true;
+    return false;
+}
+
 enum exit_code bench_loads_read(struct bench_loads *loads, const struct options *options)
 {
     *loads = (struct bench_loads){.of_node = calloc(options->nodes.count, sizeof *loads->of_node)};
@@ -35,7 +44,8 @@ enum exit_code bench_loads_read(struct bench_loads *loads, const struct options 
         return say_no_memory();
     enum exit_code code = EXIT_DONE;
     for (size_t i = 0; i < options->nodes.count && code == EXIT_DONE; i++)
-        code = read_node(options->nodes.items[i], options, &loads->of_node[i], &loads->found);
+        if (!named_before(&options->nodes, i))
+            code = read_node(options->nodes.items[i], options, &loads->of_node[i], &loads->found);
     return code;
 }
 

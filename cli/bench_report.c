@@ -65,7 +65,7 @@ static enum exit_code show_counts(const struct bench_report *report)
     for (size_t i = 0; i < HIT_COUNT; i++) {
         snprintf(name, sizeof name, "value from %s", bench_hit_names[i]);
         if (counts->hits[i] > 0)
-            add_count(&table, name, counts->hits[i], counts->requests);
+            add_count(&table, name, counts->hits[i], counts->latency[TRACE_GET].count);
     }
     add_count(&table, "not found", counts->not_found, counts->requests);
     add_count(&table, "failed", counts->failed, counts->requests);

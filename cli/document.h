@@ -1,4 +1,4 @@
-/* Reads members of documents that a node sent, which may lack any of them. */
+/* Reads members of documents that a node sent, which may lack any of them; and texts for documents of our own. */
 #ifndef CLI_DOCUMENT_H
 #define CLI_DOCUMENT_H
 
@@ -16,5 +16,8 @@ static inline uint64_t document_count(const json_t *object, const char *name)
     json_int_t count = json_integer_value(json_object_get(object, name));
     return count > 0 ? (uint64_t)count : 0;
 }
+
+/* Names of files and texts of modules may be any bytes, JSON's may not. NULL for NULL, and when out of memory. */
+json_t *document_shown(const char *bytes);
 
 #endif

@@ -72,7 +72,9 @@ static void explain(struct http *http)
 {
     long number = 0;
     curl_easy_getinfo(http->curl, CURLINFO_OS_ERRNO, &number);
-    if (http->code == CURLE_OPERATION_TIMEDOUT)
+    if (http->body.failed)
+        snprintf(http->error, sizeof http->error, "no memory for the answer");
+    else if (http->code == CURLE_OPERATION_TIMEDOUT)
         snprintf(http->error, sizeof http->error, "no answer in time");
     else if (http->code == CURLE_COULDNT_CONNECT && number != 0)
         snprintf(http->error, sizeof http->error, "%s", strerror((int)number));

@@ -23,6 +23,8 @@ static enum exit_code take_key(const struct options *options, struct text *key)
         text_puts(key, given);
     else if (!url_add_decoded(key, given))
         return say(EXIT_USAGE, "KEY: got '%s', wanted two hexadecimal digits after each %%", given);
+    if (key->failed)
+        return say_no_memory();
     if (key->size == 0 || key->size > KEY_MAX)
         return say(EXIT_USAGE, "KEY: got %zu bytes, wanted 1 to %d", key->size, KEY_MAX);
     return EXIT_DONE;
@@ -44,8 +46,6 @@ static enum exit_code make_path(struct call *call)
         text_puts(path, "?ttl=none");
     else if (options->ttl_ms > 0)
         text_printf(path, "?ttl=%llums", (unsigned long long)options->ttl_ms);
-    if (key.failed)
-        path->failed = true;
     text_free(&key);
     return code;
 }

@@ -153,10 +153,10 @@ int main(int argc, char **argv)
 {
     setlocale(LC_CTYPE, ""); /* which characters can be shown; numbers stay as they are */
     signal(SIGPIPE, SIG_IGN);
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        return say(EXIT_REFUSED, "libcurl cannot start");
-    enum exit_code code = dispatch(argc, argv);
-    curl_global_cleanup();
+    bool started = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    enum exit_code code = started ? dispatch(argc, argv) : say(EXIT_REFUSED, "libcurl cannot start");
+    if (started)
+        curl_global_cleanup();
     if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_DONE)
         code = say(EXIT_REFUSED, "standard output cannot be written");
     return (int)code;

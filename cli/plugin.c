@@ -32,19 +32,6 @@ static struct larder_config *make_config(const struct options *options)
 
 static const char linked[] = "(in the program)"; /* in the place of a file */
 
-/* Names of files may be any bytes; JSON's may not. */
-static json_t *json_shown(const char *bytes)
-{
-    json_t *json = json_string(bytes);
-    if (json != NULL)
-        return json;
-    struct text shown = {0};
-    text_add_shown(&shown, bytes, strlen(bytes));
-    json = shown.failed ? NULL : json_string(text_string(&shown));
-    text_free(&shown);
-    return json;
-}
-
 static enum exit_code print_json(const json_t *json)
 {
     if (json == NULL || json_dumpf(json, stdout, JSON_INDENT(2)) != 0)
@@ -55,19 +42,25 @@ static enum exit_code print_json(const json_t *json)
 
 /* ------------------------------------------------------------------------------------------------ list */
 
+struct list {
+    json_t *document;
+    bool failed; /* out of memory: something is missing */
+};
+
 static void list_one(void *arg, const struct larder_plugin_info *info)
 {
-    json_t *document = arg;
-    if (info->head == NULL) {
-        json_array_append_new(
-            json_object_get(document, "refused"),
-            json_pack("{s:o, s:o}", "file", json_shown(info->path), "reason", json_shown(info->refusal)));
-        return;
-    }
-    const char *kind = larder_plugin_kind_name((enum larder_plugin_kind)info->head->kind);
-    json_array_append_new(json_object_get(document, "plugins"),
-                          json_pack("{s:s, s:o, s:o, s:o}", "kind", kind, "name", json_shown(info->head->name), "help",
-                                    json_shown(info->head->help), "file", json_shown(info->path)));
+    struct list *list = arg;
+    const char *member = info->head != NULL ? "plugins" : "refused";
+    json_t *one;
+    if (info->head != NULL)
+        one = json_pack("{s:s, s:o, s:o, s:o}", "kind",
+                        larder_plugin_kind_name((enum larder_plugin_kind)info->head->kind), "name",
+                        document_shown(info->head->name), "help", document_shown(info->head->help), "file",
+                        document_shown(info->path));
+    else
+        one = json_pack("{s:o, s:o}", "file", document_shown(info->path), "reason", document_shown(info->refusal));
+    if (json_array_append_new(json_object_get(list->document, member), one) != 0)
+        list->failed = true;
 }
 
 static enum exit_code show_list(const json_t *document)
@@ -91,20 +84,20 @@ static enum exit_code show_list(const json_t *document)
 
 enum exit_code command_plugin_list(const struct options *options)
 {
-    json_t *document = json_pack("{s:[], s:[]}", "plugins", "refused");
+    struct list list = {.document = json_pack("{s:[], s:[]}", "plugins", "refused")};
     struct larder_config *config = make_config(options);
     enum exit_code code = EXIT_NO;
     if (config == NULL)
         goto done;
-    if (document == NULL)
-        code = say_no_memory();
-    else if (larder_plugins_each(config, list_one, document) != LARDER_OK)
+    if (larder_plugins_each(config, list_one, &list) != LARDER_OK)
         code = say(EXIT_REFUSED, "%s", larder_last_error());
+    else if (list.failed)
+        code = say_no_memory();
     else
-        code = options->json ? print_json(document) : show_list(document);
+        code = options->json ? print_json(list.document) : show_list(list.document);
 done:
     larder_config_free(config);
-    json_decref(document);
+    json_decref(list.document);
     return code;
 }
 
@@ -143,10 +136,11 @@ static void take_info(struct search *search, const struct larder_plugin_info *in
     const struct larder_plugin *head = info->head;
     const char *kind = larder_plugin_kind_name((enum larder_plugin_kind)head->kind);
     if (search->json) {
-        json_array_append_new(search->found,
-                              json_pack("{s:s, s:o, s:o, s:o, s:I, s:o}", "kind", kind, "name", json_shown(head->name),
-                                        "help", json_shown(head->help), "file", json_shown(info->path), "abi",
-                                        (json_int_t)head->abi, "params", plugin_params_json(head->params)));
+        json_t *one = json_pack("{s:s, s:o, s:o, s:o, s:I, s:o}", "kind", kind, "name", document_shown(head->name),
+                                "help", document_shown(head->help), "file", document_shown(info->path), "abi",
+                                (json_int_t)head->abi, "params", plugin_params_json(head->params));
+        if (json_array_append_new(search->found, one) != 0)
+            search->code = say_no_memory();
     } else {
         if (search->count > 0)
             putchar('\n');

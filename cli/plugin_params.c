@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "document.h"
 #include "larder/plugins.h"
 #include "table.h"
 #include "text.h"
@@ -84,9 +85,10 @@ json_t *plugin_params_json(const struct larder_param *params)
     json_t *rows = json_array();
     for (; params != NULL && params->name != NULL; params++) {
         bool required = params->required && params->default_text == NULL;
-        json_t *row = json_pack("{s:s, s:s, s:s*, s:b, s:s*, s:s*}", "name", params->name, "type",
-                                larder_param_type_name(params->type), "default", params->default_text, "required",
-                                required, "choices", params->choices, "help", params->help);
+        json_t *row = json_pack("{s:o, s:s, s:o*, s:b, s:o*, s:o*}", "name", document_shown(params->name), "type",
+                                larder_param_type_name(params->type), "default", document_shown(params->default_text),
+                                "required", required, "choices", document_shown(params->choices), "help",
+                                document_shown(params->help));
         if (has_range(params)) {
             json_object_set_new(row, "minimum", json_real(params->minimum));
             json_object_set_new(row, "maximum", json_real(params->maximum));

@@ -62,9 +62,19 @@ struct ldr_cluster *ldr_cluster_open(const struct ldr_cluster_options *options)
     cluster->options.self = cluster->self;
     cluster->options.transport_name = cluster->transport_name;
     cluster->breaker = (struct ldr_breaker_settings){options->suspend_after, options->suspend_ms};
+    atomic_init(&cluster->slow_limit_ms, options->slow_limit_ms);
     cluster->settings_digest = ldr_ring_settings_digest(&options->ring);
     cluster->reaper.fire = reap;
     return cluster;
+}
+
+void ldr_cluster_expect_loads(struct ldr_cluster *cluster, uint64_t load_timeout_ms)
+{
+    uint64_t limit = atomic_load_explicit(&cluster->slow_limit_ms, memory_order_relaxed);
+    while (load_timeout_ms > limit &&
+           !atomic_compare_exchange_weak_explicit(&cluster->slow_limit_ms, &limit, load_timeout_ms,
+                                                  memory_order_relaxed, memory_order_relaxed))
+        ;
 }
 
 /* ------------------------------------------------------------------------------------------------ peers without references */

@@ -27,7 +27,8 @@ struct ldr_cluster_options {
     unsigned suspend_after;     /* failed calls in a row that suspend a peer */
     uint64_t suspend_ms;        /* how long, unless a probe succeeds before */
     uint64_t probe_ms;          /* interval of pings to each peer */
-    uint64_t slow_limit_ms;     /* load timeout added to peer_timeout_ms for a GET that may load */
+    uint64_t slow_limit_ms;     /* load timeout added to peer_timeout_ms for a GET that may load; see
+                                   ldr_cluster_expect_loads() */
 };
 
 /* NULL with the reason in larder_last_error(). No member list yet: not ready. */
@@ -52,6 +53,9 @@ bool ldr_cluster_ready(const struct ldr_cluster *cluster);
 
 /* How this node sees the ring; goes with every request and reply between peers. */
 struct larder_ring_view ldr_cluster_ring(const struct ldr_cluster *cluster);
+
+/* A group whose loads take up to `load_timeout_ms` was made: gets may take that long, too. Any thread. */
+void ldr_cluster_expect_loads(struct ldr_cluster *cluster, uint64_t load_timeout_ms);
 
 /* Where a key goes. */
 struct ldr_route {

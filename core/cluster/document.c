@@ -6,11 +6,6 @@
 #include "core/cluster/peer.h"
 #include "core/cluster/state.h"
 
-static uint64_t read_count(const atomic_uint_fast64_t *counter)
-{
-    return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
 enum larder_status ldr_cluster_accept(struct ldr_cluster *cluster, const struct larder_request *request)
 {
     if ((request->flags & LARDER_REQUEST_PEER) == 0)
@@ -49,8 +44,8 @@ static void tell_peer(struct ldr_peer *peer, struct ldr_member_info *info, char 
     pthread_mutex_unlock(&peer->lock);
     info->reason = strcmp(info->state, "up") == 0 ? "" : reason;
     info->agrees = atomic_load_explicit(&peer->agrees, memory_order_relaxed);
-    info->requests = read_count(&peer->requests);
-    info->failures = read_count(&peer->failures);
+    info->requests = ldr_count_read(&peer->requests);
+    info->failures = ldr_count_read(&peer->failures);
 }
 
 void ldr_cluster_members(struct ldr_cluster *cluster, void (*each)(void *arg, const struct ldr_member_info *info),
@@ -79,12 +74,12 @@ void ldr_cluster_members(struct ldr_cluster *cluster, void (*each)(void *arg, co
 void ldr_cluster_stats(struct ldr_cluster *cluster, struct ldr_cluster_stats *stats)
 {
     *stats = (struct ldr_cluster_stats){
-        .peer_requests = read_count(&cluster->requests),
-        .peer_probes = read_count(&cluster->probes),
-        .peer_failures = read_count(&cluster->failures),
-        .peer_retries = read_count(&cluster->retries),
-        .ring_mismatches = read_count(&cluster->mismatches),
-        .forwarded_refused = read_count(&cluster->forwarded_refused),
+        .peer_requests = ldr_count_read(&cluster->requests),
+        .peer_probes = ldr_count_read(&cluster->probes),
+        .peer_failures = ldr_count_read(&cluster->failures),
+        .peer_retries = ldr_count_read(&cluster->retries),
+        .ring_mismatches = ldr_count_read(&cluster->mismatches),
+        .forwarded_refused = ldr_count_read(&cluster->forwarded_refused),
     };
     ldr_epoch_enter();
     const struct ldr_view *view = ldr_cluster_view(cluster);

@@ -29,7 +29,7 @@ struct ldr_peer {
     char name[LARDER_MEMBER_NAME_MAX + 1];
     void *handle;         /* the transport's; NULL: no usable address, see `reason` */
     struct ldr_gate gate; /* around calls into the handle */
-    atomic_uint_fast64_t requests, failures;
+    _Atomic uint64_t requests, failures;
     atomic_bool answered, agrees;
 
     pthread_mutex_t lock; /* all below */

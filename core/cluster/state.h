@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "core/base/count.h"
 #include "core/base/epoch.h"
 #include "core/cluster/breaker.h"
 #include "core/cluster/cluster.h"
@@ -48,13 +49,9 @@ struct ldr_cluster {
     bool reaping; /* the reaper's timer is running, or the reaper is */
     struct larder_timer reaper;
 
-    atomic_uint_fast64_t requests, probes, failures, retries, mismatches, forwarded_refused;
+    _Atomic uint64_t slow_limit_ms; /* relaxed, like all that follow: each is read by itself */
+    _Atomic uint64_t requests, probes, failures, retries, mismatches, forwarded_refused;
 };
-
-static inline void ldr_count(atomic_uint_fast64_t *counter)
-{
-    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
 
 /* The current view; inside an epoch section, or with list_lock held. Acquire pairs with the release that published it. */
 static inline struct ldr_view *ldr_cluster_view(const struct ldr_cluster *cluster)

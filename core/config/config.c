@@ -110,37 +110,6 @@ enum larder_status larder_config_add_plugin(struct larder_config *config, const 
     return LARDER_OK;
 }
 
-static bool copy_document(struct larder_config *copy, const struct larder_config *config)
-{
-    if (config->tree == NULL)
-        return true;
-    copy->file = strdup(config->file);
-    copy->tree = copy->file == NULL ? NULL : ldr_tree_copy(config->tree);
-    if (copy->tree == NULL)
-        return false;
-    ldr_tree_set_file(copy->tree, copy->file);
-    return true;
-}
-
-struct larder_config *ldr_config_copy(const struct larder_config *config)
-{
-    struct larder_config *copy = larder_config_new();
-    if (copy == NULL)
-        return NULL;
-    bool copied = copy_document(copy, config);
-    for (size_t i = 0; copied && i < config->setting_count; i++)
-        copied = append_text(&copy->settings, &copy->setting_count, config->settings[i]) == LARDER_OK;
-    for (size_t i = 0; copied && i < config->plugin_path_count; i++)
-        copied = larder_config_add_plugin_path(copy, config->plugin_paths[i]) == LARDER_OK;
-    for (size_t i = 0; copied && i < config->plugin_count; i++)
-        copied = larder_config_add_plugin(copy, config->plugins[i]) == LARDER_OK;
-    if (copied)
-        return copy;
-    larder_config_free(copy);
-    ldr_fail_memory();
-    return NULL;
-}
-
 static struct ldr_tree *copy_or_empty(const struct ldr_tree *tree)
 {
     if (tree != NULL)

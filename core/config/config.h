@@ -17,8 +17,6 @@ struct larder_config {
     size_t plugin_count;
 };
 
-struct larder_config *ldr_config_copy(const struct larder_config *config); /* NULL: when out of memory */
-
 /* The tree with all settings applied; the caller frees it. NULL: see larder_last_error(). */
 struct ldr_tree *ldr_config_merged(const struct larder_config *config);
 

@@ -52,6 +52,9 @@ size_t ldr_schema_row(const struct larder_param *table, const char *name);
 /* How many rows the table has; NULL has none. */
 size_t ldr_schema_count(const struct larder_param *table);
 
+/* The kind of plugin that a row of type PLUGIN or PLUGINS takes. */
+enum larder_plugin_kind ldr_schema_kind(const struct larder_param *row);
+
 /* What is allowed, in the units of the user: "1 to 256", "at least 1KiB", "1 to 64 bytes"; "" when anything is. */
 #define LDR_RANGE_TEXT 96 /* bytes that are enough */
 void ldr_schema_range(const struct larder_param *row, char *buffer, size_t capacity);
@@ -59,6 +62,10 @@ void ldr_schema_range(const struct larder_param *row, char *buffer, size_t capac
 /* A copy of `count` values in the arena, with all they point at. NULL when out of memory. */
 struct larder_param_value *ldr_schema_copy(struct ldr_arena *arena, const struct larder_param_value *values,
                                            size_t count);
+
+/* The same in one block of the caller's, aligned as malloc's are: how large it must be (false: too large), and the copy. */
+bool ldr_schema_copy_size(const struct larder_param_value *values, size_t count, size_t *size);
+void ldr_schema_copy_into(void *block, size_t size, const struct larder_param_value *values, size_t count);
 
 /* Whether both say the same; where a value came from (given or defaulted) does not matter. */
 bool ldr_schema_equal(const struct larder_param_value *a, const struct larder_param_value *b, size_t count);

@@ -1,20 +1,5 @@
 /* {plugin: NAME, ...its own parameters}, or the name alone. */
-#include <string.h>
-
 #include "core/config/schema_check.h"
-
-static const char *const kinds[] = {
-    [LARDER_PLUGIN_EVICTION] = "eviction",   [LARDER_PLUGIN_HASH] = "hash",     [LARDER_PLUGIN_TRANSPORT] = "transport",
-    [LARDER_PLUGIN_DISCOVERY] = "discovery", [LARDER_PLUGIN_LOADER] = "loader",
-};
-
-static enum larder_plugin_kind kind_of(const char *name)
-{
-    unsigned kind = LARDER_PLUGIN_EVICTION;
-    while (strcmp(kinds[kind], name) != 0)
-        kind++;
-    return (enum larder_plugin_kind)kind;
-}
 
 static const char wanted[] = "the name of a plugin, or a mapping with plugin: NAME";
 
@@ -41,7 +26,7 @@ void ldr_check_plugin(struct ldr_check *check, const struct ldr_path *path, cons
     const struct ldr_tree *name = name_of(check, path, tree);
     if (name == NULL)
         return;
-    const struct larder_plugin *plugin = check->plugins->find(check->plugins->arg, kind_of(row->choices), name->text);
+    const struct larder_plugin *plugin = check->plugins->find(check->plugins->arg, ldr_schema_kind(row), name->text);
     if (plugin == NULL && larder_last_status() == LARDER_NO_MEMORY) {
         check->no_memory = true;
         return;

@@ -5,12 +5,13 @@
 #include <stdatomic.h>
 
 #include "core/base/log.h"
+#include "core/base/tally.h"
 #include "core/cluster/cluster.h"
 #include "larder/plugin/loader.h"
 
 struct ldr_flights;
 
-/* Owned by the node; all members but the clock are fixed while groups live. */
+/* Owned by the node; all members but the last two are fixed while groups live. */
 struct ldr_context {
     const struct larder_runtime *runtime;
     struct ldr_log *log;
@@ -19,6 +20,7 @@ struct ldr_context {
     struct ldr_flights *flights;
     uint64_t request_timeout_ms;
     uint64_t fallback_ttl_ms; /* most time to live of what is stored for an owner that cannot be reached */
+    struct ldr_tally waiting; /* callers that wait for a flight, or for a peer that was told to write */
     _Atomic uint64_t clock;   /* the last hybrid logical clock handed out */
 };
 

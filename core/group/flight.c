@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/base/bytes.h"
+#include "core/base/epoch.h"
 #include "core/base/fail.h"
 #include "core/group/group.h"
 #include "core/group/share.h"
@@ -20,11 +21,13 @@ struct ldr_flights {
     struct ldr_context *context;
     uint64_t seed;
     _Atomic size_t pending;
+    _Atomic bool aborted; /* relaxed: who does not see it yet does what would soon have been too late */
     struct shard shards[SHARDS];
 };
 
-/* One get that waits. Freed by whoever is last: the one that answers it, or its timer. */
+/* One get that waits. */
 struct ldr_waiter {
+    _Atomic unsigned holders; /* the one that answers it, and its timer: the last of the two frees it */
     struct ldr_waiter *next;
     struct ldr_flight *flight; /* NULL once somebody has taken the waiter out to answer it */
     struct ldr_flights *flights;
@@ -81,12 +84,19 @@ size_t ldr_flights_pending(struct ldr_flights *flights)
 
 /* ------------------------------------------------------------------------------------------------ life of a flight */
 
-/* The flight that gets of the key may join. */
-static struct ldr_flight *find(struct shard *shard, uint64_t hash, struct larder_slice name, struct larder_slice key)
+/* A group that was dropped may have left flights beside those of a group of the same name. */
+static bool is_of(const struct ldr_flight *flight, uint64_t hash, const struct ldr_group *group,
+                  struct larder_slice name, struct larder_slice key)
+{
+    return flight->hash == hash && flight->group == group && ldr_slice_equal(flight->key, key) &&
+           ldr_slice_equal(flight->name, name);
+}
+
+/* The flight that the get may join. */
+static struct ldr_flight *find(struct shard *shard, uint64_t hash, const struct ldr_flight_ask *ask)
 {
     for (struct ldr_flight *flight = *bucket_of(shard, hash); flight != NULL; flight = flight->next)
-        if (!flight->overtaken && flight->hash == hash && ldr_slice_equal(flight->key, key) &&
-            ldr_slice_equal(flight->name, name))
+        if (!flight->overtaken && is_of(flight, hash, ask->group, ask->name, ask->key))
             return flight;
     return NULL;
 }
@@ -129,14 +139,20 @@ static struct ldr_waiter *take_waiters(struct shard *shard, struct ldr_flight *f
     return waiters;
 }
 
+static void let_go(struct ldr_waiter *waiter, unsigned holders)
+{
+    /* acq_rel: what the other holder read comes before the memory goes. */
+    if (atomic_fetch_sub_explicit(&waiter->holders, holders, memory_order_acq_rel) == holders)
+        free(waiter);
+}
+
 static void answer_waiter(struct ldr_waiter *waiter, struct larder_reply *reply)
 {
     const struct ldr_context *context = waiter->flights->context;
     larder_reply_fn done = waiter->done;
     void *arg = waiter->arg;
-    /* A timer that cannot be cancelled any more frees the waiter itself. */
-    if (!waiter->timed || context->runtime->timer_cancel(context->runtime, &waiter->timer))
-        free(waiter);
+    /* A timer that cannot be cancelled any more lets go by itself. */
+    let_go(waiter, !waiter->timed || context->runtime->timer_cancel(context->runtime, &waiter->timer) ? 2 : 1);
     ldr_answer(context, reply, done, arg);
 }
 
@@ -154,16 +170,21 @@ static void answer_all(struct ldr_waiter *waiters, struct larder_reply *reply)
     }
 }
 
-/* Completes the flight unless it is; takes the reply. */
+/*
+ * Completes the flight unless it is; takes the reply. Inside an epoch section, like all that answers: a node that closes waits
+ * for it before it takes apart what an answer needs.
+ */
 static void complete(struct ldr_flight *flight, struct larder_reply *reply)
 {
     const struct larder_runtime *runtime = flight->flights->context->runtime;
     struct shard *shard = shard_of(flight->flights, flight->hash);
+    ldr_epoch_enter();
     pthread_mutex_lock(&shard->lock);
     bool first = !flight->completed;
     struct ldr_waiter *waiters = first ? take_waiters(shard, flight) : NULL;
     pthread_mutex_unlock(&shard->lock);
     answer_all(waiters, reply);
+    ldr_epoch_exit();
     if (first && runtime->timer_cancel(runtime, &flight->timer))
         unreference(flight); /* the timer's */
 }
@@ -189,6 +210,7 @@ static void flight_timed_out(struct larder_timer *timer)
 
 void ldr_flights_abort(struct ldr_flights *flights)
 {
+    atomic_store_explicit(&flights->aborted, true, memory_order_relaxed);
     for (size_t i = 0; i < SHARDS * BUCKETS; i++) {
         struct shard *shard = &flights->shards[i / BUCKETS];
         for (;;) {
@@ -216,6 +238,7 @@ static void waiter_timed_out(struct larder_timer *timer)
     struct ldr_waiter *waiter = (struct ldr_waiter *)((char *)timer - offsetof(struct ldr_waiter, timer));
     struct ldr_flights *flights = waiter->flights;
     struct shard *shard = shard_of(flights, waiter->hash);
+    ldr_epoch_enter();
     pthread_mutex_lock(&shard->lock);
     bool waiting = waiter->flight != NULL;
     if (waiting) {
@@ -227,9 +250,10 @@ static void waiter_timed_out(struct larder_timer *timer)
     pthread_mutex_unlock(&shard->lock);
     larder_reply_fn done = waiter->done;
     void *arg = waiter->arg;
-    free(waiter);
+    let_go(waiter, waiting ? 2 : 1);
     if (waiting)
         ldr_answer_status(flights->context, LARDER_DEADLINE, NULL, done, arg);
+    ldr_epoch_exit();
 }
 
 static struct ldr_waiter *new_waiter(struct ldr_flights *flights, const struct ldr_flight_ask *ask, uint64_t hash)
@@ -237,6 +261,7 @@ static struct ldr_waiter *new_waiter(struct ldr_flights *flights, const struct l
     struct ldr_waiter *waiter = calloc(1, sizeof *waiter);
     if (waiter == NULL)
         return NULL;
+    atomic_init(&waiter->holders, 2);
     waiter->flights = flights;
     waiter->hash = hash;
     waiter->done = ask->done;
@@ -289,7 +314,7 @@ bool ldr_flight_ask(struct ldr_flights *flights, const struct ldr_flight_ask *as
         return false;
     }
     pthread_mutex_lock(&shard->lock);
-    struct ldr_flight *flight = find(shard, hash, ask->name, ask->key);
+    struct ldr_flight *flight = find(shard, hash, ask);
     bool joined = flight != NULL;
     if (!joined)
         flight = new_flight(flights, ask, hash);
@@ -318,6 +343,15 @@ bool ldr_flight_ask(struct ldr_flights *flights, const struct ldr_flight_ask *as
 
 /* ------------------------------------------------------------------------------------------------ writes */
 
+bool ldr_flight_wanted(struct ldr_flight *flight)
+{
+    struct shard *shard = shard_of(flight->flights, flight->hash);
+    pthread_mutex_lock(&shard->lock);
+    bool wanted = !flight->completed && !atomic_load_explicit(&flight->flights->aborted, memory_order_relaxed);
+    pthread_mutex_unlock(&shard->lock);
+    return wanted;
+}
+
 void ldr_flight_store(struct ldr_flight *flight, void (*store)(struct ldr_flight *flight, void *arg), void *arg)
 {
     struct shard *shard = shard_of(flight->flights, flight->hash);
@@ -327,7 +361,20 @@ void ldr_flight_store(struct ldr_flight *flight, void (*store)(struct ldr_flight
     pthread_mutex_unlock(&shard->lock);
 }
 
-enum larder_status ldr_flights_write(struct ldr_flights *flights, struct larder_slice name, struct larder_slice key,
+void ldr_flights_overtake(struct ldr_flights *flights, const struct ldr_group *group)
+{
+    for (size_t i = 0; i < SHARDS; i++) {
+        struct shard *shard = &flights->shards[i];
+        pthread_mutex_lock(&shard->lock);
+        for (size_t j = 0; j < BUCKETS; j++)
+            for (struct ldr_flight *flight = shard->buckets[j]; flight != NULL; flight = flight->next)
+                flight->overtaken |= flight->group == group;
+        pthread_mutex_unlock(&shard->lock);
+    }
+}
+
+enum larder_status ldr_flights_write(struct ldr_flights *flights, const struct ldr_group *group,
+                                     struct larder_slice name, struct larder_slice key,
                                      enum larder_status (*write)(void *arg), void *arg)
 {
     uint64_t hash = hash_of(flights, name, key);
@@ -335,11 +382,9 @@ enum larder_status ldr_flights_write(struct ldr_flights *flights, struct larder_
     pthread_mutex_lock(&shard->lock);
     enum larder_status status = write(arg);
     /* A delete that found nothing overtakes, too: what is being loaded may be older than it. */
-    if (status == LARDER_OK || status == LARDER_NOT_FOUND) {
-        struct ldr_flight *flight = find(shard, hash, name, key);
-        if (flight != NULL)
-            flight->overtaken = true;
-    }
+    if (status == LARDER_OK || status == LARDER_NOT_FOUND)
+        for (struct ldr_flight *flight = *bucket_of(shard, hash); flight != NULL; flight = flight->next)
+            flight->overtaken |= is_of(flight, hash, group, name, key);
     pthread_mutex_unlock(&shard->lock);
     return status;
 }

@@ -18,7 +18,7 @@ struct ldr_waiter;
 struct ldr_flight {
     /* Set before begin() is called, and fixed. */
     struct ldr_flights *flights;
-    struct ldr_group *group;  /* a counted reference */
+    struct ldr_group *group;  /* a counted reference; a part of what the flight is found by */
     struct larder_slice name; /* the group's name as asked for; lies behind the struct, like the key */
     struct larder_slice key;
     uint64_t deadline;
@@ -51,7 +51,7 @@ void ldr_flights_close(struct ldr_flights *flights);
 /* Completes every flight with UNAVAILABLE. The work under way still holds its references. */
 void ldr_flights_abort(struct ldr_flights *flights);
 
-/* How many flights hold memory, their work under way included: a node waits for 0 before it closes. */
+/* How many flights hold memory, their work under way included. */
 size_t ldr_flights_pending(struct ldr_flights *flights);
 
 /* What to wait for, and until when. */
@@ -79,6 +79,9 @@ bool ldr_flight_ask(struct ldr_flights *flights, const struct ldr_flight_ask *as
  */
 void ldr_flight_finish(struct ldr_flight *flight, struct larder_reply *reply);
 
+/* Whether the flight has not been completed yet, nor all aborted: what would only be dropped need not be begun. */
+bool ldr_flight_wanted(struct ldr_flight *flight);
+
 /*
  * Runs store(flight, arg) under the lock that keeps writes of the key out, unless a write has overtaken the flight or its
  * deadline has passed. For storing what was loaded.
@@ -89,7 +92,11 @@ void ldr_flight_store(struct ldr_flight *flight, void (*store)(struct ldr_flight
  * Runs a write of a key under that same lock. When it returns LARDER_OK or LARDER_NOT_FOUND, the flight of the key, if
  * any, is overtaken.
  */
-enum larder_status ldr_flights_write(struct ldr_flights *flights, struct larder_slice name, struct larder_slice key,
+enum larder_status ldr_flights_write(struct ldr_flights *flights, const struct ldr_group *group,
+                                     struct larder_slice name, struct larder_slice key,
                                      enum larder_status (*write)(void *arg), void *arg);
+
+/* Overtakes every flight of the group that is under way. Before its entries are cleared. */
+void ldr_flights_overtake(struct ldr_flights *flights, const struct ldr_group *group);
 
 #endif

@@ -20,6 +20,7 @@ static void get_done(void *arg, struct larder_reply *reply)
     const struct larder_runtime *runtime = pending.group->context->runtime;
     ldr_histogram_add(&pending.group->get_latency, larder_now(runtime) - pending.begun);
     pending.done(pending.arg, reply);
+    ldr_tally_end(&pending.group->context->waiting);
     ldr_group_release(pending.group);
 }
 
@@ -33,6 +34,7 @@ static void wait_in_flight(struct ldr_group *group, const struct larder_request 
         return;
     }
     *pending = (struct pending){ldr_group_reference(group), begun, done, arg};
+    ldr_tally_begin(&group->context->waiting);
     struct ldr_flight_ask ask = {
         .group = group,
         .name = request->group,
@@ -53,7 +55,7 @@ static void wait_in_flight(struct ldr_group *group, const struct larder_request 
 /* Looks into the store. False: not there. */
 static bool look(struct ldr_group *group, struct larder_slice key, uint64_t now, struct larder_reply *reply)
 {
-    struct ldr_entry *entry = group->store != NULL ? ldr_store_get(group->store, key, now) : NULL;
+    struct ldr_entry *entry = ldr_store_get(group->store, key, now);
     if (entry == NULL)
         return false;
     if (ldr_entry_negative(entry)) {
@@ -93,13 +95,11 @@ static void get_here(struct ldr_group *group, const struct larder_request *reque
 /* ------------------------------------------------------------------------------------------------ at the owner */
 
 /* The owner cannot be reached: this node answers in its place, as if the key were its own, for a short time. */
-static void stand_in(struct ldr_flight *flight, const struct larder_reply *failure)
+static void stand_in(struct ldr_flight *flight)
 {
     struct ldr_group *group = flight->group;
     struct larder_reply reply = {.status = LARDER_NOT_FOUND};
-    if (group->store == NULL) {
-        reply = *failure;
-    } else if (!look(group, flight->key, larder_now(group->context->runtime), &reply) && ldr_group_loads(group)) {
+    if (!look(group, flight->key, larder_now(group->context->runtime), &reply) && ldr_group_loads(group)) {
         flight->stand_in = true;
         ldr_group_load(flight);
         return;
@@ -112,9 +112,10 @@ static void peer_answered(void *arg, struct larder_reply *reply)
     struct ldr_flight *flight = arg;
     struct ldr_group *group = flight->group;
     ldr_histogram_add(&group->peer_latency, larder_now(group->context->runtime) - flight->begun);
-    if (reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED) {
-        stand_in(flight, reply);
+    bool failed = reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED;
+    if (failed && group->store != NULL && ldr_flight_wanted(flight)) {
         larder_reply_release(reply);
+        stand_in(flight);
         return;
     }
     if (reply->status == LARDER_OK)
@@ -147,7 +148,10 @@ static void get_there(struct ldr_group *group, const struct larder_request *requ
 {
     struct ldr_context *context = group->context;
     ldr_count(&group->counters.misses);
+    /* At least as long as whoever begins it waits; those that join may have more time than a hurried one. */
     uint64_t deadline = larder_deadline_in(context->runtime, context->request_timeout_ms);
+    if (request->deadline > deadline && request->deadline != LARDER_NEVER)
+        deadline = request->deadline;
     wait_in_flight(group, request, begun, deadline, begin_call, &peer, done, arg);
     ldr_peer_release(peer); /* NULL when a call took it */
 }
@@ -159,6 +163,8 @@ void ldr_group_get(struct ldr_group *group, const struct larder_request *request
     struct ldr_route route = ldr_group_route(group, request);
     if (route.peer != NULL)
         get_there(group, request, begun, route.peer, done, arg);
+    else if (group->store == NULL)
+        ldr_answer_status(group->context, LARDER_UNAVAILABLE, "no member of the cluster can be reached", done, arg);
     else
         get_here(group, request, begun, route.owner, done, arg);
 }

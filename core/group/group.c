@@ -85,6 +85,12 @@ void ldr_group_shut(struct ldr_group *group)
         group->loader->close(state);
 }
 
+void ldr_group_clear(struct ldr_group *group)
+{
+    ldr_flights_overtake(group->context->flights, group);
+    ldr_store_clear(group->store);
+}
+
 bool ldr_group_loads(const struct ldr_group *group)
 {
     return group->loader != NULL || atomic_load_explicit(&group->load, memory_order_acquire) != NULL;
@@ -101,9 +107,17 @@ int64_t ldr_group_ttl(const struct ldr_group *group, int64_t ttl_ms, bool stand_
 
 struct ldr_route ldr_group_route(struct ldr_group *group, const struct larder_request *request)
 {
-    if (group->context->cluster == NULL || (request->flags & LARDER_REQUEST_PEER) != 0)
+    struct ldr_cluster *cluster = group->context->cluster;
+    bool forwarded = (request->flags & LARDER_REQUEST_PEER) != 0;
+    if (cluster == NULL || (forwarded && request->ring.checksum != ldr_cluster_ring(cluster).checksum))
         return (struct ldr_route){.owner = true};
-    return ldr_cluster_route(group->context->cluster, request->group, request->key);
+    struct ldr_route route = ldr_cluster_route(cluster, request->group, request->key);
+    if (forwarded) {
+        route.owner &= route.peer == NULL;
+        ldr_peer_release(route.peer);
+        route.peer = NULL;
+    }
+    return route;
 }
 
 static void release_entry(void *pin)
@@ -125,26 +139,21 @@ struct larder_reply ldr_group_entry_reply(const struct ldr_group *group, struct 
     };
 }
 
-static uint64_t read_counter(const _Atomic uint64_t *counter)
-{
-    return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
 void ldr_group_read_stats(struct ldr_group *group, struct larder_group_stats *stats)
 {
     const struct ldr_group_counters *counters = &group->counters;
     *stats = (struct larder_group_stats){
-        .gets = read_counter(&counters->gets),
-        .hits = read_counter(&counters->hits),
-        .misses = read_counter(&counters->misses),
-        .peer_hits = read_counter(&counters->peer_hits),
-        .peer_misses = read_counter(&counters->peer_misses),
-        .loads = read_counter(&counters->loads),
-        .loads_deduplicated = read_counter(&counters->loads_deduplicated),
-        .load_errors = read_counter(&counters->load_errors),
-        .negative_hits = read_counter(&counters->negative_hits),
-        .sets = read_counter(&counters->sets),
-        .deletes = read_counter(&counters->deletes),
+        .gets = ldr_count_read(&counters->gets),
+        .hits = ldr_count_read(&counters->hits),
+        .misses = ldr_count_read(&counters->misses),
+        .peer_hits = ldr_count_read(&counters->peer_hits),
+        .peer_misses = ldr_count_read(&counters->peer_misses),
+        .loads = ldr_count_read(&counters->loads),
+        .loads_deduplicated = ldr_count_read(&counters->loads_deduplicated),
+        .load_errors = ldr_count_read(&counters->load_errors),
+        .negative_hits = ldr_count_read(&counters->negative_hits),
+        .sets = ldr_count_read(&counters->sets),
+        .deletes = ldr_count_read(&counters->deletes),
     };
     if (group->store != NULL) {
         struct ldr_store_stats store;

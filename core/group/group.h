@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 
+#include "core/base/count.h"
 #include "core/base/epoch.h"
 #include "core/base/histogram.h"
 #include "core/group/context.h"
@@ -30,7 +31,6 @@ struct ldr_group_options {
     const struct larder_param_value *loader_params;
 };
 
-/* Relaxed counters: each is exact, none is read together with another. */
 struct ldr_group_counters {
     _Atomic uint64_t gets, hits, misses, peer_hits, peer_misses, loads, loads_deduplicated, load_errors, negative_hits,
         sets, deletes;
@@ -71,6 +71,9 @@ void ldr_group_release(struct ldr_group *group); /* the last one closes the stor
  */
 void ldr_group_shut(struct ldr_group *group);
 
+/* Removes all entries; what is being loaded meanwhile is not stored. */
+void ldr_group_clear(struct ldr_group *group);
+
 /* Whether misses can be loaded here. */
 bool ldr_group_loads(const struct ldr_group *group);
 
@@ -85,15 +88,13 @@ void ldr_group_touch(struct ldr_group *group, const struct larder_request *reque
 
 /* ------------------------------------------------------------------------------------------------ between the files of this room */
 
-static inline void ldr_count(_Atomic uint64_t *counter)
-{
-    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
-
 /* How long what is written now may live: the request's ttl, else the group's; less for an owner that is away. */
 int64_t ldr_group_ttl(const struct ldr_group *group, int64_t ttl_ms, bool stand_in);
 
-/* Where the request is to be answered: a peer, or (peer NULL) here. Requests from peers are always answered here. */
+/*
+ * Where the request is to be answered: a peer, or (peer NULL) here. Requests from peers are always answered here: in the
+ * place of another when this node and the sender see the same ring and it says so.
+ */
 struct ldr_route ldr_group_route(struct ldr_group *group, const struct larder_request *request);
 
 /*

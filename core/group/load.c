@@ -27,7 +27,9 @@ static void store_outcome(struct ldr_flight *flight, void *arg)
     const struct larder_load_result *result = outcome->result;
     struct ldr_group *group = flight->group;
     bool negative = result->status == LARDER_NOT_FOUND;
-    int64_t ttl = negative ? (int64_t)group->negative_ttl_ms : result->ttl_ms;
+    int64_t ttl = negative ? group->negative_ttl_ms : result->ttl_ms;
+    if (negative && ttl == 0)
+        return;
     uint64_t now = larder_now(group->context->runtime);
     struct ldr_put put = {
         .key = flight->key,
@@ -46,8 +48,7 @@ static bool to_be_stored(const struct ldr_flight *flight, const struct larder_lo
 {
     if (flight->group->store == NULL || result->no_store)
         return false;
-    return result->status == LARDER_OK ||
-           (result->status == LARDER_NOT_FOUND && atomic_load(&flight->group->negative_ttl_ms) > 0);
+    return result->status == LARDER_OK || result->status == LARDER_NOT_FOUND;
 }
 
 /* A reply with a copy of the value, for what was not stored. */
@@ -71,6 +72,24 @@ static struct larder_reply copied_reply(const struct ldr_flight *flight, const s
     return reply;
 }
 
+/*
+ * What a loader may say. Anything else would be taken for an answer of this node: UNAVAILABLE makes peers look for another
+ * owner.
+ */
+static bool is_known(enum larder_status status)
+{
+    switch (status) {
+    case LARDER_OK:
+    case LARDER_NOT_FOUND:
+    case LARDER_TOO_LARGE:
+    case LARDER_NO_MEMORY:
+    case LARDER_DEADLINE:
+    case LARDER_BUSY:
+    case LARDER_LOAD_FAILED: return true;
+    default: return false;
+    }
+}
+
 static void loaded(struct ldr_flight *flight, const struct larder_load_result *result)
 {
     struct ldr_group *group = flight->group;
@@ -91,7 +110,10 @@ static void loaded(struct ldr_flight *flight, const struct larder_load_result *r
 
 static void module_done(struct larder_load *load, const struct larder_load_result *result)
 {
-    loaded((struct ldr_flight *)((char *)load - offsetof(struct ldr_flight, load)), result);
+    struct larder_load_result known = *result;
+    if (!is_known(known.status))
+        known.status = LARDER_LOAD_FAILED;
+    loaded((struct ldr_flight *)((char *)load - offsetof(struct ldr_flight, load)), &known);
 }
 
 /* What a load gives that comes after ldr_group_shut(). */
@@ -147,9 +169,14 @@ static void run_callback(struct larder_task *task)
     uint64_t now = larder_now(group->context->runtime);
     struct larder_loaded place = {.max_value = group->max_value};
     struct larder_load_result result = {.status = load == NULL ? LARDER_NO_GROUP : LARDER_DEADLINE};
-    if (load != NULL && now < flight->deadline)
+    /* A call that waited for a worker until nobody wants it any more, or the node closes, is not made. */
+    if (load != NULL && now < flight->deadline && ldr_flight_wanted(flight))
         result.status = load(group->load_arg, flight->key.data, flight->key.size,
                              (flight->deadline - now) / LARDER_NS_PER_MS, &place);
+    if (load != NULL && !is_known(result.status)) {
+        result.status = LARDER_LOAD_FAILED;
+        result.message = ldr_slice_text("the loader returned a status that is none of a loader's");
+    }
     if (result.status == LARDER_OK && place.value == NULL) {
         result.status = LARDER_LOAD_FAILED;
         result.message = ldr_slice_text("the loader returned LARDER_OK without larder_loaded_set()");

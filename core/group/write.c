@@ -97,7 +97,7 @@ static void write_here(struct write *write)
     enum larder_status status;
     /* A touch changes no value, and without loads there is nothing under way that could undo a write. */
     if (ldr_group_loads(group) && request->operation != LARDER_OP_TOUCH)
-        status = ldr_flights_write(group->context->flights, request->group, request->key, execute, write);
+        status = ldr_flights_write(group->context->flights, group, request->group, request->key, execute, write);
     else
         status = execute(write);
     write->reply.status = status;
@@ -141,10 +141,11 @@ static void peer_answered(void *arg, struct larder_reply *reply)
         write->reply = *reply;
         write->reply.source = LARDER_SOURCE_PEER;
         /* Gets that come after this answer must not join a call that may have been answered before the write. */
-        ldr_flights_write(group->context->flights, request->group, request->key, nothing, NULL);
+        ldr_flights_write(group->context->flights, group, request->group, request->key, nothing, NULL);
         answer(write);
     }
     free(write);
+    ldr_tally_end(&group->context->waiting);
     ldr_group_release(group);
 }
 
@@ -159,6 +160,7 @@ static void write_there(const struct write *write, struct ldr_peer *peer)
     }
     *kept = *write;
     ldr_group_reference(group);
+    ldr_tally_begin(&group->context->waiting);
     ldr_cluster_call(group->context->cluster, peer, write->request, peer_answered, kept);
 }
 

@@ -19,7 +19,7 @@ enum larder_status ldr_node_apply(struct larder_node *node, const struct larder_
         group = ldr_node_find_group(node, request->group);
         if (group == NULL)
             return LARDER_NO_GROUP;
-        ldr_store_clear(group->store);
+        ldr_group_clear(group);
         ldr_group_release(group);
         return LARDER_OK;
     }
@@ -71,7 +71,7 @@ static void answer_group(struct larder_node *node, struct larder_slice name, lar
 {
     json_t *document = ldr_document_group(node, name);
     if (document == NULL)
-        ldr_answer_status(&node->context, LARDER_NO_GROUP, larder_last_error(), done, arg);
+        ldr_answer_status(&node->context, larder_last_status(), larder_last_error(), done, arg);
     else
         ldr_answer_document(node, document, done, arg);
 }

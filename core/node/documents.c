@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/base/fail.h"
+#include "core/node/json.h"
 #include "core/node/stats.h"
 
 /* ------------------------------------------------------------------------------------------------ the node */
@@ -11,7 +12,8 @@ static void add_group_stats(void *arg, struct ldr_group *group)
 {
     struct larder_group_stats stats;
     ldr_group_read_stats(group, &stats);
-    json_array_append_new(arg, ldr_group_stats_to_json(group->name, &stats));
+    json_t **groups = arg;
+    *groups = ldr_json_append(*groups, ldr_group_stats_to_json(group->name, &stats));
 }
 
 static json_t *requests_by_transport(struct larder_node *node)
@@ -23,9 +25,9 @@ static json_t *requests_by_transport(struct larder_node *node)
         json_t *one = json_object();
         for (int status = 0; status < LARDER_STATUS_COUNT; status++)
             if (stats.requests[status] != 0)
-                json_object_set_new(one, larder_status_name((enum larder_status)status),
-                                    json_integer((json_int_t)stats.requests[status]));
-        json_object_set_new(all, node->doors[i].table->head.name, one);
+                one = ldr_json_set(one, larder_status_name((enum larder_status)status),
+                                   json_integer((json_int_t)stats.requests[status]));
+        all = ldr_json_set(all, node->doors[i].table->head.name, one);
     }
     return all;
 }
@@ -35,25 +37,28 @@ json_t *ldr_document_node(struct larder_node *node)
     struct ldr_node_stats stats;
     ldr_node_read_stats(node, &stats);
     json_t *own = json_object();
-    json_object_set_new(own, "name", json_string(node->settings->node_name));
-    json_object_set_new(own, "version", json_string(LARDER_VERSION));
+    own = ldr_json_set(own, "name", json_string(node->settings->node_name));
+    own = ldr_json_set(own, "version", json_string(LARDER_VERSION));
     for (const struct ldr_stat *stat = ldr_node_stat_table; stat->name != NULL; stat++)
-        json_object_set_new(own, stat->name, json_integer((json_int_t)ldr_stat_read(stat, &stats)));
-    json_object_set_new(own, "requests", requests_by_transport(node));
+        own = ldr_json_set(own, stat->name, json_integer((json_int_t)ldr_stat_read(stat, &stats)));
+    own = ldr_json_set(own, "requests", requests_by_transport(node));
     json_t *groups = json_array();
-    ldr_registry_each(node->registry, add_group_stats, groups);
-    return json_pack("{s:o, s:o}", "node", own, "groups", groups);
+    ldr_registry_each(node->registry, add_group_stats, &groups);
+    return ldr_json_set(ldr_json_set(json_object(), "node", own), "groups", groups);
 }
 
 /* ------------------------------------------------------------------------------------------------ the cluster */
 
 static void add_member(void *arg, const struct ldr_member_info *info)
 {
-    json_array_append_new(arg,
-                          json_pack("{s:s, s:s, s:I, s:f, s:s, s:s, s:b, s:I, s:I}", "name", info->name, "address",
-                                    info->address, "weight", (json_int_t)info->weight, "share", info->share, "state",
-                                    info->state, "reason", info->reason, "agrees", info->agrees, "requests",
-                                    (json_int_t)info->requests, "failures", (json_int_t)info->failures));
+    json_t **members = arg;
+    json_t *member = json_pack("{s:s, s:I, s:f, s:s, s:b, s:I, s:I}", "name", info->name, "weight",
+                               (json_int_t)info->weight, "share", info->share, "state", info->state, "agrees",
+                               info->agrees, "requests", (json_int_t)info->requests, "failures",
+                               (json_int_t)info->failures);
+    member = ldr_json_set(member, "address", ldr_json_text(info->address));
+    member = ldr_json_set(member, "reason", ldr_json_text(info->reason));
+    *members = ldr_json_append(*members, member);
 }
 
 json_t *ldr_document_cluster(struct larder_node *node)
@@ -66,12 +71,13 @@ json_t *ldr_document_cluster(struct larder_node *node)
     if (cluster != NULL) {
         ring = ldr_cluster_ring(cluster);
         settings = ldr_cluster_settings_text(cluster);
-        ldr_cluster_members(cluster, add_member, members);
+        ldr_cluster_members(cluster, add_member, &members);
     }
     char checksum[17];
     snprintf(checksum, sizeof checksum, "%016llx", (unsigned long long)ring.checksum);
-    return json_pack("{s:s, s:s, s:I, s:s, s:s, s:o}", "node", node->settings->node_name, "role", role, "epoch",
-                     (json_int_t)ring.epoch, "checksum", checksum, "settings", settings, "members", members);
+    json_t *json = json_pack("{s:s, s:s, s:I, s:s, s:s}", "node", node->settings->node_name, "role", role, "epoch",
+                             (json_int_t)ring.epoch, "checksum", checksum, "settings", settings);
+    return ldr_json_set(json, "members", members);
 }
 
 /* ------------------------------------------------------------------------------------------------ settings of groups */
@@ -89,11 +95,11 @@ static json_t *param_to_json(const struct larder_param *row, const struct larder
     case LARDER_PARAM_DURATION:
         snprintf(text, sizeof text, "%lldms", (long long)value->integer);
         return json_string(text);
-    case LARDER_PARAM_STRING: return value->string != NULL ? json_string(value->string) : json_null();
+    case LARDER_PARAM_STRING: return value->string != NULL ? ldr_json_text(value->string) : json_null();
     case LARDER_PARAM_STRINGS:
         list = json_array();
         for (size_t i = 0; i < value->count; i++)
-            json_array_append_new(list, json_string(value->items[i].string));
+            list = ldr_json_append(list, ldr_json_text(value->items[i].string));
         return list;
     default: return json_null(); /* no module of a group has other types */
     }
@@ -106,7 +112,7 @@ static json_t *choice_to_json(const struct ldr_plugin_choice *choice)
     json_t *json = json_pack("{s:s}", "plugin", choice->table->name);
     const struct larder_param *rows = choice->table->params;
     for (size_t i = 0; rows != NULL && rows[i].name != NULL; i++)
-        json_object_set_new(json, rows[i].name, param_to_json(&rows[i], &choice->params[i]));
+        json = ldr_json_set(json, rows[i].name, param_to_json(&rows[i], &choice->params[i]));
     return json;
 }
 
@@ -120,15 +126,16 @@ static json_t *duration(int64_t ms)
 static json_t *settings_to_json(const struct ldr_group_record *record)
 {
     const struct ldr_group_settings *settings = &record->settings;
-    json_t *json = json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "name", settings->name, "max_bytes",
-                             (json_int_t)settings->max_bytes, "max_value", (json_int_t)settings->max_value, "ttl",
-                             duration(settings->ttl_ms), "negative_ttl", duration(settings->negative_ttl_ms),
-                             "load_timeout", duration((int64_t)settings->load_timeout_ms), "eviction",
-                             choice_to_json(&settings->eviction));
+    json_t *json = json_pack("{s:s, s:I, s:I}", "name", settings->name, "max_bytes", (json_int_t)settings->max_bytes,
+                             "max_value", (json_int_t)settings->max_value);
+    json = ldr_json_set(json, "ttl", duration(settings->ttl_ms));
+    json = ldr_json_set(json, "negative_ttl", duration(settings->negative_ttl_ms));
+    json = ldr_json_set(json, "load_timeout", duration((int64_t)settings->load_timeout_ms));
+    json = ldr_json_set(json, "eviction", choice_to_json(&settings->eviction));
     if (settings->loader.table != NULL)
-        json_object_set_new(json, "loader", choice_to_json(&settings->loader));
+        json = ldr_json_set(json, "loader", choice_to_json(&settings->loader));
     else if (ldr_group_loads(record->group))
-        json_object_set_new(json, "loader", json_string("callback"));
+        json = ldr_json_set(json, "loader", json_string("callback"));
     return json;
 }
 
@@ -137,21 +144,21 @@ json_t *ldr_document_groups(struct larder_node *node)
     json_t *groups = json_array();
     pthread_mutex_lock(&node->admin);
     for (const struct ldr_group_record *record = node->records; record != NULL; record = record->next)
-        json_array_append_new(groups, settings_to_json(record));
+        groups = ldr_json_append(groups, settings_to_json(record));
     pthread_mutex_unlock(&node->admin);
-    return json_pack("{s:o}", "groups", groups);
+    return ldr_json_set(json_object(), "groups", groups);
 }
 
 json_t *ldr_document_group(struct larder_node *node, struct larder_slice name)
 {
     json_t *json = NULL;
     pthread_mutex_lock(&node->admin);
-    for (const struct ldr_group_record *record = node->records; record != NULL; record = record->next)
-        if (ldr_slice_equal(ldr_slice_text(record->settings.name), name))
-            json = settings_to_json(record);
-    pthread_mutex_unlock(&node->admin);
-    if (json == NULL)
+    const struct ldr_group_record *record = ldr_node_record(node, name);
+    if (record == NULL)
         ldr_fail(LARDER_NO_GROUP, "no group %.*s", (int)name.size, (const char *)name.data);
+    else if ((json = settings_to_json(record)) == NULL)
+        ldr_fail_memory();
+    pthread_mutex_unlock(&node->admin);
     return json;
 }
 

@@ -219,11 +219,11 @@ enum larder_status larder_get_many(struct larder_group *group, struct larder_ite
         items[i].status = ran;
         if (ran != LARDER_OK)
             continue;
-        items[i].status = calls[i].reply.status;
-        if (items[i].status == LARDER_OK && (items[i].value = new_value(&calls[i].reply)) == NULL) {
+        if (calls[i].reply.status == LARDER_OK && (items[i].value = new_value(&calls[i].reply)) == NULL) {
             larder_reply_release(&calls[i].reply);
-            items[i].status = LARDER_NO_MEMORY;
+            calls[i].reply.status = LARDER_NO_MEMORY;
         }
+        items[i].status = calls[i].reply.status;
         if (first == LARDER_OK && items[i].status != LARDER_OK && items[i].status != LARDER_NOT_FOUND)
             first = outcome(&calls[i]);
     }
@@ -274,8 +274,11 @@ static void async_done(void *arg, struct larder_reply *reply)
         larder_reply_release(reply);
         status = LARDER_NO_MEMORY;
     }
+    struct larder_slice message = reply->message; /* of a failure: nothing was released that it may lie in */
+    if (message.size == 0)
+        message = ldr_slice_text(larder_status_text(status));
     if (status != LARDER_OK)
-        ldr_fail(status, "%s", larder_status_text(status));
+        ldr_fail(status, "%.*s", (int)message.size, (const char *)message.data);
     async.done(async.arg, status, value);
 }
 

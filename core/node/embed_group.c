@@ -38,45 +38,17 @@ static void write_options(struct ldr_buffer *text, const struct larder_group_opt
     ldr_buffer_printf(text, "}");
 }
 
-/* Gives the callback to a group that has no loader. */
-static enum larder_status attach(struct larder_node *node, const char *name, const struct larder_group_options *options)
-{
-    struct ldr_group *group = ldr_node_find_group(node, ldr_slice_text(name));
-    if (group == NULL)
-        return LARDER_NO_GROUP;
-    enum larder_status status = LARDER_OK;
-    pthread_mutex_lock(&node->admin);
-    if (ldr_group_loads(group)) {
-        status = ldr_fail(LARDER_EXISTS, "group %s has a loader already", name);
-    } else {
-        group->load_arg = options->load_arg;
-        /* Release: whoever sees the function sees its argument. */
-        atomic_store_explicit(&group->load, options->load, memory_order_release);
-    }
-    pthread_mutex_unlock(&node->admin);
-    ldr_group_release(group);
-    return status;
-}
-
 static enum larder_status make(struct larder_node *node, const char *name, const struct larder_group_options *options)
 {
-    struct larder_group_options bare = {.load = options->load, .load_arg = options->load_arg};
-    struct ldr_group *there = ldr_node_find_group(node, ldr_slice_text(name));
-    ldr_group_release(there);
-    if (there != NULL && memcmp(&bare, options, sizeof bare) != 0)
-        return ldr_fail(LARDER_EXISTS, "group %s exists already", name);
-    if (there == NULL) {
-        struct ldr_buffer text = {0};
-        bool created = false;
-        write_options(&text, options);
-        enum larder_status status = text.failed ? ldr_fail_memory()
-                                                : ldr_node_put_group(node, ldr_slice_text(name),
-                                                                     ldr_slice(text.data, text.size), &created);
-        ldr_buffer_free(&text);
-        if (status != LARDER_OK)
-            return status;
-    }
-    return options->load != NULL ? attach(node, name, options) : LARDER_OK;
+    const struct larder_group_options bare = {.load = options->load, .load_arg = options->load_arg};
+    struct ldr_buffer text = {0};
+    write_options(&text, options);
+    enum larder_status status = text.failed ? ldr_fail_memory()
+                                            : ldr_node_open_group(node, name, ldr_slice(text.data, text.size),
+                                                                  memcmp(&bare, options, sizeof bare) != 0,
+                                                                  options->load, options->load_arg);
+    ldr_buffer_free(&text);
+    return status;
 }
 
 static enum larder_status open_handle(struct larder_node *node, const char *name,
@@ -99,9 +71,14 @@ struct larder_group *larder_group_open(struct larder_node *node, const char *nam
 {
     if (!ldr_node_enter(node))
         return NULL;
-    enum larder_status status = open_handle(node, name, options);
+    /* The handle first: a group that was made for a handle that cannot be would be in the way of the next try. */
+    struct larder_group *group = new_handle(node, name);
+    if (group != NULL && open_handle(node, name, options) != LARDER_OK) {
+        larder_group_close(group);
+        group = NULL;
+    }
     ldr_node_exit();
-    return status == LARDER_OK ? new_handle(node, name) : NULL;
+    return group;
 }
 
 void larder_group_close(struct larder_group *group)
@@ -143,7 +120,7 @@ enum larder_status larder_group_clear(struct larder_group *handle)
     struct ldr_group *group = take_group(handle);
     if (group == NULL)
         return larder_last_status();
-    ldr_store_clear(group->store);
+    ldr_group_clear(group);
     release_group(group);
     return LARDER_OK;
 }

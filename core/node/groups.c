@@ -66,6 +66,13 @@ static bool same_choice(const struct ldr_plugin_choice *a, const struct ldr_plug
            (a->table == NULL || ldr_schema_equal(a->params, b->params, ldr_schema_count(a->table->params)));
 }
 
+/* Gets of peers wait for loads: theirs of this group take as long as those here. */
+static void expect_loads(const struct ldr_group *group)
+{
+    if (group->context->cluster != NULL && ldr_group_loads(group))
+        ldr_cluster_expect_loads(group->context->cluster, group->load_timeout_ms);
+}
+
 /* ------------------------------------------------------------------------------------------------ creating */
 
 static struct ldr_group *open_group(struct larder_node *node, const struct ldr_group_settings *settings)
@@ -103,12 +110,13 @@ enum larder_status ldr_node_create_group(struct larder_node *node, const struct 
     ldr_group_reference(record->group); /* the registry has the first one */
     record->next = node->records;
     node->records = record;
+    expect_loads(record->group);
     return LARDER_OK;
 }
 
 /* ------------------------------------------------------------------------------------------------ changing */
 
-/* What can fail comes first: on failure nothing was changed, or a policy that was there before is there again. */
+/* What can fail comes first, in one step: on failure nothing was changed. */
 static enum larder_status change(struct ldr_group_record *record, const struct ldr_group_settings *settings)
 {
     struct ldr_group *group = record->group;
@@ -118,8 +126,9 @@ static enum larder_status change(struct ldr_group_record *record, const struct l
         return ldr_fail(LARDER_UNSUPPORTED,
                         "group %s: its loader cannot be changed while it runs; drop the group first", group->name);
     if (!same_choice(&settings->eviction, &old->eviction))
-        status = ldr_store_set_eviction(group->store, eviction_of(settings), settings->eviction.params);
-    if (status == LARDER_OK && settings->max_bytes != old->max_bytes)
+        status = ldr_store_set_both(group->store, eviction_of(settings), settings->eviction.params,
+                                    settings->max_bytes);
+    else if (settings->max_bytes != old->max_bytes)
         status = ldr_store_set_max_bytes(group->store, settings->max_bytes);
     if (status != LARDER_OK)
         return status;
@@ -127,6 +136,7 @@ static enum larder_status change(struct ldr_group_record *record, const struct l
     group->ttl_ms = settings->ttl_ms;
     group->negative_ttl_ms = settings->negative_ttl_ms;
     group->load_timeout_ms = settings->load_timeout_ms;
+    expect_loads(group);
     return LARDER_OK;
 }
 
@@ -175,6 +185,35 @@ enum larder_status ldr_node_put_group(struct larder_node *node, struct larder_sl
     text[name.size] = '\0';
     pthread_mutex_lock(&node->admin);
     enum larder_status status = put(node, text, document, created);
+    pthread_mutex_unlock(&node->admin);
+    return status;
+}
+
+/* Gives the callback to a group that has no loader. */
+static enum larder_status attach(struct ldr_group *group, larder_load_fn load, void *load_arg)
+{
+    if (ldr_group_loads(group))
+        return ldr_fail(LARDER_EXISTS, "group %s has a loader already", group->name);
+    group->load_arg = load_arg;
+    /* Release: whoever sees the function sees its argument. */
+    atomic_store_explicit(&group->load, load, memory_order_release);
+    expect_loads(group);
+    return LARDER_OK;
+}
+
+enum larder_status ldr_node_open_group(struct larder_node *node, const char *name, struct larder_slice document,
+                                       bool fresh, larder_load_fn load, void *load_arg)
+{
+    struct larder_slice key = ldr_slice_text(name);
+    bool created;
+    enum larder_status status = LARDER_OK;
+    pthread_mutex_lock(&node->admin);
+    if (ldr_node_record(node, key) == NULL)
+        status = put(node, name, document, &created);
+    else if (fresh)
+        status = ldr_fail(LARDER_EXISTS, "group %s exists already", name);
+    if (status == LARDER_OK && load != NULL)
+        status = attach(ldr_node_record(node, key)->group, load, load_arg);
     pthread_mutex_unlock(&node->admin);
     return status;
 }

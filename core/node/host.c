@@ -41,13 +41,27 @@ static void host_submit(const struct larder_transport_host *host, const struct l
     ldr_node_execute(host->base.owner, request, done, arg);
 }
 
-/* A door refuses what no group would take; groups made while running may take as much as the settings allow. */
+/* Groups made while running may take as much as the settings allow. */
 #define VALUE_LIMIT (UINT64_C(1) << 30)
+
+static uint64_t host_value_limit(const struct larder_transport_host *host, struct larder_slice name)
+{
+    struct larder_node *node = host->base.owner;
+    uint64_t limit = 0;
+    if (!ldr_node_enter(node))
+        return 0;
+    const struct ldr_group *group = node->transit != NULL ? node->transit : ldr_registry_find(node->registry, name);
+    if (group != NULL)
+        limit = atomic_load_explicit(&group->max_value, memory_order_relaxed);
+    ldr_node_exit();
+    return limit < VALUE_LIMIT ? limit : VALUE_LIMIT;
+}
 
 void ldr_node_init_door(struct larder_node *node, struct ldr_door *door)
 {
     ldr_node_init_host(node, &door->host.base);
     door->host.submit = host_submit;
+    door->host.value_limit = host_value_limit;
     door->host.request_timeout_ms = node->settings->request_timeout_ms;
     door->host.max_value = VALUE_LIMIT;
 }

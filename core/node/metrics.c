@@ -16,6 +16,7 @@ static const uint64_t bounds[] = {
 struct groups {
     struct ldr_group **items;
     size_t count, capacity;
+    bool failed;
 };
 
 static void collect(void *arg, struct ldr_group *group)
@@ -24,8 +25,10 @@ static void collect(void *arg, struct ldr_group *group)
     if (groups->count == groups->capacity) {
         size_t capacity = groups->capacity == 0 ? MAX_GROUPS_HINT : groups->capacity * 2;
         struct ldr_group **items = realloc(groups->items, capacity * sizeof *items);
-        if (items == NULL)
-            return; /* one group less in this answer */
+        if (items == NULL) {
+            groups->failed = true;
+            return;
+        }
         groups->items = items;
         groups->capacity = capacity;
     }
@@ -84,12 +87,13 @@ static void group_numbers(const struct groups *groups, const struct larder_group
 static void histogram(const struct ldr_group *group, const struct ldr_latency_stat *row, struct ldr_buffer *text)
 {
     const struct ldr_histogram *source = (const void *)((const char *)group + row->group_offset);
-    struct larder_latency latency;
-    ldr_histogram_read(source, &latency);
     for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++)
         ldr_buffer_printf(text, "larder_%s_duration_seconds_bucket{group=\"%s\",le=\"%.9g\"} %llu\n", row->name,
                           group->name, (double)bounds[i] / 1e9,
                           (unsigned long long)ldr_histogram_below(source, bounds[i]));
+    /* Read last: counts only grow, and no bucket may have more than all together. */
+    struct larder_latency latency;
+    ldr_histogram_read(source, &latency);
     ldr_buffer_printf(text, "larder_%s_duration_seconds_bucket{group=\"%s\",le=\"+Inf\"} %llu\n", row->name,
                       group->name, (unsigned long long)latency.count);
     ldr_buffer_printf(text, "larder_%s_duration_seconds_sum{group=\"%s\"} %.9f\n", row->name, group->name,
@@ -105,7 +109,7 @@ void ldr_node_metrics(struct larder_node *node, struct ldr_buffer *text)
     struct groups groups = {0};
     ldr_registry_each(node->registry, collect, &groups);
     struct larder_group_stats *stats = calloc(groups.count + 1, sizeof *stats);
-    text->failed |= stats == NULL;
+    text->failed |= groups.failed || stats == NULL;
     for (size_t i = 0; i < groups.count && stats != NULL; i++)
         ldr_group_read_stats(groups.items[i], &stats[i]);
     if (stats != NULL)

@@ -56,7 +56,9 @@ static enum larder_status open_settings(struct larder_node *node, const struct l
 static enum larder_status open_context(struct larder_node *node)
 {
     const struct ldr_settings *settings = node->settings;
+    node->started_ms = node->runtime->wall_ms(node->runtime);
     ldr_node_init_host(node, &node->host);
+    node->started_ms = node->runtime->wall_ms(node->runtime);
     node->context.runtime = node->runtime;
     node->context.log = node->log;
     node->context.host = &node->host;
@@ -96,15 +98,6 @@ static const struct ldr_door *peer_door(const struct larder_node *node)
     return NULL;
 }
 
-static uint64_t longest_load(const struct ldr_settings *settings)
-{
-    uint64_t longest = settings->gateway ? settings->request_timeout_ms : 0;
-    for (size_t i = 0; i < settings->group_count; i++)
-        if (settings->groups[i].loader.table != NULL && settings->groups[i].load_timeout_ms > longest)
-            longest = settings->groups[i].load_timeout_ms;
-    return longest;
-}
-
 static enum larder_status open_cluster(struct larder_node *node)
 {
     const struct ldr_settings *settings = node->settings;
@@ -127,7 +120,8 @@ static enum larder_status open_cluster(struct larder_node *node)
         .suspend_after = cluster->suspend_after,
         .suspend_ms = cluster->suspend_ms,
         .probe_ms = cluster->probe_ms,
-        .slow_limit_ms = longest_load(settings),
+        /* A gateway knows of no group; other nodes tell with each group they make. */
+        .slow_limit_ms = settings->gateway ? settings->request_timeout_ms : 0,
     });
     return node->context.cluster != NULL ? LARDER_OK : larder_last_status();
 }
@@ -185,7 +179,9 @@ struct larder_node *ldr_node_open_on(const struct larder_config *config, const s
         return NULL;
     }
     node->references = 1;
+    pthread_mutex_init(&node->reload, NULL);
     pthread_mutex_init(&node->admin, NULL);
+    ldr_tally_init(&node->context.waiting);
     enum larder_status status = open_settings(node, config);
     if (status == LARDER_OK) {
         const struct ldr_settings *settings = node->settings;
@@ -204,7 +200,6 @@ struct larder_node *ldr_node_open_on(const struct larder_config *config, const s
         ldr_fail(status, "%s", reason);
         return NULL;
     }
-    node->started_ms = node->runtime->wall_ms(node->runtime);
     node->tick.fire = tick;
     node->runtime->timer_start(node->runtime, &node->tick, larder_deadline_in(node->runtime, TICK_MS));
     return node;
@@ -222,16 +217,22 @@ static void passed(struct ldr_retired *mark)
     (void)mark;
 }
 
-/* Returns when no request that was taken before is still on its way through ldr_node_execute(). */
+/* Returns when no request that was taken before is still on its way through ldr_node_execute(), and no flight's answer. */
 static void wait_for_entrants(struct larder_node *node)
 {
     ldr_epoch_retire(&node->mark, passed);
     ldr_epoch_barrier();
 }
 
-static void drain_doors(struct larder_node *node)
+/* Lets a reload end; those that come later find the node closing. */
+static void wait_for_reload(struct larder_node *node)
 {
-    uint64_t deadline = larder_deadline_in(node->runtime, node->settings->drain_timeout_ms);
+    pthread_mutex_lock(&node->reload);
+    pthread_mutex_unlock(&node->reload);
+}
+
+static void drain_doors(struct larder_node *node, uint64_t deadline)
+{
     bool served = node->door_count > 0 && node->tick.fire != NULL;
     if (served)
         ldr_log(node->log, LARDER_LOG_INFO, "leaving: requests under way have %llu ms to finish",
@@ -244,16 +245,24 @@ void larder_node_close(struct larder_node *node)
 {
     if (node == NULL)
         return;
-    if (node->runtime != NULL)
-        drain_doors(node);
+    uint64_t deadline = 0;
+    if (node->runtime != NULL) {
+        deadline = larder_deadline_in(node->runtime, node->settings->drain_timeout_ms);
+        drain_doors(node, deadline);
+    }
     /* Release: pairs with the acquire in ldr_node_execute() and tick(). */
     atomic_store_explicit(&node->closing, true, memory_order_release);
+    wait_for_reload(node);
     wait_for_entrants(node);
+    /* A simulated runtime needs this very thread for anything to finish. */
+    if (node->owns_runtime)
+        ldr_tally_wait(&node->context.waiting, deadline);
     if (node->discovery != NULL)
         ((const struct larder_discovery *)(const void *)node->settings->cluster.discovery.table)
             ->close(node->discovery);
     if (node->context.flights != NULL)
         ldr_flights_abort(node->context.flights);
+    wait_for_entrants(node); /* those that were answering gets before the flights were ended */
     ldr_cluster_close(node->context.cluster);
     ldr_node_shut_groups(node);
     ldr_group_release(node->transit);
@@ -285,7 +294,9 @@ void ldr_node_release(struct larder_node *node)
     /* acq_rel: what other handles did comes before the memory goes. */
     if (atomic_fetch_sub_explicit(&node->references, 1, memory_order_acq_rel) != 1)
         return;
+    ldr_tally_destroy(&node->context.waiting);
     pthread_mutex_destroy(&node->admin);
+    pthread_mutex_destroy(&node->reload);
     free(node);
 }
 

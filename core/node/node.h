@@ -45,13 +45,15 @@ struct larder_node {
     struct ldr_group *transit; /* a gateway's; else NULL */
     struct ldr_door *doors;
     size_t door_count;
-    void *discovery;          /* state of the module in settings->cluster.discovery; NULL: none, or not started */
-    uint64_t epoch_base;      /* added to what discovery reports: epochs grow over a reload. Under `admin` */
+    void *discovery; /* state of the module in settings->cluster.discovery; NULL: none, or not started */
+    uint64_t
+        epoch_base; /* added to what discovery reports: epochs grow over a reload. Changed between two of its modules */
     struct larder_timer tick; /* expiry */
     struct ldr_retired mark;  /* freed when no request is inside any more; see larder_node_close() */
     uint64_t started_ms;      /* since 1970 */
 
-    pthread_mutex_t admin; /* changes of groups and reloads, one at a time */
+    pthread_mutex_t reload; /* one reload at a time, and none once the node is closing */
+    pthread_mutex_t admin;  /* changes of groups, one at a time */
     struct ldr_group_record *records;
 };
 
@@ -88,6 +90,12 @@ void ldr_node_init_discovery_host(struct larder_node *node);
 /* Groups; see groups.c. These take `admin` themselves: */
 enum larder_status ldr_node_put_group(struct larder_node *node, struct larder_slice name, struct larder_slice document,
                                       bool *created);
+/*
+ * Makes the group of the document, unless it is there, which is LARDER_EXISTS with `fresh`; then gives it the callback
+ * (NULL: none), which is LARDER_EXISTS when it has a loader.
+ */
+enum larder_status ldr_node_open_group(struct larder_node *node, const char *name, struct larder_slice document,
+                                       bool fresh, larder_load_fn load, void *load_arg);
 enum larder_status ldr_node_drop_group(struct larder_node *node, struct larder_slice name);
 void ldr_node_shut_groups(struct larder_node *node); /* ends the loads of all; when the node closes */
 

@@ -43,8 +43,9 @@ static void warn_of_fixed(struct larder_node *node, const struct ldr_settings *n
                        strcmp(a->peer_transport, b->peer_transport) != 0 || a->peer_timeout_ms != b->peer_timeout_ms ||
                        a->retries != b->retries || a->backoff_ms != b->backoff_ms ||
                        a->suspend_after != b->suspend_after || a->suspend_ms != b->suspend_ms ||
-                       a->probe_ms != b->probe_ms || a->fallback_ttl_ms != b->fallback_ttl_ms,
-                   "cluster settings besides discovery");
+                       a->probe_ms != b->probe_ms || a->fallback_ttl_ms != b->fallback_ttl_ms ||
+                       a->discovery.table != b->discovery.table,
+                   "cluster settings besides the parameters of discovery");
 }
 
 /* A second instance with the new parameters takes over from the first; the epochs it reports come after all before. */
@@ -77,6 +78,8 @@ static enum larder_status reload_group(struct larder_node *node, const struct ld
     struct ldr_group_record *record = ldr_node_record(node, ldr_slice_text(settings->name));
     enum larder_status status = record != NULL ? ldr_node_change_group(record, settings)
                                                : ldr_node_create_group(node, settings, true);
+    if (record != NULL)
+        record->configured = true;
     pthread_mutex_unlock(&node->admin);
     return status;
 }
@@ -105,12 +108,18 @@ static enum larder_status reload_groups(struct larder_node *node, const struct l
             ldr_log(node->log, LARDER_LOG_ERROR, "reload: %s", larder_last_error());
         first = first == LARDER_OK ? status : first;
     }
-    while (find_removed(node, next, name) && ldr_node_drop_group(node, ldr_slice_text(name)) == LARDER_OK)
+    while (find_removed(node, next, name)) {
+        enum larder_status status = ldr_node_drop_group(node, ldr_slice_text(name));
+        if (status == LARDER_NO_GROUP)
+            continue; /* somebody else was faster */
+        if (status != LARDER_OK)
+            return first == LARDER_OK ? status : first;
         ldr_log(node->log, LARDER_LOG_INFO, "reload: group %s dropped", name);
+    }
     return first;
 }
 
-enum larder_status larder_node_reload(struct larder_node *node, const struct larder_config *config)
+static enum larder_status reload(struct larder_node *node, const struct larder_config *config)
 {
     struct ldr_errors errors = {0};
     struct ldr_settings *next = ldr_settings_check(config, node->catalog, &errors);
@@ -127,5 +136,16 @@ enum larder_status larder_node_reload(struct larder_node *node, const struct lar
     if (status == LARDER_OK)
         ldr_log(node->log, LARDER_LOG_INFO, "reload: done");
     ldr_settings_free(next);
+    return status;
+}
+
+enum larder_status larder_node_reload(struct larder_node *node, const struct larder_config *config)
+{
+    pthread_mutex_lock(&node->reload);
+    /* Acquire: see larder_node_close(), which sets the flag before it takes the lock. */
+    enum larder_status status = atomic_load_explicit(&node->closing, memory_order_acquire)
+                                    ? ldr_fail(LARDER_UNAVAILABLE, "the node is closing")
+                                    : reload(node, config);
+    pthread_mutex_unlock(&node->reload);
     return status;
 }

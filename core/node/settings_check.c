@@ -51,7 +51,7 @@ struct ldr_catalog *ldr_settings_catalog(const struct larder_config *config)
     return catalog;
 }
 
-enum larder_status larder_config_check(struct larder_config *config, void (*report)(void *arg, const char *line),
+enum larder_status larder_config_check(const struct larder_config *config, void (*report)(void *arg, const char *line),
                                        void *arg)
 {
     struct ldr_errors errors = {.report = report, .arg = arg};

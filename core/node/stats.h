@@ -55,7 +55,7 @@ json_t *ldr_document_node(struct larder_node *node);    /* STATS */
 json_t *ldr_document_cluster(struct larder_node *node); /* CLUSTER */
 json_t *ldr_document_groups(struct larder_node *node);  /* GROUP_LIST */
 json_t *ldr_document_group(struct larder_node *node,
-                           struct larder_slice name); /* GROUP_GET; NULL also: no such group */
+                           struct larder_slice name); /* GROUP_GET; the reason of NULL is set, also LARDER_NO_GROUP */
 
 /* Everything in Prometheus' text format. */
 void ldr_node_metrics(struct larder_node *node, struct ldr_buffer *text);

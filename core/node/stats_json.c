@@ -1,4 +1,5 @@
 /* Statistics of a group as a JSON document, and back. */
+#include "core/node/json.h"
 #include "core/node/stats.h"
 
 static const struct {
@@ -18,7 +19,7 @@ static json_t *latency_to_json(const struct larder_latency *latency)
     for (size_t i = 0; i < LATENCY_FIELDS; i++) {
         uint64_t value;
         memcpy(&value, (const char *)latency + latency_fields[i].offset, sizeof value);
-        json_object_set_new(json, latency_fields[i].name, json_integer((json_int_t)value));
+        json = ldr_json_set(json, latency_fields[i].name, json_integer((json_int_t)value));
     }
     return json;
 }
@@ -26,15 +27,15 @@ static json_t *latency_to_json(const struct larder_latency *latency)
 json_t *ldr_group_stats_to_json(const char *name, const struct larder_group_stats *stats)
 {
     json_t *json = json_object();
-    json_object_set_new(json, "name", json_string(name));
+    json = ldr_json_set(json, "name", json_string(name));
     for (const struct ldr_stat *stat = ldr_group_stat_table; stat->name != NULL; stat++)
-        json_object_set_new(json, stat->name, json_integer((json_int_t)ldr_stat_read(stat, stats)));
-    json_object_set_new(json, "hit_ratio", json_real(stats->hit_ratio));
+        json = ldr_json_set(json, stat->name, json_integer((json_int_t)ldr_stat_read(stat, stats)));
+    json = ldr_json_set(json, "hit_ratio", json_real(stats->hit_ratio));
     json_t *latency = json_object();
     for (const struct ldr_latency_stat *row = ldr_latency_table; row->name != NULL; row++)
-        json_object_set_new(latency, row->name,
-                            latency_to_json((const void *)((const char *)stats + row->stats_offset)));
-    json_object_set_new(json, "latency", latency);
+        latency = ldr_json_set(latency, row->name,
+                               latency_to_json((const void *)((const char *)stats + row->stats_offset)));
+    json = ldr_json_set(json, "latency", latency);
     return json;
 }
 

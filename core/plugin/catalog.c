@@ -92,8 +92,8 @@ struct ldr_module *ldr_catalog_open_file(const char *path, uint32_t kind)
     struct ldr_module *module = ldr_module_open(path);
     if (module == NULL || module->table->kind == kind)
         return module;
-    ldr_fail(LARDER_INVALID, "%s: kind: got %s, wanted %s", path, ldr_kind(module->table->kind)->name,
-             ldr_kind(kind)->name);
+    ldr_fail(LARDER_INVALID, "%s: kind: got %s, wanted %s", path, larder_plugin_kind_name(module->table->kind),
+             larder_plugin_kind_name(kind));
     ldr_module_close(module);
     return NULL;
 }
@@ -116,8 +116,8 @@ static bool is_there(const char *path)
 static void hunt_in_folder(struct hunt *hunt, const char *directory, const char *file)
 {
     bool there = false;
-    char *folder = ldr_search_join(directory, NULL, ldr_kind(hunt->kind)->name);
-    char *path = ldr_search_join(directory, ldr_kind(hunt->kind)->name, file);
+    char *folder = ldr_search_join(directory, NULL, larder_plugin_kind_name(hunt->kind));
+    char *path = ldr_search_join(directory, larder_plugin_kind_name(hunt->kind), file);
     if (folder == NULL || path == NULL || ldr_trust_directory(folder, &there) != LARDER_OK) {
         hunt->stop = true;
     } else if (there && is_there(path)) {
@@ -141,7 +141,7 @@ static void hunt_directly(struct hunt *hunt, const char *directory, const char *
             hunt->stop = true;
         } else {
             snprintf(hunt->other_kind, sizeof hunt->other_kind, "%s: kind: got %s, wanted %s", path,
-                     ldr_kind(module->table->kind)->name, ldr_kind(hunt->kind)->name);
+                     larder_plugin_kind_name(module->table->kind), larder_plugin_kind_name(hunt->kind));
             ldr_module_close(module);
         }
     }
@@ -194,29 +194,4 @@ const struct larder_plugin *ldr_catalog_find(struct ldr_catalog *catalog, enum l
     struct ldr_module *module = find(catalog, (uint32_t)kind, name);
     pthread_mutex_unlock(&catalog->lock);
     return module != NULL ? module->table : NULL;
-}
-
-const struct larder_eviction *ldr_catalog_eviction(struct ldr_catalog *catalog, const char *name)
-{
-    return (const struct larder_eviction *)ldr_catalog_find(catalog, LARDER_PLUGIN_EVICTION, name);
-}
-
-const struct larder_hash *ldr_catalog_hash(struct ldr_catalog *catalog, const char *name)
-{
-    return (const struct larder_hash *)ldr_catalog_find(catalog, LARDER_PLUGIN_HASH, name);
-}
-
-const struct larder_transport *ldr_catalog_transport(struct ldr_catalog *catalog, const char *name)
-{
-    return (const struct larder_transport *)ldr_catalog_find(catalog, LARDER_PLUGIN_TRANSPORT, name);
-}
-
-const struct larder_discovery *ldr_catalog_discovery(struct ldr_catalog *catalog, const char *name)
-{
-    return (const struct larder_discovery *)ldr_catalog_find(catalog, LARDER_PLUGIN_DISCOVERY, name);
-}
-
-const struct larder_loader *ldr_catalog_loader(struct ldr_catalog *catalog, const char *name)
-{
-    return (const struct larder_loader *)ldr_catalog_find(catalog, LARDER_PLUGIN_LOADER, name);
 }

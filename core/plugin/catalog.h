@@ -37,13 +37,6 @@ void ldr_catalog_close(struct ldr_catalog *catalog); /* NULL is fine. No object 
 const struct larder_plugin *ldr_catalog_find(struct ldr_catalog *catalog, enum larder_plugin_kind kind,
                                              const char *name);
 
-/* The typed forms. */
-const struct larder_eviction *ldr_catalog_eviction(struct ldr_catalog *catalog, const char *name);
-const struct larder_hash *ldr_catalog_hash(struct ldr_catalog *catalog, const char *name);
-const struct larder_transport *ldr_catalog_transport(struct ldr_catalog *catalog, const char *name);
-const struct larder_discovery *ldr_catalog_discovery(struct ldr_catalog *catalog, const char *name);
-const struct larder_loader *ldr_catalog_loader(struct ldr_catalog *catalog, const char *name);
-
 /* See larder_plugins_each(). */
 enum larder_status ldr_catalog_each(struct ldr_catalog *catalog,
                                     void (*each)(void *arg, const struct larder_plugin_info *info), void *arg);

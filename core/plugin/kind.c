@@ -1,7 +1,5 @@
 #include "core/plugin/kind.h"
 
-#include <string.h>
-
 #include "larder/plugin/discovery.h"
 #include "larder/plugin/eviction.h"
 #include "larder/plugin/hash.h"
@@ -45,35 +43,21 @@ static const struct ldr_callback loader_callbacks[] = {
 };
 
 static const struct ldr_kind kinds[] = {
-    [LARDER_PLUGIN_EVICTION] = {"eviction", LARDER_EVICTION_ABI, true, sizeof(struct larder_eviction),
+    [LARDER_PLUGIN_EVICTION] = {LARDER_EVICTION_ABI, true, sizeof(struct larder_eviction),
                                 END_OF(larder_eviction, remove), eviction_callbacks},
-    [LARDER_PLUGIN_HASH] = {"hash", LARDER_HASH_ABI, true, sizeof(struct larder_hash), END_OF(larder_hash, digest),
+    [LARDER_PLUGIN_HASH] = {LARDER_HASH_ABI, true, sizeof(struct larder_hash), END_OF(larder_hash, digest),
                             hash_callbacks},
-    [LARDER_PLUGIN_TRANSPORT] = {"transport", LARDER_TRANSPORT_ABI, false, sizeof(struct larder_transport),
+    [LARDER_PLUGIN_TRANSPORT] = {LARDER_TRANSPORT_ABI, false, sizeof(struct larder_transport),
                                  END_OF(larder_transport, stats), transport_callbacks},
-    [LARDER_PLUGIN_DISCOVERY] = {"discovery", LARDER_DISCOVERY_ABI, false, sizeof(struct larder_discovery),
+    [LARDER_PLUGIN_DISCOVERY] = {LARDER_DISCOVERY_ABI, false, sizeof(struct larder_discovery),
                                  END_OF(larder_discovery, close), discovery_callbacks},
-    [LARDER_PLUGIN_LOADER] = {"loader", LARDER_LOADER_ABI, false, sizeof(struct larder_loader),
-                              END_OF(larder_loader, close), loader_callbacks},
+    [LARDER_PLUGIN_LOADER] = {LARDER_LOADER_ABI, false, sizeof(struct larder_loader), END_OF(larder_loader, close),
+                              loader_callbacks},
 };
 
 const struct ldr_kind *ldr_kind(uint32_t kind)
 {
     return kind >= LDR_KIND_FIRST && kind <= LDR_KIND_LAST ? &kinds[kind] : NULL;
-}
-
-uint32_t ldr_kind_number(const char *name)
-{
-    for (uint32_t kind = LDR_KIND_FIRST; kind <= LDR_KIND_LAST; kind++)
-        if (strcmp(kinds[kind].name, name) == 0)
-            return kind;
-    return 0;
-}
-
-const char *larder_plugin_kind_name(enum larder_plugin_kind kind)
-{
-    const struct ldr_kind *known = ldr_kind((uint32_t)kind);
-    return known != NULL ? known->name : "unknown";
 }
 
 const char *larder_param_type_name(enum larder_param_type type)

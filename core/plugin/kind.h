@@ -1,4 +1,4 @@
-/* What the host knows of each kind of module: its name, its ABI, the size of its table and what must be in it. */
+/* What the host knows of each kind of module: its ABI, the size of its table and what must be in it. */
 #ifndef LDR_PLUGIN_KIND_H
 #define LDR_PLUGIN_KIND_H
 
@@ -14,7 +14,6 @@ struct ldr_callback {
 };
 
 struct ldr_kind {
-    const char *name;
     uint32_t abi;    /* the current number */
     bool stable;     /* older numbers are taken, too */
     size_t size;     /* of the table as the host knows it */
@@ -24,8 +23,5 @@ struct ldr_kind {
 
 /* NULL: there is no such kind. */
 const struct ldr_kind *ldr_kind(uint32_t kind);
-
-/* The number of the kind called `name`; 0: there is none. */
-uint32_t ldr_kind_number(const char *name);
 
 #endif

@@ -112,7 +112,7 @@ static enum larder_status list_files(struct list *list, const char *folder, uint
 static enum larder_status list_folder(struct list *list, const char *directory, uint32_t kind)
 {
     bool there = false;
-    char *folder = ldr_search_join(directory, NULL, ldr_kind(kind)->name);
+    char *folder = ldr_search_join(directory, NULL, larder_plugin_kind_name(kind));
     if (folder == NULL)
         return LARDER_NO_MEMORY;
     enum larder_status status = ldr_trust_directory(folder, &there);

@@ -46,7 +46,7 @@ static bool collect(const struct ldr_catalog *catalog, uint32_t kind, struct nam
             ok = add_name(names, catalog->modules[i]->table->name);
     for (size_t i = 0; i < catalog->search.count && ok; i++) {
         const char *directory = catalog->search.directories[i];
-        char *folder = ldr_search_join(directory, NULL, ldr_kind(kind)->name);
+        char *folder = ldr_search_join(directory, NULL, larder_plugin_kind_name(kind));
         ok = folder != NULL && add_files(names, folder) && add_files(names, directory);
         free(folder);
     }
@@ -68,7 +68,7 @@ void ldr_catalog_fail_missing(const struct ldr_catalog *catalog, uint32_t kind, 
         ldr_fail_memory();
     } else {
         const char *near = ldr_nearest(name, names.texts, (unsigned)names.count);
-        ldr_fail(LARDER_INVALID, "no %s plugin \"%s\" in %s%s%s%s", ldr_kind(kind)->name, name, where.data,
+        ldr_fail(LARDER_INVALID, "no %s plugin \"%s\" in %s%s%s%s", larder_plugin_kind_name(kind), name, where.data,
                  near != NULL ? "; did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
     }
     for (size_t i = 0; i < names.count; i++)

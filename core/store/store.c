@@ -4,13 +4,31 @@
 
 #include "core/base/bytes.h"
 #include "core/base/fail.h"
-#include "core/store/params.h"
+#include "core/config/schema.h"
 #include "core/store/state.h"
 #include "larder/plugin/runtime.h"
 
+/*
+ * Kept because the module's state is opened anew when the budget or the slots change. *copy is one block, so that its size
+ * can be counted; NULL when there are no parameters. False: out of memory.
+ */
+static bool copy_params(const struct larder_eviction *eviction, const struct larder_param_value *params,
+                        struct larder_param_value **copy)
+{
+    size_t count = ldr_schema_count(eviction->head.params), size;
+    *copy = NULL;
+    if (count == 0 || params == NULL)
+        return true;
+    if (ldr_schema_copy_size(params, count, &size))
+        *copy = malloc(size);
+    if (*copy != NULL)
+        ldr_schema_copy_into(*copy, size, params, count);
+    return *copy != NULL;
+}
+
 static enum larder_status open_parts(struct ldr_store *store, const struct ldr_store_options *options)
 {
-    if (!ldr_params_copy(options->eviction->head.params, options->params, &store->setup.params))
+    if (!copy_params(options->eviction, options->params, &store->setup.params))
         return ldr_fail_memory();
     enum larder_status status = ldr_rebuild_policy(store, &store->setup, &store->policy);
     if (status != LARDER_OK)
@@ -195,18 +213,33 @@ static enum larder_status change(struct ldr_store *store, const struct ldr_setup
     return status;
 }
 
-enum larder_status ldr_store_set_eviction(struct ldr_store *store, const struct larder_eviction *eviction,
-                                          const struct larder_param_value *params)
+/* `max_bytes` NULL: as it is. */
+static enum larder_status change_policy(struct ldr_store *store, const struct larder_eviction *eviction,
+                                        const struct larder_param_value *params, const uint64_t *max_bytes)
 {
     struct larder_param_value *copy;
-    if (!ldr_params_copy(eviction->head.params, params, &copy))
+    if (!copy_params(eviction, params, &copy))
         return ldr_fail_memory();
     ldr_store_enter(store, 0);
     struct ldr_setup setup = {.module = eviction, .params = copy, .max_bytes = store->setup.max_bytes};
+    if (max_bytes != NULL)
+        setup.max_bytes = *max_bytes;
     enum larder_status status = change(store, &setup);
     if (status != LARDER_OK)
         free(copy);
     return status;
+}
+
+enum larder_status ldr_store_set_eviction(struct ldr_store *store, const struct larder_eviction *eviction,
+                                          const struct larder_param_value *params)
+{
+    return change_policy(store, eviction, params, NULL);
+}
+
+enum larder_status ldr_store_set_both(struct ldr_store *store, const struct larder_eviction *eviction,
+                                      const struct larder_param_value *params, uint64_t max_bytes)
+{
+    return change_policy(store, eviction, params, &max_bytes);
 }
 
 enum larder_status ldr_store_set_max_bytes(struct ldr_store *store, uint64_t max_bytes)

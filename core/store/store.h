@@ -107,6 +107,10 @@ enum larder_status ldr_store_set_eviction(struct ldr_store *store, const struct 
                                           const struct larder_param_value *params);
 enum larder_status ldr_store_set_max_bytes(struct ldr_store *store, uint64_t max_bytes);
 
+/* Both at once. */
+enum larder_status ldr_store_set_both(struct ldr_store *store, const struct larder_eviction *eviction,
+                                      const struct larder_param_value *params, uint64_t max_bytes);
+
 struct ldr_store_stats {
     uint64_t entries, bytes_used, bytes_limit;
     uint64_t value_bytes; /* keys and values alone */

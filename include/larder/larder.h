@@ -42,9 +42,9 @@ LARDER_API const char *larder_version(void);
 /* ------------------------------------------------------------------------------------------------ nodes */
 
 /*
- * Opens a node: checks the configuration, opens its plugins and groups, joins its cluster, listens. With NULL, or without
- * `transports` and `cluster`, it opens no socket and starts no discovery. NULL on failure, with nothing left behind.
- * The configuration is copied.
+ * Opens a node: checks the configuration, opens its plugins and groups, joins its cluster, listens. With NULL, or
+ * without `transports` and `cluster`, it opens no socket and starts no discovery. NULL on failure, with nothing left
+ * behind. The configuration is copied.
  */
 LARDER_API struct larder_node *larder_node_open(const struct larder_config *config);
 
@@ -59,15 +59,20 @@ LARDER_API void larder_node_close(struct larder_node *node);
 /*
  * Takes over what can be changed while running from a new configuration: log level, members of a static discovery,
  * budgets, ttls and policies of groups, new and removed groups. What cannot be changed and differs is logged and left.
- * On failure nothing was changed.
+ * A configuration that is refused (LARDER_INVALID) changes nothing. What fails beyond that, for want of memory or since a
+ * loader does not open, is logged, leaves its group as it was, and does not keep the rest from being taken over; the status is
+ * the first such failure's. LARDER_UNAVAILABLE when the node is closing.
  */
 LARDER_API enum larder_status larder_node_reload(struct larder_node *node, const struct larder_config *config);
 
-/* The address a transport listens on ("127.0.0.1:8001"), by its index in the configuration. LARDER_INVALID when there is none. */
+/*
+ * The address a transport listens on ("127.0.0.1:8001"), by its index in the configuration, cut to `capacity` bytes, the
+ * NUL at its end included. LARDER_INVALID when there is no such transport.
+ */
 LARDER_API enum larder_status larder_node_address(struct larder_node *node, size_t transport, char *buffer,
                                                   size_t capacity);
 
-/* LARDER_OK once the node answers for keys (its first member list is there); LARDER_UNAVAILABLE with the reason before. */
+/* LARDER_OK once the node answers for keys: its first member list is there. LARDER_UNAVAILABLE with the reason before. */
 LARDER_API enum larder_status larder_node_ready(struct larder_node *node);
 
 /* ------------------------------------------------------------------------------------------------ groups */
@@ -100,7 +105,8 @@ struct larder_group_options {
 
 /*
  * Opens a handle on a group: creates the group, or, with options NULL, takes one that is there. Options that set only a
- * loader give it to a group that is there and has none; any others are LARDER_EXISTS then. In a cluster every member opens its groups itself. NULL on failure.
+ * loader give it to a group that is there and has none; any others are LARDER_EXISTS then. In a cluster every member
+ * opens its groups itself. NULL on failure.
  */
 LARDER_API struct larder_group *larder_group_open(struct larder_node *node, const char *name,
                                                   const struct larder_group_options *options);
@@ -194,7 +200,10 @@ LARDER_API void larder_get_async(struct larder_group *group, const void *key, si
                                  void (*done)(void *arg, enum larder_status status, struct larder_value *value),
                                  void *arg);
 
-/* Bytes of a held value. Valid until it is released, whatever is evicted, replaced or closed meanwhile. */
+/*
+ * Bytes of a held value. Valid until it is released, whatever is evicted, replaced or closed meanwhile. The pointer to
+ * those of an empty value may be NULL.
+ */
 LARDER_API const void *larder_value_data(const struct larder_value *value);
 LARDER_API size_t larder_value_size(const struct larder_value *value);
 LARDER_API int64_t larder_value_ttl_ms(const struct larder_value *value); /* what remained; -1: never expires */

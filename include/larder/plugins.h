@@ -19,16 +19,22 @@ struct larder_plugin_info {
 };
 
 /*
- * Calls `each` for every module of the configuration's search path (NULL: the default one), in the order of kind and name; refused files come
- * last. A module that another of its kind and name hides is left out. The info is valid during the call. Opening a
- * module runs its constructors. LARDER_NO_MEMORY, else LARDER_OK.
+ * Calls `each` for every module of the configuration's search path (NULL: the default one), in the order of kind and
+ * name; refused files and folders come last. A module that another of its kind and name hides is left out. The info is
+ * valid during the call. Opening a module runs its constructors. LARDER_OK; or, without any call, LARDER_INVALID (a
+ * setting of the configuration does not fit to the rest, or a module added to it is refused) or LARDER_NO_MEMORY.
  */
 LARDER_API enum larder_status larder_plugins_each(const struct larder_config *config,
                                                   void (*each)(void *arg, const struct larder_plugin_info *info),
                                                   void *arg);
 
-/* Opens and checks one file. LARDER_OK with *info filled, or LARDER_INVALID with the one-line reason. `close` it after. */
-struct larder_plugin_file;
+struct larder_plugin_file; /* a module that was opened by its path */
+
+/*
+ * Opens and checks one file, and fills *info, which is valid until the file is closed. NULL when it is refused:
+ * info->refusal is the reason, one line, which is larder_last_error(), too, and valid as long as that; info->path is
+ * the caller's.
+ */
 LARDER_API struct larder_plugin_file *larder_plugin_file_open(const char *path, struct larder_plugin_info *info);
 LARDER_API void larder_plugin_file_close(struct larder_plugin_file *file); /* NULL is fine */
 

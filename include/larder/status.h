@@ -29,7 +29,7 @@ enum larder_status {
     LARDER_NO_MEMORY = 5,    /* an allocation failed */
     LARDER_PRECONDITION = 6, /* the expected version, presence or absence did not hold */
     LARDER_DEADLINE = 7,     /* the request's deadline passed before an answer was there */
-    LARDER_UNAVAILABLE = 8,  /* the peer cannot be reached, or the node is closing */
+    LARDER_UNAVAILABLE = 8,  /* no peer can be reached, or the node is closing or has no member list yet */
     LARDER_BUSY = 9,         /* a bounded queue is full: try again later */
     LARDER_LOAD_FAILED = 10, /* the origin failed, or its answer made no sense */
     LARDER_NO_GROUP = 11,    /* no group of that name */

@@ -5,6 +5,7 @@ import http.client
 import http.server
 import json
 import os
+import pathlib
 import pty
 import socket
 import subprocess
@@ -131,16 +132,17 @@ class Nodes:
                 if get(url, "/ready")[0] == 200:
                     return
             time.sleep(0.01)
-        logs = [open(self.log(name), encoding="utf-8").read() for name in self.names]
+        logs = [pathlib.Path(self.log(name)).read_text(encoding="utf-8") for name in self.names]
         raise AssertionError("no node is ready at " + url + "\n" + "\n".join(logs))
 
     def stop(self):
         for process in self.processes:
             process.terminate()
         codes = [process.wait(PATIENCE) for process in self.processes]
+        logs = [pathlib.Path(self.log(name)).read_text(encoding="utf-8", errors="replace") for name in self.names]
         self.scratch.cleanup()
         if any(codes):
-            raise AssertionError(f"larderd ended with {codes}")
+            raise AssertionError(f"larderd ended with {codes}\n" + "\n".join(logs))
 
 
 class WithNodes(Test):
@@ -168,6 +170,11 @@ class StandIn(http.server.ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
         self.thread.start()
+
+    def handle_error(self, request, client_address):
+        """A client that hangs up is no event."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     def stop(self):
         self.shutdown()

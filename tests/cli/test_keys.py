@@ -41,7 +41,7 @@ class Values(kit.WithNodes):
 
     def test_value_over_the_limit_is_refused_with_the_reason(self):
         line = self.complaint("set", "users", "huge", code=REFUSED, stdin=bytes((16 << 20) + 1))
-        self.assertRegex(line, r"413: .*16777217")
+        self.assertRegex(line, r"413: .*16777216")
         self.complaint("get", "users", "huge", code=NO)
 
     def test_full_output_is_noticed(self):

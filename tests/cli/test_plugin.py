@@ -55,6 +55,13 @@ class List(Plugins):
         self.assertEqual([one["file"] for one in refused], [os.path.join(path, "eviction", "broken.so")])
         self.assertTrue(refused[0]["reason"])
 
+    def test_names_of_files_that_are_no_utf8(self):
+        path = self.directory()
+        with open(os.path.join(path.encode(), b"eviction", b"\xff.so"), "wb"):
+            pass
+        (refused,) = self.document("plugin", "list", "--plugin-path", path)["refused"]
+        self.assertEqual(refused["file"], os.path.join(path, "eviction", r"\xff.so"))
+
     def test_names_of_files_are_obeyed_by_no_terminal(self):
         path = self.directory(**{"x\x1b[2J": b"no ELF file"})
         _, err = self.larder("plugin", "list", "--plugin-path", path)

@@ -84,7 +84,14 @@ static bool known_group(struct larder_slice group)
 {
     return (group.size == 1 && memcmp(group.data, "g", 1) == 0) ||
            (group.size == 7 && memcmp(group.data, "default", 7) == 0) ||
-           (group.size == 3 && memcmp(group.data, "new", 3) == 0);
+           (group.size == 3 && memcmp(group.data, "new", 3) == 0) ||
+           (group.size == 4 && memcmp(group.data, "tiny", 4) == 0);
+}
+
+static uint64_t value_limit(const struct larder_transport_host *host, struct larder_slice group)
+{
+    (void)host;
+    return !known_group(group) ? 0 : group.size == 4 ? 1000 : 8u << 20;
 }
 
 static bool begins(const struct larder_request *request, const char *prefix)
@@ -270,8 +277,9 @@ int main(int argc, char **argv)
     host.base = (struct larder_transport_host){
         .base = {.log = to_standard_error, .fail = fail, .runtime = ldr_runtime_open(1, 16), .node_name = "test"},
         .submit = submit,
+        .value_limit = value_limit,
         .request_timeout_ms = 5000,
-        .max_value = 8u << 20};
+        .max_value = 64u << 20};
     if (host.base.base.runtime == NULL)
         return 2;
     void *state = open_transport(&host, argc > 1 ? argv[1] : "{listen: \"127.0.0.1:0\"}");

@@ -66,6 +66,35 @@ class Sizes(Case):
         self.assertEqual(self.ask("GET", KEYS + "limit2").status, 404)
 
     @needs_host
+    def test_value_limit_of_a_group(self):
+        tiny = "/v1/groups/tiny/keys/x"
+        self.assertEqual(self.ask("PUT", tiny, b"x" * 1000).status, 201)
+        for path, status in ((tiny, 413), ("/api/set?group=tiny&key=x", 413), ("/v1/groups/none/keys/x", 404)):
+            method = "POST" if "api" in path else "PUT"
+            with self.connect() as connection:
+                connection.send(f"{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n")
+                self.assertEqual(connection.response().status, status)
+                self.assertEqual(connection.closed(), b"")
+        self.refused("PUT /v1/groups/none/keys/x HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n", 404)
+        self.refused("POST /v1/groups/none/batch HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n", 404)
+        self.refused("POST /v1/groups/tiny/batch HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n", 413)
+        answer = self.ask("PUT", "/v1/groups/none/keys/x", b"x" * 1000)
+        self.assertEqual((answer.status, answer.json()["type"]), (404, "urn:larder:problem:no-group"))
+
+    @needs_host
+    def test_a_batch_of_brackets_is_not_built(self):
+        """Each of these would become millions of objects in memory, many times the body's size."""
+        for body in (b'{"get":[' + b"[]," * 2000000 + b"[]]}", b'{"get":' + b"[" * 5000000, b'{"a":' * 1000000,
+                     b'{"get":[' + b"1," * 3000000 + b"1]}"):
+            before = self.resident()
+            self.assert_problem(self.ask("POST", "/v1/groups/g/batch", body), 413)
+            self.assertLess(self.resident() - before, 64 << 20)
+
+    def resident(self):
+        with open(f"/proc/{self.host.process.pid}/status") as status:
+            return int(next(line for line in status if line.startswith("VmHWM")).split()[1]) * 1024
+
+    @needs_host
     def test_what_is_announced_is_not_allocated(self):
         def size():
             with open(f"/proc/{self.host.process.pid}/statm") as statm:
@@ -78,6 +107,44 @@ class Sizes(Case):
             connection.send("x")
         wait_until(lambda: self.host.stats()["connections"] >= 200, "200 connections")
         self.assertLess(size() - before, 500 << 20)
+
+
+@needs_host
+class Bodies(Case):
+    PARAMETERS = "workers: 2, max_body_bytes: 1MiB"
+
+    def half(self):
+        connection = self.connect()
+        connection.send(f"PUT {KEYS}half HTTP/1.1\r\nHost: a\r\nContent-Length: 700000\r\n\r\n")
+        connection.send(b"x" * 600000)
+        return connection
+
+    def test_all_bodies_together_are_bounded(self):
+        for framing, body in (("Content-Length: 700000", b"x" * 700000),
+                              ("Transfer-Encoding: chunked", b"aae60\r\n" + b"x" * 700000 + b"\r\n0\r\n\r\n")):
+            first = self.half()
+            wait_until(lambda: self.half_refused(framing, body), "another body is refused")
+            first.send(b"x" * 100000)
+            self.assertIn(first.response().status, (201, 204))
+            self.assertIn(self.ask("PUT", KEYS + "half", b"y" * 700000).status, (201, 204))
+
+    def half_refused(self, framing, body):
+        with self.connect() as connection:
+            connection.send(f"PUT {KEYS}more HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n")
+            try:
+                connection.send(body)
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+            answer = connection.response()
+            if answer.status == 503:
+                self.assertEqual(answer.field("retry-after"), "1")
+                self.assertEqual(connection.closed(), b"")
+            return answer.status == 503
+
+    def test_one_body_alone_may_be_larger(self):
+        for _ in range(3):
+            self.assertIn(self.ask("PUT", KEYS + "alone", b"x" * 3000000).status, (201, 204))
+        self.assertEqual(len(self.ask("GET", KEYS + "alone").body), 3000000)
 
 
 @needs_host
@@ -115,6 +182,34 @@ class Times(Case):
     def test_a_slow_answer_is_no_idleness(self):
         with self.connect() as connection:
             self.assertEqual(connection.ask("GET", KEYS + "slow:600:x").status, 404)
+
+    def test_a_client_that_sends_on_but_does_not_read(self):
+        """An answer waits to be read, and the head of the next request arrives byte by byte: no end to either."""
+        connections = []
+        for size in range(2000000, 6000000, 100000):  # of some, a little is left that the kernel does not take
+            connection = self.connect(receive_buffer=4096)
+            connection.send(request("GET", KEYS + f"big:{size}") + b"GET /")
+            connections.append(connection)
+        wait_until(lambda: self.host.stats()["connections"] == len(connections), "all are there")
+
+        def drip():
+            for connection in connections:
+                try:
+                    connection.send("x")
+                except (BrokenPipeError, ConnectionResetError):
+                    pass
+            time.sleep(0.02)
+            return self.host.stats()["connections"] == 0
+
+        wait_until(drip, "all are closed", seconds=10)
+        self.assertEqual(self.host.stats()["pins"], 0)
+
+    def test_a_head_that_is_slow_while_a_request_is_answered(self):
+        with self.connect() as connection:
+            connection.send(request("GET", KEYS + "slow:600:x") + b"GET /")
+            self.assertEqual(connection.response().status, 404)
+            self.assert_problem(connection.response(), 408)
+            self.assertEqual(connection.closed(), b"")
 
     def test_a_client_that_does_not_read(self):
         connection = self.connect(receive_buffer=4096)

@@ -222,7 +222,7 @@ class Batch(Case):
                          '{"set": [{"key": "a", "value": "", "ttl": "1"}]}',
                          '{"set": [{"key": "a", "value": "", "tll": "1s"}]}', '{"set": [{"value": ""}]}',
                          '{"set": [{"key": "a", "key_base64": "YQ==", "value": ""}]}', '{"get": [], "get": []}',
-                         b'{"get": ["\xff"]}', "[" * 100000):
+                         b'{"get": ["\xff"]}', "[" * 10000):
             self.assert_problem(self.batch(document), 400)
         self.assert_problem(self.batch({"get": ["k" * 65536]}), 400)
         self.assert_problem(self.batch({"get": ["a"] * 1025}), 413)

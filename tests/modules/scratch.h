@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/plugin/catalog.h"
+#include "tests/unit/catalog_kit.h"
 
 /* A directory of the test's own, at a path without links; removed at the end. */
 struct scratch {
@@ -133,14 +134,14 @@ static inline void expect_error(const char *format, ...)
 static inline void expect_refused(const char *directory, const char *name)
 {
     struct ldr_catalog *catalog = open_on(directory);
-    assert_null(ldr_catalog_eviction(catalog, name));
+    assert_null(find_eviction(catalog, name));
     ldr_catalog_close(catalog);
 }
 
 static inline void expect_found(const char *directory, const char *name)
 {
     struct ldr_catalog *catalog = open_on(directory);
-    if (ldr_catalog_eviction(catalog, name) == NULL)
+    if (find_eviction(catalog, name) == NULL)
         fail_msg("%s", larder_last_error());
     ldr_catalog_close(catalog);
 }

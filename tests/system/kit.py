@@ -16,21 +16,21 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import unittest
 from urllib.parse import quote
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
-from origin import value_of  # noqa: E402,F401  the tests take it from here
+from clients import PATIENCE, Client, in_threads, key_path  # noqa: E402,F401  the tests take these from here
+from exposition import Metrics  # noqa: E402,F401
+from origin import value_of  # noqa: E402,F401
 
 if len(sys.argv) < 2 or not os.path.isfile(os.path.join(sys.argv[1], "bin", "larderd")):
     sys.exit(f"usage: {sys.argv[0]} BUILD_DIRECTORY, which has bin/larderd")
 BUILD = os.path.abspath(sys.argv.pop(1))
 LARDERD = os.path.join(BUILD, "bin", "larderd")
 LARDER = os.path.join(BUILD, "bin", "larder")
-PATIENCE = 90
 
 
 def _sanitizer():
@@ -74,158 +74,6 @@ def free_port():
             continue
         _port_locks.append(lock)
         return port
-
-
-# ------------------------------------------------------------------------------------------------ metrics
-
-_NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
-_SAMPLE = re.compile(rf'({_NAME})(?:\{{((?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\["\\n])*",?)*)\}})? (\S+)')
-_LABEL = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\\n]|\\["\\n])*)"')
-
-
-class Metrics:
-    """A page of Prometheus' text exposition format, checked while it is read."""
-
-    def __init__(self, text):
-        self.types, self.samples = {}, {}
-        if not text.endswith("\n"):
-            raise AssertionError("metrics: the last line has no end")
-        for line in text.splitlines():
-            self._read(line)
-        for name in [name for name, kind in self.types.items() if kind == "histogram"]:
-            self._check_histogram(name)
-
-    def _read(self, line):
-        kind = re.fullmatch(rf"# TYPE ({_NAME}) (counter|gauge|histogram|summary|untyped)", line)
-        if kind:
-            if kind[1] in self.types:
-                raise AssertionError(f"metrics: {kind[1]} is described twice")
-            self.types[kind[1]] = kind[2]
-            return
-        if re.fullmatch(rf"# HELP {_NAME} .+", line):
-            return
-        sample = _SAMPLE.fullmatch(line)
-        if not sample:
-            raise AssertionError(f"metrics: no sample: {line!r}")
-        name = sample[1]
-        family = name if name in self.types else re.sub(r"_(bucket|sum|count)$", "", name)
-        if family not in self.types:
-            raise AssertionError(f"metrics: {name} has no TYPE before it")
-        if self.types[family] == "counter" and not name.endswith("_total"):
-            raise AssertionError(f"metrics: counter {name} does not end with _total")
-        place = (name, frozenset(_LABEL.findall(sample[2] or "")))
-        if place in self.samples:
-            raise AssertionError(f"metrics: {line!r} comes twice")
-        self.samples[place] = float(sample[3])
-
-    def _check_histogram(self, family):
-        series = {}
-        for (name, labels), value in self.samples.items():
-            if name == family + "_bucket":
-                rest = frozenset(pair for pair in labels if pair[0] != "le")
-                series.setdefault(rest, []).append((float(dict(labels)["le"].replace("+Inf", "inf")), value))
-        for labels, buckets in series.items():
-            buckets.sort()
-            counts = [count for _, count in buckets]
-            if counts != sorted(counts) or buckets[-1][0] != float("inf"):
-                raise AssertionError(f"metrics: {family}: buckets {buckets}")
-            if counts[-1] != self.samples[family + "_count", labels]:
-                raise AssertionError(f"metrics: {family}: count is not that of the last bucket")
-
-    def value(self, name, **labels):
-        """The sum of all samples with this name and these labels; there must be one."""
-        wanted = set(labels.items())
-        found = [value for (sample, have), value in self.samples.items() if sample == "larder_" + name and wanted <= have]
-        if not found:
-            raise AssertionError(f"metrics: no larder_{name} with {labels}")
-        return sum(found)
-
-    def buckets(self, operation, group):
-        """[(upper bound in seconds, count in this bucket alone)] of a histogram."""
-        name, labels = f"larder_{operation}_duration_seconds_bucket", ("group", group)
-        cumulated = sorted((float(dict(have)["le"].replace("+Inf", "inf")), value)
-                           for (sample, have), value in self.samples.items() if sample == name and labels in have)
-        return [(bound, count - (cumulated[i - 1][1] if i else 0)) for i, (bound, count) in enumerate(cumulated)]
-
-
-# ------------------------------------------------------------------------------------------------ clients
-
-class Answer:
-    def __init__(self, status, headers, body):
-        self.status, self.headers, self.body = status, headers, body
-
-    def json(self):
-        return json.loads(self.body)
-
-    def __repr__(self):
-        return f"<{self.status} {self.body[:200]!r}>"
-
-
-def key_path(group, key):
-    return f"/v1/groups/{group}/keys/{quote(key if isinstance(key, bytes) else key.encode(), safe='')}"
-
-
-class Client:
-    """One keep-alive connection, made again only when the server has closed it. Not for two threads."""
-
-    def __init__(self, port, timeout=PATIENCE):
-        self.port, self.timeout, self.connection, self.connects = port, timeout, None, 0
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        if self.connection:
-            self.connection.close()
-        self.connection = None
-
-    def ask(self, method, path, body=None, headers=None):
-        if self.connection is None:
-            self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
-            self.connects += 1
-        try:
-            self.connection.request(method, path, body, headers or {})
-            response = self.connection.getresponse()
-            answer = Answer(response.status, response.headers, response.read())
-            if response.will_close:
-                self.close()
-            return answer
-        except Exception:
-            self.close()
-            raise
-
-    def get(self, group, key, **headers):
-        return self.ask("GET", key_path(group, key), headers=headers)
-
-    def put(self, group, key, value, query="", **headers):
-        return self.ask("PUT", key_path(group, key) + query, value, headers)
-
-    def delete(self, group, key, **headers):
-        return self.ask("DELETE", key_path(group, key), headers=headers)
-
-
-def in_threads(count, function):
-    """Runs function(i) in so many threads, begun together; returns their results, or raises the first error."""
-    barrier, results, errors = threading.Barrier(count), [None] * count, []
-
-    def run(i):
-        try:
-            barrier.wait(PATIENCE)
-            results[i] = function(i)
-        except BaseException as error:  # told below, in the thread of the test
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-    return results
 
 
 # ------------------------------------------------------------------------------------------------ processes
@@ -309,9 +157,10 @@ class Node(Process):
         with open(self.path, "w", encoding="utf-8") as file:
             json.dump(self.config, file, indent=1)  # JSON is YAML, too
 
-    def start(self):
+    def start(self, under=()):
+        """`under`: a command that runs another, with fewer rights for example."""
         self.write_config()
-        self.spawn([LARDERD, "--config", self.path])
+        self.spawn([*under, LARDERD, "--config", self.path])
 
     def ready(self):
         try:
@@ -333,7 +182,14 @@ class Node(Process):
         self.wait_ready()
 
     def pause(self):
+        """Stops the process; returns when every thread of it stands."""
         self.signal(signal.SIGSTOP)
+        wait_until(lambda: all(state == "T" for state in self.thread_states()), f"node {self.name} stands")
+
+    def thread_states(self):
+        for task in os.listdir(f"/proc/{self.pid}/task"):
+            with open(f"/proc/{self.pid}/task/{task}/stat", encoding="utf-8", errors="replace") as file:
+                yield file.read().rpartition(")")[2].split()[0]
 
     def resume(self):
         self.signal(signal.SIGCONT)

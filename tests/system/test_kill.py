@@ -4,7 +4,7 @@ import http.client
 import threading
 import time
 
-from kit import Case, Client, loader, main, value_of, wait_until
+from kit import Case, Client, in_threads, loader, main, value_of, wait_until
 
 RETRIES = 2
 PROBE_INTERVAL = 1  # seconds, the default
@@ -76,8 +76,8 @@ class Load:
 class Kill(Case):
     def setUp(self):
         super().setUp()
-        source = self.origin()
-        groups = [{"name": "default"}, {"name": "users", "loader": loader(source)}]
+        self.source = self.origin()
+        groups = [{"name": "default"}, {"name": "users", "loader": loader(self.source)}]
         self.nodes = self.cluster(groups=groups, cluster={"retries": RETRIES})
         self.asked = [self.nodes["a"], self.nodes["b"]]
 
@@ -133,6 +133,14 @@ class Kill(Case):
         self.check(load, before)
         self.assertGreater(self.nodes["c"].metric("gets_total", group="users"), served)
 
+    def test_a_node_that_leaves_finishes_what_it_has_begun(self):
+        before = self.sent()
+        with Load(self.asked) as load:
+            load.go_on(200)
+            self.assertEqual(self.nodes["c"].stop(), 0)
+            load.go_on(200)
+        self.check(load, before)
+
     def test_fault_2_a_peer_that_hangs_costs_a_bounded_number_of_requests(self):
         """One get for a key of a node that hangs: it is tried, then whoever was asked loads the value itself."""
         key = self.key_of_c()
@@ -144,6 +152,23 @@ class Kill(Case):
         self.assertLessEqual(self.sent() - before, 1 + RETRIES)
         self.nodes["c"].resume()
         self.wait_back()
+
+    def test_the_owner_dies_while_it_loads(self):
+        """Callers at the others wait for its load: they are answered all the same, after a load of their own node."""
+        key = self.key_of_c()
+        self.source.behave(find={"hang": True})
+        loads = self.source.count(key)
+
+        def ask(i):
+            if i:
+                return self.asked[i % 2].get("users", key)
+            wait_until(lambda: self.source.count(key) == loads + 1, "the owner loads")
+            wait_until(lambda: all(node.metric("loads_waiting") for node in self.asked), "the others wait for it")
+            self.nodes["c"].kill()
+            return self.source.behave()
+        for answer in in_threads(9, ask)[1:]:
+            self.assertEqual((answer.status, answer.body), (200, value_of(key.encode())))
+        self.assertLessEqual(self.source.count(key), loads + 3, "one load for each node that had callers")
 
     def key_of_c(self):
         with self.nodes["a"].client() as client:

@@ -9,7 +9,7 @@ import os
 import random
 import subprocess
 
-from kit import LARDER, ROOT, Case, in_threads, key_path, loader, main, value_of
+from kit import LARDER, ROOT, Case, in_threads, loader, main, value_of
 
 TRACES = os.environ.get("LARDER_TRACES", os.path.join(os.path.dirname(ROOT), "shared", "traces"))
 FILE = os.path.join(TRACES, "lirs_gli.txt.zst")

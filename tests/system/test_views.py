@@ -153,7 +153,8 @@ class Differing(Case):
             for node in nodes.nodes():
                 other = "b" if node.name == "a" else "a"
                 wait_until(lambda: node.members()[other]["state"] == "refused", f"node {node.name} refuses {other}")
-                line = next(line for line in node.log_text().splitlines() if f"peer {other} is refused" in line)
+                line = wait_until(lambda: [line for line in node.log_text().splitlines() if
+                                           f"peer {other} and this node refuse each other" in line], "it is told")[0]
                 for text in texts:
                     self.assertIn(text, line)
                 with node.client() as client:

@@ -109,7 +109,7 @@ static inline char *server_answer(const struct larder_reply *reply, const char *
 {
     unsigned char form[PEER_FORM_REPLY_HEAD];
     size_t form_size = peer_form_encode_reply(reply, form);
-    struct larder_slice value = peer_form_reply_value(reply);
+    struct larder_slice value = reply->value;
     char head[256];
     size_t head_size = (size_t)snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\n%sContent-Length: %zu\r\n\r\n", headers,
                                         form_size + value.size);

@@ -18,9 +18,9 @@ static void another_kind_directly_in_a_directory_is_passed_over(void **state)
     const char *second = make_directory(state, "second");
     const char *paths[] = {first, second};
     struct ldr_catalog *catalog = ldr_catalog_open(&(struct ldr_catalog_options){.paths = paths, .path_count = 2});
-    assert_null(ldr_catalog_eviction(catalog, "wrong_kind"));
+    assert_null(find_eviction(catalog, "wrong_kind"));
     expect_error("%s: kind: got hash, wanted eviction", path);
-    assert_non_null(ldr_catalog_hash(catalog, "wrong_kind"));
+    assert_non_null(find_hash(catalog, "wrong_kind"));
     ldr_catalog_close(catalog);
 }
 
@@ -32,14 +32,14 @@ static void the_environment_comes_behind_the_configured_directories(void **state
     copy_module(state, "eviction/good.so", "second/good.so", SIZE_MAX);
     assert_int_equal(setenv("LARDER_PLUGIN_PATH", variable, 1), 0);
     struct ldr_catalog *catalog = ldr_catalog_open(NULL);
-    assert_non_null(ldr_catalog_eviction(catalog, "good"));
+    assert_non_null(find_eviction(catalog, "good"));
     ldr_catalog_close(catalog);
 
     const char *bad = in_scratch(state, "first/good.so");
     write_file(bad, "", 0);
     expect_found(second, "good");
     catalog = ldr_catalog_open(NULL);
-    assert_null(ldr_catalog_eviction(catalog, "good"));
+    assert_null(find_eviction(catalog, "good"));
     expect_error("%s: file: got no ELF file, wanted a shared object", bad);
     ldr_catalog_close(catalog);
 }
@@ -48,7 +48,7 @@ static void modules_of_the_build_tree_are_found_without_being_told(void **state)
 {
     (void)state;
     struct ldr_catalog *catalog = ldr_catalog_open(NULL);
-    assert_non_null(ldr_catalog_hash(catalog, "crc32"));
+    assert_non_null(find_hash(catalog, "crc32"));
     ldr_catalog_close(catalog);
 }
 
@@ -65,7 +65,7 @@ static void a_table_that_is_linked_in_hides_a_file(void **state)
                                      .digest = linked_digest};
     const struct larder_plugin *tables[] = {&mine.head};
     struct ldr_catalog *catalog = ldr_catalog_open(&(struct ldr_catalog_options){.tables = tables, .table_count = 1});
-    assert_ptr_equal(ldr_catalog_hash(catalog, "crc32")->digest, linked_digest);
+    assert_ptr_equal(find_hash(catalog, "crc32")->digest, linked_digest);
     ldr_catalog_close(catalog);
 }
 
@@ -82,9 +82,9 @@ static void what_is_not_found_names_the_directories_and_the_nearest_name(void **
 {
     (void)state;
     struct ldr_catalog *catalog = open_on("/nowhere");
-    assert_null(ldr_catalog_hash(catalog, "crc23"));
+    assert_null(find_hash(catalog, "crc23"));
     expect_error("no hash plugin \"crc23\" in /nowhere, " TEST_PLUGINS "; did you mean \"crc32\"?");
-    assert_null(ldr_catalog_hash(catalog, "something-else"));
+    assert_null(find_hash(catalog, "something-else"));
     expect_error("no hash plugin \"something-else\" in /nowhere, " TEST_PLUGINS);
     ldr_catalog_close(catalog);
 }
@@ -96,7 +96,7 @@ static void a_name_never_leads_out_of_the_directories(void **state)
     static const char *const names[] = {
         "../hash/crc32", "", ".", "/etc/passwd", "Good", "a\nb", "a-name-that-is-longer-than-32-ones"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        assert_null(ldr_catalog_hash(catalog, names[i]));
+        assert_null(find_hash(catalog, names[i]));
         assert_non_null(strstr(larder_last_error(), "wanted 1 to 32 of [a-z0-9_-]"));
     }
     assert_null(ldr_catalog_find(catalog, (enum larder_plugin_kind)6, "good"));
@@ -108,9 +108,9 @@ static void *find_many(void *catalog)
 {
     const struct larder_eviction *good = NULL;
     for (int i = 0; i < 200; i++) {
-        good = ldr_catalog_eviction(catalog, "good");
-        if (good == NULL || ldr_catalog_eviction(catalog, "no_evict") != NULL ||
-            strstr(larder_last_error(), "evict is missing") == NULL || ldr_catalog_hash(catalog, "crc32") == NULL)
+        good = find_eviction(catalog, "good");
+        if (good == NULL || find_eviction(catalog, "no_evict") != NULL ||
+            strstr(larder_last_error(), "evict is missing") == NULL || find_hash(catalog, "crc32") == NULL)
             return NULL;
     }
     return (void *)good;
@@ -127,7 +127,7 @@ static void many_threads_find_the_same_table(void **state)
         void *found;
         assert_int_equal(pthread_join(threads[i], &found), 0);
         assert_non_null(found);
-        assert_ptr_equal(found, ldr_catalog_eviction(catalog, "good"));
+        assert_ptr_equal(found, find_eviction(catalog, "good"));
     }
     ldr_catalog_close(catalog);
 }
@@ -170,10 +170,10 @@ static void the_list_is_what_can_be_found(void **state)
     const struct larder_plugin *tables[] = {&mine.head};
     struct ldr_catalog *catalog = ldr_catalog_open(
         &(struct ldr_catalog_options){(const char *const[]){first, second, "/nowhere"}, 3, tables, 1});
-    const struct larder_eviction *before = ldr_catalog_eviction(catalog, "short_table");
+    const struct larder_eviction *before = find_eviction(catalog, "short_table");
     assert_non_null(before);
     assert_int_equal(ldr_catalog_each(catalog, note, text), LARDER_OK);
-    assert_ptr_equal(ldr_catalog_eviction(catalog, "short_table"), before);
+    assert_ptr_equal(find_eviction(catalog, "short_table"), before);
     snprintf(wanted, sizeof wanted,
              "eviction/long_table %s/first/eviction/long_table.so\n"
              "eviction/short_table %s/second/short_table.so\n"

@@ -228,9 +228,8 @@ static void an_attempt_has_a_limit_of_its_own(void **state)
     (void)state;
     static const struct {
         enum larder_operation operation;
-        uint32_t flags;
         uint64_t limit_ms;
-    } cases[] = {{LARDER_OP_GET, 0, 5000}, {LARDER_OP_GET, LARDER_REQUEST_NO_LOAD, 1000}, {LARDER_OP_SET, 0, 1000}};
+    } cases[] = {{LARDER_OP_GET, 5000}, {LARDER_OP_SET, 1000}, {LARDER_OP_DELETE, 1000}};
     struct world world;
     world_open(&world, suspend_late);
     join(&world, 1, abc, 3);
@@ -239,7 +238,6 @@ static void an_attempt_has_a_limit_of_its_own(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct larder_request request = get_within(&world, 0);
         request.operation = cases[i].operation;
-        request.flags = cases[i].flags;
         uint64_t begin = larder_now(world.runtime), failures = stats_of(&world).peer_failures;
         b->calls = 0;
         struct outcome outcome = call_b(&world, &request);

@@ -172,43 +172,16 @@ static void senseless_settings_are_refused_at_once(void **state)
     larder_config_free(config);
 }
 
-static void a_copy_outlives_the_original(void **state)
-{
-    (void)state;
-    static const struct larder_plugin table = {.name = "x"};
-    struct larder_config *config = larder_config_new();
-    assert_int_equal(larder_config_parse(config, "node: {name: f}", 15, "file"), LARDER_OK);
-    assert_int_equal(larder_config_set(config, "node.role=gateway"), LARDER_OK);
-    assert_int_equal(larder_config_add_plugin_path(config, "/a"), LARDER_OK);
-    assert_int_equal(larder_config_add_plugin_path(config, "/b"), LARDER_OK);
-    assert_int_equal(larder_config_add_plugin(config, &table), LARDER_OK);
-    struct larder_config *copy = ldr_config_copy(config);
-    larder_config_free(config);
-    assert_non_null(copy);
-    assert_int_equal(copy->plugin_path_count, 2);
-    assert_string_equal(copy->plugin_paths[1], "/b");
-    assert_int_equal(copy->plugin_count, 1);
-    assert_ptr_equal(copy->plugins[0], &table);
-    struct ldr_tree *merged = ldr_config_merged(copy);
-    assert_string_equal(text_at(merged, "node", "name"), "f");
-    assert_string_equal(text_at(merged, "node", "role"), "gateway");
-    assert_string_equal(ldr_tree_find(merged, "node")->file, "file");
-    ldr_tree_free(merged);
-    larder_config_free(copy);
-    larder_config_free(NULL);
-}
-
 static void an_empty_configuration_is_an_empty_tree(void **state)
 {
     (void)state;
     struct larder_config *config = larder_config_new();
-    struct larder_config *copy = ldr_config_copy(config);
-    struct ldr_tree *merged = ldr_config_merged(copy);
+    struct ldr_tree *merged = ldr_config_merged(config);
     assert_int_equal(merged->kind, LDR_TREE_MAP);
     assert_int_equal(merged->count, 0);
     ldr_tree_free(merged);
-    larder_config_free(copy);
     larder_config_free(config);
+    larder_config_free(NULL);
 }
 
 int main(void)
@@ -221,7 +194,6 @@ int main(void)
         cmocka_unit_test(a_long_file_is_read_whole),
         cmocka_unit_test(settings_win_over_files_whatever_comes_first),
         cmocka_unit_test(senseless_settings_are_refused_at_once),
-        cmocka_unit_test(a_copy_outlives_the_original),
         cmocka_unit_test(an_empty_configuration_is_an_empty_tree),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

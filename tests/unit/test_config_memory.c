@@ -134,16 +134,6 @@ static bool check_a_configuration(void)
     return done;
 }
 
-static bool copy_a_configuration(void)
-{
-    struct larder_config *config = larder_config_new(), *copy = NULL;
-    bool done = config != NULL && build(config) && (copy = ldr_config_copy(config)) != NULL;
-    larder_config_free(config);
-    done = done && larder_config_check(copy, drop_line, NULL) == LARDER_OK;
-    larder_config_free(copy);
-    return done;
-}
-
 static bool check_defaults(void)
 {
     struct ldr_errors errors = {0};
@@ -229,12 +219,6 @@ static void a_check_survives_every_failed_allocation(void **state)
     fail_each(check_a_configuration);
 }
 
-static void a_copy_survives_every_failed_allocation(void **state)
-{
-    (void)state;
-    fail_each(copy_a_configuration);
-}
-
 static void defaults_survive_every_failed_allocation(void **state)
 {
     (void)state;
@@ -257,7 +241,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_check_survives_every_failed_allocation),
-        cmocka_unit_test(a_copy_survives_every_failed_allocation),
         cmocka_unit_test(defaults_survive_every_failed_allocation),
         cmocka_unit_test(a_group_document_survives_every_failed_allocation),
         cmocka_unit_test(a_file_survives_every_failed_allocation),

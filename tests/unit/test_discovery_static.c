@@ -11,6 +11,7 @@
 
 #include "core/config/schema.h"
 #include "core/plugin/catalog.h"
+#include "tests/unit/catalog_kit.h"
 
 /* A node that takes the module's reports and writes them down. */
 struct node {
@@ -67,7 +68,7 @@ static int make_node(void **state)
     node->host = (struct larder_discovery_host){
         .base = {.log = on_log, .fail = on_fail, .node_name = "a"}, .self = &node->self, .members = on_members};
     node->catalog = ldr_catalog_open(NULL);
-    node->module = ldr_catalog_discovery(node->catalog, "static");
+    node->module = find_discovery(node->catalog, "static");
     node->arena = ldr_arena_open();
     if (node->module == NULL)
         fail_msg("%s", larder_last_error());

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/plugin/catalog.h"
+#include "tests/unit/catalog_kit.h"
 
 struct vector {
     const char *text;
@@ -32,7 +33,7 @@ static int close_catalog(void **state)
 
 static const struct larder_hash *find(void **state, const char *name)
 {
-    const struct larder_hash *found = ldr_catalog_hash(*state, name);
+    const struct larder_hash *found = find_hash(*state, name);
     if (found == NULL)
         fail_msg("%s", larder_last_error());
     return found;

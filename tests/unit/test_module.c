@@ -51,7 +51,7 @@ static void a_shorter_table_ends_in_zeroes(void **state)
 {
     (void)state;
     struct ldr_catalog *catalog = open_on(TEST_MODULES);
-    const struct larder_eviction *table = ldr_catalog_eviction(catalog, "short_table");
+    const struct larder_eviction *table = find_eviction(catalog, "short_table");
     assert_non_null(table);
     assert_non_null(table->remove);
     assert_null(table->prepare);
@@ -64,7 +64,7 @@ static void a_longer_table_is_cut(void **state)
 {
     (void)state;
     struct ldr_catalog *catalog = open_on(TEST_MODULES);
-    const struct larder_eviction *table = ldr_catalog_eviction(catalog, "long_table");
+    const struct larder_eviction *table = find_eviction(catalog, "long_table");
     assert_non_null(table);
     assert_int_equal(table->head.size, sizeof *table);
     assert_non_null(table->evict);
@@ -75,14 +75,14 @@ static void the_table_is_the_hosts_own_and_found_once(void **state)
 {
     (void)state;
     struct ldr_catalog *catalog = open_on(TEST_MODULES);
-    const struct larder_eviction *table = ldr_catalog_eviction(catalog, "good");
+    const struct larder_eviction *table = find_eviction(catalog, "good");
     assert_non_null(table);
     assert_string_equal(table->head.name, "good");
-    assert_ptr_equal(ldr_catalog_eviction(catalog, "good"), table);
+    assert_ptr_equal(find_eviction(catalog, "good"), table);
     struct ldr_catalog *other = open_on(TEST_MODULES);
-    assert_ptr_not_equal(ldr_catalog_eviction(other, "good"), table);
+    assert_ptr_not_equal(find_eviction(other, "good"), table);
     ldr_catalog_close(catalog);
-    assert_string_equal(ldr_catalog_eviction(other, "good")->head.help, "a policy of the tests");
+    assert_string_equal(find_eviction(other, "good")->head.help, "a policy of the tests");
     ldr_catalog_close(other);
 }
 
@@ -92,10 +92,10 @@ static void a_text_file_is_refused(void **state)
 {
     write_file(in_scratch(state, "text.so"), "not a module at all, but long enough for the header of one ........", 68);
     struct ldr_catalog *catalog = open_on(scratch_path(state));
-    assert_null(ldr_catalog_eviction(catalog, "text"));
+    assert_null(find_eviction(catalog, "text"));
     expect_error("%s: file: got no ELF file, wanted a shared object", in_scratch(state, "text.so"));
     write_file(in_scratch(state, "empty.so"), "", 0);
-    assert_null(ldr_catalog_eviction(catalog, "empty"));
+    assert_null(find_eviction(catalog, "empty"));
     expect_error("%s: file: got no ELF file, wanted a shared object", in_scratch(state, "empty.so"));
     ldr_catalog_close(catalog);
 }

@@ -76,7 +76,7 @@ static struct larder_slice reply_body(const struct larder_reply *reply)
 {
     unsigned char head[PEER_FORM_REPLY_HEAD];
     size_t size = peer_form_encode_reply(reply, head);
-    struct larder_slice value = peer_form_reply_value(reply);
+    struct larder_slice value = reply->value;
     unsigned char *body = malloc(size + value.size);
     assert_non_null(body);
     memcpy(body, head, size);
@@ -244,21 +244,6 @@ static void a_reply_arrives_as_it_was_sent(void **state)
         assert_null(got.release);
         drop(body);
     }
-}
-
-static void the_size_of_a_value_left_out_is_told(void **state)
-{
-    (void)state;
-    struct larder_reply reply = some_reply();
-    reply.value = (struct larder_slice){NULL, 123456};
-    struct larder_slice body = reply_body(&reply);
-    assert_int_equal(body.size, PEER_FORM_REPLY_FIXED + reply.message.size);
-    struct larder_reply got;
-    char reason[PEER_FORM_REASON];
-    assert_true(peer_form_decode_reply(body, &got, reason));
-    assert_null(got.value.data);
-    assert_int_equal(got.value.size, 123456);
-    drop(body);
 }
 
 static void what_only_this_side_knows_does_not_travel(void **state)
@@ -432,7 +417,6 @@ int main(void)
         cmocka_unit_test(a_deadline_travels_as_the_time_that_remains),
         cmocka_unit_test(what_came_from_a_peer_is_marked_so),
         cmocka_unit_test(a_reply_arrives_as_it_was_sent),
-        cmocka_unit_test(the_size_of_a_value_left_out_is_told),
         cmocka_unit_test(what_only_this_side_knows_does_not_travel),
         cmocka_unit_test(a_long_message_is_cut),
         cmocka_unit_test(nothing_cut_short_or_too_long_is_taken),

@@ -13,6 +13,7 @@
 
 #include "core/base/fail.h"
 #include "core/plugin/catalog.h"
+#include "tests/unit/catalog_kit.h"
 
 /* ------------------------------------------------------------------------------------------------ allocations */
 
@@ -115,7 +116,7 @@ static struct ldr_catalog *open_catalog(void)
 static enum larder_status find_one(void)
 {
     struct ldr_catalog *catalog = open_catalog();
-    bool found = catalog != NULL && ldr_catalog_eviction(catalog, "good") != NULL;
+    bool found = catalog != NULL && find_eviction(catalog, "good") != NULL;
     ldr_catalog_close(catalog);
     return found ? LARDER_OK : larder_last_status();
 }
@@ -123,7 +124,7 @@ static enum larder_status find_one(void)
 static enum larder_status find_none(void)
 {
     struct ldr_catalog *catalog = open_catalog();
-    bool found = catalog != NULL && ldr_catalog_eviction(catalog, "god") != NULL;
+    bool found = catalog != NULL && find_eviction(catalog, "god") != NULL;
     ldr_catalog_close(catalog);
     return found ? LARDER_OK : larder_last_status();
 }

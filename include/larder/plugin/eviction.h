@@ -86,7 +86,10 @@ struct larder_eviction {
     uint64_t (*extra_bytes)(const void *state);
 };
 
-/* LARDER_EVICTION("lru", "least recently used goes first", NULL, .open = lru_open, ...) */
+/*
+ * LARDER_EVICTION("lru", "least recently used goes first", NULL, .slot_bytes = 8, .open = lru_open, ...);
+ * In C++, in the order of the table: LARDER_EVICTION("lru", "...", NULL, 0, 8, lru_open, lru_close, ...);
+ */
 #define LARDER_EVICTION(name, help, params, ...)                                                                       \
     LARDER_PLUGIN_DEFINE(struct larder_eviction, LARDER_PLUGIN_EVICTION, LARDER_EVICTION_ABI, name, help, params,      \
                          __VA_ARGS__)

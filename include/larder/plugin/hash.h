@@ -24,7 +24,7 @@ struct larder_hash {
     uint64_t (*digest)(const void *data, size_t length, uint64_t seed);
 };
 
-/* LARDER_HASH("fnv", "FNV-1a, 64 bits", NULL, .digest = fnv_digest); in C++ before C++20 without ".digest =". */
+/* LARDER_HASH("fnv", "FNV-1a, 64 bits", NULL, .digest = fnv_digest); in C++ without ".digest =". */
 #define LARDER_HASH(name, help, params, ...)                                                                           \
     LARDER_PLUGIN_DEFINE(struct larder_hash, LARDER_PLUGIN_HASH, LARDER_HASH_ABI, name, help, params, __VA_ARGS__)
 

@@ -17,10 +17,10 @@ extern "C" {
 
 /* What came back. The bytes belong to the loader and are valid during done() only. */
 struct larder_load_result {
-    enum larder_status status;   /* OK, NOT_FOUND, TOO_LARGE, DEADLINE, BUSY or LOAD_FAILED */
-    struct larder_slice value;   /* with OK */
-    int64_t ttl_ms;              /* > 0: from the origin; LARDER_TTL_DEFAULT: the group's; LARDER_TTL_NONE: for ever */
-    bool no_store;               /* answer with it, but keep it not */
+    enum larder_status status; /* OK, NOT_FOUND, TOO_LARGE, NO_MEMORY, DEADLINE, BUSY, LOAD_FAILED; else LOAD_FAILED */
+    struct larder_slice value; /* with OK */
+    int64_t ttl_ms;            /* > 0: from the origin; LARDER_TTL_DEFAULT: the group's; LARDER_TTL_NONE: for ever */
+    bool no_store;             /* answer with it, but keep it not */
     struct larder_slice message; /* why it failed, for people */
 };
 

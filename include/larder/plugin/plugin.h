@@ -57,7 +57,8 @@ enum larder_param_type {
 
 /*
  * One parameter of a module, as a row of a table that ends with a row whose name is NULL. From these rows come the
- * check of the configuration file with line and column, `larder plugin info`, and the reference in docs/.
+ * check of the configuration file with line and column, `larder plugin info`, and the reference in docs/. Rows, and the
+ * values below, stand in arrays and carry no size: neither struct changes as long as an ABI that uses them is promised.
  */
 struct larder_param {
     const char *name; /* as in the configuration file: lower case with underscores */
@@ -84,7 +85,7 @@ struct larder_param_value {
 
 /* ------------------------------------------------------------------------------------------------ the head */
 
-/* The first member of every table. `kind`, `abi` and `size` never move: they are read before anything else is trusted. */
+/* The first member of every table. `kind`, `abi`, `size` never move: they are read before anything else is trusted. */
 struct larder_plugin {
     uint32_t kind;                     /* enum larder_plugin_kind */
     uint32_t abi;                      /* number of the kind's contract; set by the macro */
@@ -113,7 +114,11 @@ struct larder_plugin {
 #endif
 #define LARDER_PLUGIN_SYMBOL "larder_plugin_table"
 
-/* Used by the macros of the kinds; authors use those. */
+/*
+ * Used by the macros of the kinds; authors use those, with a semicolon after. The members that follow the head are given
+ * by name and in any order. In C++, which does not mix members with and without names, they are given without, in the
+ * order of the table, with NULL for those left out before the last.
+ */
 #define LARDER_PLUGIN_DEFINE(type, kind, abi, name, help, params, ...)                                                 \
     LARDER_PLUGIN_LINKAGE LARDER_API const type LARDER_PLUGIN_TABLE;                                                   \
     const type LARDER_PLUGIN_TABLE = {{kind, abi, sizeof(type), name, help, params}, __VA_ARGS__}

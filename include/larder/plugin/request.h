@@ -42,9 +42,7 @@ enum larder_request_flags {
     LARDER_REQUEST_IF_ABSENT = 1u << 1,  /* SET: only when the key is not there */
     LARDER_REQUEST_IF_PRESENT = 1u << 2, /* SET, DELETE: only when it is */
     LARDER_REQUEST_IF_VERSION = 1u << 3, /* SET, DELETE: only when it has `version` */
-    LARDER_REQUEST_NO_LOAD = 1u << 4,    /* GET: what is cached, without asking the origin */
-    LARDER_REQUEST_CLUSTER = 1u << 5,    /* GROUP_STATS: summed over all members */
-    LARDER_REQUEST_NO_VALUE = 1u << 6    /* GET: everything but the value's bytes is wanted (HEAD); size still told */
+    LARDER_REQUEST_CLUSTER = 1u << 4     /* GROUP_STATS: summed over all members */
 };
 
 /* ttl_ms of a request. */
@@ -120,9 +118,9 @@ enum larder_reply_flags {
 struct larder_reply {
     enum larder_status status;
     enum larder_source source;
-    uint32_t flags;            /* enum larder_reply_flags */
-    struct larder_slice value; /* with LARDER_REQUEST_NO_VALUE data may be NULL while size tells */
-    int64_t ttl_ms;            /* GET: what remains, at least 1; LARDER_TTL_NONE: never expires */
+    uint32_t flags; /* enum larder_reply_flags */
+    struct larder_slice value;
+    int64_t ttl_ms; /* GET: what remains, at least 1; LARDER_TTL_NONE: never expires */
     struct larder_version version;
     struct larder_ring_view ring; /* of the peer that answered, on replies to peers */
     struct larder_slice message;  /* why it failed, for people; empty: larder_status_text(status) */

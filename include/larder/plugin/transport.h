@@ -22,8 +22,11 @@ struct larder_transport_host {
     /* Executes a request; see larder_reply_fn. Also after drain() has begun: it then answers UNAVAILABLE. */
     void (*submit)(const struct larder_transport_host *host, const struct larder_request *request, larder_reply_fn done,
                    void *arg);
+    /* Most bytes of a value that the group takes now, so that more is refused before it is buffered; 0: no such group here.
+       Any thread. */
+    uint64_t (*value_limit)(const struct larder_transport_host *host, struct larder_slice group);
     uint64_t request_timeout_ms; /* deadline of a request whose client names none */
-    uint64_t max_value; /* most bytes of a value that any group of this node takes; refuse more before buffering */
+    uint64_t max_value;          /* most bytes of a value that any group of this node may ever take */
 };
 
 struct larder_transport_stats {

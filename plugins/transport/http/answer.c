@@ -8,7 +8,7 @@
 #include "worker.h"
 
 /* Text of a batch's answer beside the largest value. */
-#define BATCH_ANSWER_MIN (UINT64_C(8) << 20)
+#define BATCH_ANSWER_MIN ((size_t)8 << 20)
 
 bool http_is_old(enum http_kind kind)
 {
@@ -110,9 +110,8 @@ static bool old_stats(struct http_exchange *exchange, struct http_text *text)
 
 static void batch(struct http_exchange *exchange, struct http_text *text)
 {
-    uint64_t value = exchange->worker->server->host->max_value;
-    uint64_t limit = value > SIZE_MAX / 4 ? SIZE_MAX / 2 : value + value / 3 + BATCH_ANSWER_MIN;
-    http_batch_answer(exchange->batch, (size_t)limit, text);
+    size_t value = exchange->value_limit;
+    http_batch_answer(exchange->batch, value + value / 3 + BATCH_ANSWER_MIN, text);
 }
 
 bool http_answer_text(struct http_exchange *exchange, struct http_text *text)

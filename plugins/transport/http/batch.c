@@ -4,9 +4,13 @@
 #include <jansson.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "status_names.h"
 #include "worker.h"
+
+/* Brackets, colons and commas of a batch: an entry has at most three members. */
+#define STRUCTURE_MAX (16 * HTTP_BATCH_MAX)
 
 struct item {
     struct http_batch *batch;
@@ -78,7 +82,7 @@ static const char *read_get(struct item *item, json_t *entry)
     return good ? NULL : "wanted a key of 1 to 65535 bytes";
 }
 
-static const char *read_set(struct item *item, json_t *entry, uint64_t max_value)
+static const char *read_set(struct item *item, json_t *entry, size_t max_value)
 {
     json_t *value = json_object_get(entry, "value"), *ttl = json_object_get(entry, "ttl");
     struct larder_slice time;
@@ -88,7 +92,7 @@ static const char *read_set(struct item *item, json_t *entry, uint64_t max_value
     if (value == NULL || !decode_string(value, &item->request.value))
         return "wanted \"value\" in base64";
     if (item->request.value.size > max_value)
-        return "the value is larger than any group takes";
+        return "the value is larger than the group takes";
     if (ttl != NULL && !(plain_string(ttl, &time) && http_parse_ttl(time, &item->request.ttl_ms)))
         return "wanted \"ttl\" like \"250ms\", \"30s\", \"5m\" or \"1h\", or \"none\"";
     if (json_object_size(entry) != (ttl != NULL ? 3u : 2u))
@@ -98,13 +102,12 @@ static const char *read_set(struct item *item, json_t *entry, uint64_t max_value
 
 static void read_items(struct http_exchange *exchange, struct http_batch *batch, json_t *list)
 {
-    uint64_t max_value = exchange->worker->server->host->max_value;
     for (size_t i = 0; i < batch->count && exchange->refused == 0; i++) {
         struct item *item = &batch->items[i];
         json_t *entry = json_array_get(list, i);
         item->batch = batch;
         item->request = exchange->request; /* group and deadline */
-        const char *wrong = batch->sets ? read_set(item, entry, max_value) : read_get(item, entry);
+        const char *wrong = batch->sets ? read_set(item, entry, exchange->value_limit) : read_get(item, entry);
         if (wrong != NULL)
             http_exchange_refuse(exchange, 400, "%s[%zu]: %s", batch->sets ? "set" : "get", i, wrong);
     }
@@ -136,9 +139,32 @@ static void build(struct http_exchange *exchange, json_t *document)
     read_items(exchange, batch, list);
 }
 
+/*
+ * Whether the text has no more brackets, colons and commas than a batch needs: each of them could become an object in
+ * memory, many times as large. Whatever stands between quotes is skipped; what is no JSON is left to the parser.
+ */
+static bool is_plain(const char *at, size_t size)
+{
+    size_t left = STRUCTURE_MAX;
+    bool quoted = false;
+    for (const char *end = at + size; at < end; at++) {
+        if (quoted && *at == '\\')
+            at++;
+        else if (*at == '"')
+            quoted = !quoted;
+        else if (!quoted && strchr("[{,:", *at) != NULL && *at != '\0' && left-- == 0)
+            return false;
+    }
+    return true;
+}
+
 void http_batch_parse(struct http_exchange *exchange, struct larder_slice text)
 {
     json_error_t error;
+    if (!is_plain(text.data, text.size)) {
+        http_exchange_refuse(exchange, 413, "the batch has more parts than %d keys need", HTTP_BATCH_MAX);
+        return;
+    }
     json_t *document = json_loadb(text.size > 0 ? text.data : "", text.size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL,
                                   &error);
     if (document == NULL) {

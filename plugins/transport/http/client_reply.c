@@ -94,7 +94,7 @@ static int answer(struct http_client_connection *connection, struct http_client_
         return refuse(connection, LARDER_UNAVAILABLE, reason);
     connection->body = NULL;
     struct larder_reply *reply = &call->reply;
-    if (reply->value.data == NULL || reply->value.size == 0) {
+    if (reply->value.size == 0) {
         reply->value.data = NULL;
         call->body = body;
     } else {

@@ -43,8 +43,10 @@ static ssize_t read_body(struct http_connection *connection, const char **data, 
 {
     size_t room;
     char *body = http_connection_body_room(connection, &room);
-    if (body == NULL)
+    if (body == NULL) {
+        errno = EAGAIN; /* what is there to read is dropped later, when the refusal has been told */
         return -1;
+    }
     struct iovec vectors[2] = {{body, room}, {connection->worker->scratch, HTTP_READ_SIZE}};
     ssize_t got = readv(connection->fd, vectors, 2);
     *data = connection->worker->scratch;
@@ -106,15 +108,11 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
     connection->active = http_worker_now(connection->worker);
     bool body = connection->phase == HTTP_PHASE_LENGTH && connection->in_size == 0;
     ssize_t got = body ? read_body(connection, &data, &size) : read_more(connection, &data, &size);
-    if (got < 0) {
-        if (errno == EAGAIN || errno == EINTR)
-            return;
-        http_connection_close(connection);
-        return;
-    }
+    if (got < 0 && errno != EAGAIN && errno != EINTR)
+        connection->reset = true;
     if (got == 0)
         connection->end_seen = true;
-    else if (size > 0)
+    else if (got > 0 && size > 0)
         http_connection_use(connection, data, size);
     http_connection_settle(connection);
 }

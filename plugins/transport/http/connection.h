@@ -34,6 +34,7 @@ struct http_connection {
     uint64_t deadline;  /* LARDER_NEVER: none */
     uint64_t began;     /* when the phase under way began */
     uint64_t active;    /* when bytes last moved */
+    uint64_t read_on;   /* when the client last took bytes that wait for it, or they began to wait */
     struct tp_output output;
     struct http_exchange *first, *last; /* submitted or refused: answered in this order */
     size_t queued;                      /* of them */
@@ -91,7 +92,7 @@ void http_connection_refuse(struct http_connection *connection, int status, cons
 /* Takes `got` more bytes of body that were read to where http_connection_body_room() said. In request.c. */
 void http_connection_body_took(struct http_connection *connection, size_t got);
 
-/* Where the rest of a body may be read to. NULL: out of memory. In request.c. */
+/* Where the rest of a body may be read to. NULL: there is no memory, the request is refused. In request.c. */
 char *http_connection_body_room(struct http_connection *connection, size_t *room);
 
 #endif

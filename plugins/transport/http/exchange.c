@@ -28,9 +28,26 @@ struct http_exchange *http_exchange_new(struct http_worker *worker, struct http_
     return exchange;
 }
 
+bool http_exchange_charge(struct http_exchange *exchange, size_t size)
+{
+    struct http_server *server = exchange->worker->server;
+    size_t more = size > exchange->charged ? size - exchange->charged : 0;
+    /* Relaxed: a count that stands for nothing else. */
+    size_t before = atomic_fetch_add_explicit(&server->body_bytes, more, memory_order_relaxed);
+    /* One body alone may always arrive, or none larger than the limit ever could. */
+    if (before > exchange->charged && before + more > server->options.max_body_bytes) {
+        atomic_fetch_sub_explicit(&server->body_bytes, more, memory_order_relaxed);
+        return false;
+    }
+    exchange->charged += more;
+    return true;
+}
+
 void http_exchange_free(struct http_exchange *exchange)
 {
     larder_reply_release(&exchange->reply);
+    if (exchange->charged > 0)
+        atomic_fetch_sub_explicit(&exchange->worker->server->body_bytes, exchange->charged, memory_order_relaxed);
     free(exchange->message);
     free(exchange->body);
     free(exchange->memory);
@@ -89,7 +106,11 @@ void http_exchange_body(struct http_exchange *exchange, char *body, size_t size,
     case HTTP_KIND_OLD_SET:
     case HTTP_KIND_GROUP_PUT: exchange->request.value = slice; break;
     case HTTP_KIND_PEER: decode_peer(exchange, slice, now); break;
-    case HTTP_KIND_BATCH: http_batch_parse(exchange, slice); break;
+    case HTTP_KIND_BATCH:
+        http_batch_parse(exchange, slice);
+        free(exchange->body); /* the batch holds what it needs */
+        exchange->body = NULL;
+        break;
     default: break; /* a body that means nothing is read and dropped */
     }
 }

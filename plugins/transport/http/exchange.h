@@ -48,19 +48,21 @@ struct http_exchange {
     struct larder_request request;
     struct larder_reply reply;
     enum http_kind kind;
-    bool head_only;    /* HEAD */
-    bool old_client;   /* HTTP/1.0 */
-    bool keep_alive;   /* as far as the request is concerned */
-    bool alone;        /* changes something: not at the same time as others of its connection */
-    bool submitting;   /* inside host->submit() */
-    bool done;         /* the answer can be written */
-    int refused;       /* HTTP status; 0: the node answers */
-    unsigned allow;    /* with 405: enum http_method */
-    const char *title; /* with refused: NULL, or what the problem is called */
-    char *message;     /* detail of a refusal or of a reply; allocated */
+    bool head_only;  /* HEAD */
+    bool old_client; /* HTTP/1.0 */
+    bool keep_alive; /* as far as the request is concerned */
+    bool alone;      /* changes something: not at the same time as others of its connection */
+    bool submitting; /* inside host->submit() */
+    bool done;       /* the answer can be written */
+    int refused;     /* HTTP status; 0: the node answers */
+    unsigned allow;  /* with 405: enum http_method */
+    char *message;   /* detail of a refusal or of a reply; allocated */
     size_t message_size;
     struct http_tags match, none_match; /* of GET; count 0 and not any: not given */
+    bool no_group;                      /* what would be written has no place here */
+    size_t value_limit;                 /* of a batch: most bytes of one value */
     size_t body_limit;                  /* most bytes of body that the route takes */
+    size_t charged;                     /* bytes of body that are counted in server->body_bytes */
     char *body;                         /* allocated */
     char *memory;                       /* of group and key when `small` is too small; allocated */
     struct http_batch *batch;
@@ -84,6 +86,9 @@ void http_exchange_route(struct http_exchange *exchange, const struct http_head 
 
 /* The body is complete; it becomes the exchange's, also when it is refused for it. Data NULL: it is empty. */
 void http_exchange_body(struct http_exchange *exchange, char *body, size_t size, uint64_t now);
+
+/* Counts `size` bytes as the memory of the body. False: too much for all bodies together; nothing was counted. */
+bool http_exchange_charge(struct http_exchange *exchange, size_t size);
 
 /* Hands the request to the node; exchange->done tells whether it is answered already. */
 void http_exchange_submit(struct http_exchange *exchange);

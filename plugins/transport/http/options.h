@@ -9,7 +9,8 @@ struct http_options {
     char *listen; /* NULL: not given; allocated */
     unsigned workers;
     size_t max_connections;
-    size_t max_pipeline; /* requests of one connection under way at a time */
+    size_t max_pipeline;   /* requests of one connection under way at a time */
+    size_t max_body_bytes; /* of all bodies together */
     struct http_limits limits;
     uint64_t header_timeout, body_timeout, idle_timeout; /* ns */
     uint64_t idle_timeout_ms, connect_timeout_ms;

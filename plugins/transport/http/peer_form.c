@@ -5,13 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NO_DEADLINE    UINT64_MAX
-#define NS_PER_US      UINT64_C(1000)
-#define VALUE_LEFT_OUT 1u
+#define NO_DEADLINE UINT64_MAX
+#define NS_PER_US   UINT64_C(1000)
 #define REQUEST_FLAGS                                                                                                  \
     ((uint32_t)(LARDER_REQUEST_PEER | LARDER_REQUEST_IF_ABSENT | LARDER_REQUEST_IF_PRESENT |                           \
-                LARDER_REQUEST_IF_VERSION | LARDER_REQUEST_NO_LOAD | LARDER_REQUEST_CLUSTER |                          \
-                LARDER_REQUEST_NO_VALUE))
+                LARDER_REQUEST_IF_VERSION | LARDER_REQUEST_CLUSTER))
 #define REPLY_FLAGS ((uint32_t)LARDER_REPLY_CREATED)
 
 static void put16(unsigned char *at, uint16_t value)
@@ -204,7 +202,7 @@ size_t peer_form_encode_reply(const struct larder_reply *reply, unsigned char *h
     head[0] = PEER_FORM_VERSION;
     head[1] = (unsigned char)reply->status;
     head[2] = (unsigned char)reply->source;
-    head[3] = reply->value.data == NULL && reply->value.size > 0 ? VALUE_LEFT_OUT : 0;
+    head[3] = 0;
     put32(head + 4, reply->flags & REPLY_FLAGS);
     put64(head + 8, reply->value.size);
     put64(head + 16, (uint64_t)reply->ttl_ms);
@@ -220,16 +218,15 @@ bool peer_form_decode_reply(struct larder_slice body, struct larder_reply *reply
     if (!check_head(body, PEER_FORM_REPLY_FIXED, "reply", reason))
         return false;
     const unsigned char *head = body.data;
-    if (head[1] >= LARDER_STATUS_COUNT || head[2] > LARDER_SOURCE_LOADER || head[3] > VALUE_LEFT_OUT) {
+    if (head[1] >= LARDER_STATUS_COUNT || head[2] > LARDER_SOURCE_LOADER || head[3] != 0) {
         snprintf(reason, PEER_FORM_REASON,
-                 "peer reply: got status %u, source %u and form %u, of which one is not known", head[1], head[2],
+                 "peer reply: got status %u, source %u and byte 3 as %u, of which one is not known", head[1], head[2],
                  head[3]);
         return false;
     }
     uint64_t value = get64(head + 8);
-    bool left_out = head[3] == VALUE_LEFT_OUT;
     size_t message = get16(head + 64);
-    if (!check_size(body.size, PEER_FORM_REPLY_FIXED, message, left_out ? 0 : value, "reply", reason))
+    if (!check_size(body.size, PEER_FORM_REPLY_FIXED, message, value, "reply", reason))
         return false;
     const unsigned char *at = head + PEER_FORM_REPLY_FIXED;
     *reply = (struct larder_reply){
@@ -241,6 +238,6 @@ bool peer_form_decode_reply(struct larder_slice body, struct larder_reply *reply
         .ring = get_ring(head + 40),
     };
     reply->message = take(&at, message);
-    reply->value = left_out ? (struct larder_slice){NULL, (size_t)value} : take(&at, (size_t)value);
+    reply->value = take(&at, (size_t)value);
     return true;
 }

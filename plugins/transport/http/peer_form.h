@@ -7,7 +7,7 @@
  *    0  u8   version of the form: 1                   0  u8   version of the form: 1
  *    1  u8   operation (enum larder_operation)        1  u8   status (enum larder_status)
  *    2  u16  bytes of the key                         2  u8   source (enum larder_source)
- *    4  u8   bytes of the group's name                3  u8   1: the value's size is told, its bytes are left out; else 0
+ *    4  u8   bytes of the group's name                3  u8   0
  *    5  u8   bytes of the sender's name               4  u32  flags (enum larder_reply_flags)
  *    6  u16  0                                        8  u64  bytes of the value
  *    8  u32  flags (enum larder_request_flags)       16  i64  ttl in ms
@@ -63,16 +63,10 @@ size_t peer_form_encode_request(const struct larder_request *request, uint64_t n
 bool peer_form_decode_request(struct larder_slice body, uint64_t now, struct larder_request *request, char *reason);
 
 /*
- * Writes the body's head into `head` (of PEER_FORM_REPLY_HEAD bytes) and returns its size; peer_form_reply_value() follows it on
- * the wire. Pins, and release(), stay with the caller.
+ * Writes the body's head into `head` (of PEER_FORM_REPLY_HEAD bytes) and returns its size; reply->value follows it on the wire.
+ * Pins, and release(), stay with the caller.
  */
 size_t peer_form_encode_reply(const struct larder_reply *reply, unsigned char *head);
-
-/* The bytes of the value that travel: none when its data is NULL and only its size is told. */
-static inline struct larder_slice peer_form_reply_value(const struct larder_reply *reply)
-{
-    return reply->value.data != NULL ? reply->value : (struct larder_slice){0};
-}
 
 /* Like peer_form_decode_request(). `release` and `pin` are left empty: the caller owns the body. */
 bool peer_form_decode_reply(struct larder_slice body, struct larder_reply *reply, char *reason);

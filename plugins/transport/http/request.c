@@ -1,4 +1,5 @@
 /* Bytes to exchanges: heads, bodies, and the rules of who may go on when. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,12 +87,30 @@ static void refuse_scan(struct http_connection *connection, enum http_scan_resul
     }
 }
 
+/* The body has more bytes than the route takes. */
+static void refuse_size(struct http_connection *connection)
+{
+    if (connection->current->no_group) {
+        http_connection_refuse(connection, 404, "no such group");
+        return;
+    }
+    char detail[64];
+    snprintf(detail, sizeof detail, "body: got more than the %zu bytes that are taken here",
+             connection->current->body_limit);
+    http_connection_refuse(connection, 413, detail);
+}
+
+static void refuse_memory(struct http_connection *connection)
+{
+    http_connection_refuse(connection, 503, "no memory for the body");
+}
+
 /* A refusal known from the head waits for the body, so that the connection can go on, unless the body is not worth it. */
 static void begin_body(struct http_connection *connection, const struct http_head *head)
 {
     struct http_exchange *exchange = connection->current;
     if (head->length > exchange->body_limit) {
-        http_connection_refuse(connection, 413, "the body is larger than what is taken here");
+        refuse_size(connection);
         return;
     }
     if (exchange->refused != 0 && head->expect_continue) {
@@ -108,7 +127,7 @@ static void begin_body(struct http_connection *connection, const struct http_hea
     }
     connection->chunks = malloc(sizeof *connection->chunks);
     if (connection->chunks == NULL) {
-        http_connection_refuse(connection, 503, "out of memory");
+        refuse_memory(connection);
         return;
     }
     connection->phase = HTTP_PHASE_CHUNKS;
@@ -168,9 +187,11 @@ char *http_connection_body_room(struct http_connection *connection, size_t *room
         size_t capacity = connection->body_capacity == 0 ? BODY_FIRST : connection->body_capacity * 2;
         if (capacity > connection->body_size)
             capacity = connection->body_size;
-        char *body = realloc(exchange->body, capacity);
-        if (body == NULL)
+        char *body = http_exchange_charge(exchange, capacity) ? realloc(exchange->body, capacity) : NULL;
+        if (body == NULL) {
+            refuse_memory(connection);
             return NULL;
+        }
         exchange->body = body;
         connection->body_capacity = capacity;
     }
@@ -190,10 +211,8 @@ static size_t consume_length(struct http_connection *connection, const char *dat
 {
     size_t room;
     char *at = http_connection_body_room(connection, &room);
-    if (at == NULL) {
-        http_connection_refuse(connection, 503, "out of memory");
+    if (at == NULL)
         return size;
-    }
     size_t take = size < room ? size : room;
     memcpy(at, data, take);
     http_connection_body_took(connection, take);
@@ -205,13 +224,15 @@ static size_t consume_chunks(struct http_connection *connection, const char *dat
     struct http_chunks *chunks = connection->chunks;
     size_t used = 0;
     connection->continue_due = false;
-    switch (http_chunks_feed(chunks, &connection->worker->server->options.limits, data, size, &used)) {
+    enum http_chunks_result result = http_chunks_feed(chunks, &connection->worker->server->options.limits, data, size,
+                                                      &used);
+    if (!http_exchange_charge(connection->current, chunks->body.capacity))
+        result = HTTP_CHUNKS_NO_MEMORY;
+    switch (result) {
     case HTTP_CHUNKS_MORE: return used;
     case HTTP_CHUNKS_BAD: http_connection_refuse(connection, 400, "malformed chunks"); return size;
-    case HTTP_CHUNKS_NO_MEMORY: http_connection_refuse(connection, 503, "out of memory"); return size;
-    case HTTP_CHUNKS_TOO_LARGE:
-        http_connection_refuse(connection, 413, "the body is larger than what is taken here");
-        return size;
+    case HTTP_CHUNKS_NO_MEMORY: refuse_memory(connection); return size;
+    case HTTP_CHUNKS_TOO_LARGE: refuse_size(connection); return size;
     case HTTP_CHUNKS_DONE: break;
     }
     struct http_text body = chunks->body;

@@ -91,7 +91,7 @@ static bool end_with_value(struct response *response)
     struct larder_reply *reply = &response->exchange->reply;
     if (!end(response))
         return false;
-    if (response->exchange->head_only || reply->value.data == NULL)
+    if (response->exchange->head_only)
         return true;
     if (!tp_output_pin(response->output, reply->value, reply->release, reply->pin))
         return false;
@@ -188,11 +188,9 @@ static bool respond_peer(struct response *response)
     size_t size = peer_form_encode_reply(reply, form);
     begin(response, 200);
     put_type(response, PEER_FORM_TYPE);
-    put_length(response, size + peer_form_reply_value(reply).size);
+    put_length(response, size + reply->value.size);
     if (!end(response) || !tp_output_copy(response->output, form, size))
         return false;
-    if (reply->value.data == NULL)
-        return true;
     if (!tp_output_pin(response->output, reply->value, reply->release, reply->pin))
         return false;
     reply->release = NULL;

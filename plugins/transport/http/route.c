@@ -236,20 +236,33 @@ static void read_timeout(struct http_exchange *exchange, const struct http_head 
     exchange->request.deadline = never ? LARDER_NEVER : now + wanted * LARDER_NS_PER_MS;
 }
 
-static size_t body_limit(const struct http_exchange *exchange)
+static size_t clamp(uint64_t size)
 {
-    uint64_t value = exchange->worker->server->host->max_value, most = SIZE_MAX / 4, limit;
-    if (value > most)
-        value = most;
+    return size > SIZE_MAX / 4 ? SIZE_MAX / 4 : (size_t)size;
+}
+
+/* The group is known: what it takes decides how much is buffered. */
+static void set_body_limit(struct http_exchange *exchange)
+{
+    const struct larder_transport_host *host = exchange->worker->server->host;
     switch (exchange->kind) {
     case HTTP_KIND_SET:
-    case HTTP_KIND_OLD_SET: limit = value; break;
-    case HTTP_KIND_GROUP_PUT: limit = GROUP_BODY_MAX; break;
-    case HTTP_KIND_BATCH: limit = value + value / 3 + BATCH_BODY_MIN; break;
-    case HTTP_KIND_PEER: limit = value + LARDER_KEY_MAX + PEER_FORM_REQUEST_HEAD; break;
-    default: limit = OTHER_BODY_MAX; break;
+    case HTTP_KIND_OLD_SET:
+    case HTTP_KIND_BATCH: {
+        size_t value = clamp(host->value_limit(host, exchange->request.group));
+        exchange->no_group = value == 0;
+        exchange->value_limit = value > 0 ? value : OTHER_BODY_MAX;
+        if (value == 0)
+            return; /* the node will say so, when the body is short enough to get there */
+        exchange->body_limit = exchange->kind == HTTP_KIND_BATCH ? value + value / 3 + BATCH_BODY_MIN : value;
+        return;
     }
-    return (size_t)limit;
+    case HTTP_KIND_GROUP_PUT: exchange->body_limit = GROUP_BODY_MAX; return;
+    case HTTP_KIND_PEER:
+        exchange->body_limit = clamp(host->max_value) + LARDER_KEY_MAX + PEER_FORM_REQUEST_HEAD;
+        return;
+    default: return;
+    }
 }
 
 static void read_parameters(struct http_exchange *exchange, const struct route *route, const struct place_parts *parts,
@@ -293,9 +306,8 @@ void http_exchange_route(struct http_exchange *exchange, const struct http_head 
     exchange->kind = route->kind;
     exchange->alone = route->alone;
     exchange->request.operation = route->operation;
-    exchange->body_limit = body_limit(exchange);
-    if (exchange->head_only && route->operation == LARDER_OP_GET)
-        exchange->request.flags |= LARDER_REQUEST_NO_VALUE;
     read_timeout(exchange, head, now);
     read_parameters(exchange, route, &parts, head, query);
+    if (exchange->refused == 0)
+        set_body_limit(exchange);
 }

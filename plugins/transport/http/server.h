@@ -21,6 +21,7 @@ struct http_server {
     pthread_cond_t changed;      /* a count below went down to zero, or a worker did what it was asked */
     atomic_size_t connections;
     atomic_size_t busy_workers; /* that have not done what they were asked yet */
+    atomic_size_t body_bytes;   /* memory of the requests' bodies */
     atomic_bool draining;
     atomic_uint_fast64_t accepted, refused_connections, refused_requests;
 };

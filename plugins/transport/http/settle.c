@@ -85,8 +85,9 @@ static void write_out(struct http_connection *connection)
         return;
     if (tp_output_write(&connection->output, connection->fd) != 0)
         connection->reset = true;
-    if (connection->output.pending != before)
-        connection->active = connection->worker->now;
+    /* Not writing: nothing waited for the client so far. */
+    if (connection->output.pending != before || !connection->writing)
+        connection->active = connection->read_on = connection->worker->now;
 }
 
 void http_connection_watch(struct event *event, bool wanted, bool *watched)
@@ -99,18 +100,19 @@ static void set_deadline(struct http_connection *connection)
 {
     const struct http_options *options = &connection->worker->server->options;
     bool body = connection->phase == HTTP_PHASE_LENGTH || connection->phase == HTTP_PHASE_CHUNKS;
+    uint64_t deadline = LARDER_NEVER; /* the node's turn: requests have deadlines of their own */
     if (connection->lingering)
-        connection->deadline = connection->began + LINGER_NS;
-    else if (connection->output.pending > 0)
-        connection->deadline = connection->active + options->idle_timeout;
-    else if (body)
-        connection->deadline = connection->began + options->body_timeout;
-    else if (connection->first != NULL)
-        connection->deadline = LARDER_NEVER; /* the node's turn: requests have deadlines of their own */
-    else if (connection->in_size > 0)
-        connection->deadline = connection->began + options->header_timeout;
-    else
-        connection->deadline = connection->active + options->idle_timeout;
+        deadline = connection->began + LINGER_NS;
+    else if (connection->reading && body)
+        deadline = connection->began + options->body_timeout;
+    else if (connection->reading && connection->in_size > 0)
+        deadline = connection->began + options->header_timeout;
+    else if (connection->first == NULL && connection->output.pending == 0)
+        deadline = connection->active + options->idle_timeout;
+    /* Sending is no excuse for not reading. */
+    if (connection->output.pending > 0 && connection->read_on + options->idle_timeout < deadline)
+        deadline = connection->read_on + options->idle_timeout;
+    connection->deadline = deadline;
 }
 
 /* All is said. Closing at once, with bytes unread, would make the kernel reset and the client lose the answer. */

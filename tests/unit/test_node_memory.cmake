@@ -1,0 +1,4 @@
+target_link_libraries(${name} PRIVATE
+    plugin_hash_xxhash_static plugin_eviction_lru_static plugin_eviction_fifo_static)
+target_link_options(${name} PRIVATE
+    -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=aligned_alloc)
