@@ -29,7 +29,8 @@ struct ldr_view {
 
 /*
  * Order of locks: list_lock, then a peer's lock or the cluster's, never both of these; the runtime's and the log's own
- * locks come last. No completion is called and no transport is entered with a lock of a peer or of the cluster held.
+ * locks come last. No completion is called and no transport is entered with a lock of a peer or of the cluster held, but
+ * for peer_open() under list_lock.
  */
 struct ldr_cluster {
     struct ldr_cluster_options options;

@@ -96,7 +96,8 @@ static bool is_of(const struct ldr_flight *flight, uint64_t hash, const struct l
 static struct ldr_flight *find(struct shard *shard, uint64_t hash, const struct ldr_flight_ask *ask)
 {
     for (struct ldr_flight *flight = *bucket_of(shard, hash); flight != NULL; flight = flight->next)
-        if (!flight->overtaken && is_of(flight, hash, ask->group, ask->name, ask->key))
+        if (!flight->overtaken && !(ask->of_peer && flight->away) &&
+            is_of(flight, hash, ask->group, ask->name, ask->key))
             return flight;
     return NULL;
 }
@@ -288,6 +289,7 @@ static struct ldr_flight *new_flight(struct ldr_flights *flights, const struct l
     flight->name = ldr_slice(name, ask->name.size);
     flight->key = ldr_slice(key, ask->key.size);
     flight->deadline = ask->flight_deadline;
+    flight->away = ask->away;
     flight->hash = hash;
     flight->references = 2;
     flight->timer.fire = flight_timed_out;

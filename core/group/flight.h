@@ -37,6 +37,7 @@ struct ldr_flight {
     struct larder_timer timer;
     uint64_t hash;
     unsigned references;
+    bool away;      /* it waits for a peer; see struct ldr_flight_ask */
     bool linked;    /* in the table */
     bool overtaken; /* a write of the key came after it began */
     bool completed;
@@ -58,6 +59,11 @@ size_t ldr_flights_pending(struct ldr_flights *flights);
 struct ldr_flight_ask {
     struct ldr_group *group;
     struct larder_slice name, key;
+    /*
+     * A get of a peer joins no flight that itself waits for a peer (that one was begun with `away`): where two nodes see
+     * the ring differently, each would wait for the other until the deadline.
+     */
+    bool of_peer, away;
     uint64_t deadline;        /* of the waiter */
     uint64_t flight_deadline; /* of a flight that this begins */
     larder_reply_fn done;     /* called exactly once, by `deadline` */

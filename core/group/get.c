@@ -25,7 +25,7 @@ static void get_done(void *arg, struct larder_reply *reply)
 }
 
 static void wait_in_flight(struct ldr_group *group, const struct larder_request *request, uint64_t begun,
-                           uint64_t flight_deadline, void (*begin)(struct ldr_flight *flight, void *arg),
+                           uint64_t flight_deadline, bool away, void (*begin)(struct ldr_flight *flight, void *arg),
                            void *begin_arg, larder_reply_fn done, void *arg)
 {
     struct pending *pending = malloc(sizeof *pending);
@@ -39,6 +39,8 @@ static void wait_in_flight(struct ldr_group *group, const struct larder_request 
         .group = group,
         .name = request->group,
         .key = request->key,
+        .of_peer = (request->flags & LARDER_REQUEST_PEER) != 0,
+        .away = away,
         .deadline = request->deadline,
         .flight_deadline = flight_deadline,
         .done = get_done,
@@ -85,7 +87,7 @@ static void get_here(struct ldr_group *group, const struct larder_request *reque
         ldr_count(&group->counters.misses);
     if (!there && ldr_group_loads(group)) {
         uint64_t deadline = larder_deadline_in(runtime, group->load_timeout_ms);
-        wait_in_flight(group, request, begun, deadline, begin_load, &owner, done, arg);
+        wait_in_flight(group, request, begun, deadline, false, begin_load, &owner, done, arg);
         return;
     }
     ldr_histogram_add(&group->get_latency, larder_now(runtime) - begun);
@@ -94,17 +96,35 @@ static void get_here(struct ldr_group *group, const struct larder_request *reque
 
 /* ------------------------------------------------------------------------------------------------ at the owner */
 
+static void stood_in(void *arg, struct larder_reply *reply)
+{
+    ldr_flight_finish(arg, reply);
+}
+
 /* The owner cannot be reached: this node answers in its place, as if the key were its own, for a short time. */
 static void stand_in(struct ldr_flight *flight)
 {
     struct ldr_group *group = flight->group;
     struct larder_reply reply = {.status = LARDER_NOT_FOUND};
-    if (!look(group, flight->key, larder_now(group->context->runtime), &reply) && ldr_group_loads(group)) {
-        flight->stand_in = true;
-        ldr_group_load(flight);
+    if (look(group, flight->key, larder_now(group->context->runtime), &reply) || !ldr_group_loads(group)) {
+        ldr_flight_finish(flight, &reply);
         return;
     }
-    ldr_flight_finish(flight, &reply);
+    /* In a flight of its own, which a get of a peer may have begun already. */
+    bool owner = false;
+    struct ldr_flight_ask ask = {
+        .group = group,
+        .name = flight->name,
+        .key = flight->key,
+        .of_peer = true,
+        .deadline = flight->deadline,
+        .flight_deadline = larder_deadline_in(group->context->runtime, group->load_timeout_ms),
+        .done = stood_in,
+        .arg = flight,
+        .begin = begin_load,
+        .begin_arg = &owner,
+    };
+    ldr_flight_ask(group->context->flights, &ask);
 }
 
 static void peer_answered(void *arg, struct larder_reply *reply)
@@ -152,7 +172,7 @@ static void get_there(struct ldr_group *group, const struct larder_request *requ
     uint64_t deadline = larder_deadline_in(context->runtime, context->request_timeout_ms);
     if (request->deadline > deadline && request->deadline != LARDER_NEVER)
         deadline = request->deadline;
-    wait_in_flight(group, request, begun, deadline, begin_call, &peer, done, arg);
+    wait_in_flight(group, request, begun, deadline, true, begin_call, &peer, done, arg);
     ldr_peer_release(peer); /* NULL when a call took it */
 }
 

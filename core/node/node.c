@@ -167,8 +167,13 @@ static enum larder_status start_discovery(struct larder_node *node)
         return LARDER_OK;
     const struct larder_discovery *table = (const struct larder_discovery *)(const void *)choice->table;
     ldr_node_init_discovery_host(node);
+    node->discovery_params = choice->params;
     node->discovery = table->open(&node->discovery_host, choice->params);
-    return node->discovery != NULL ? table->start(node->discovery) : larder_last_status();
+    if (node->discovery == NULL)
+        return larder_last_status();
+    enum larder_status status = table->start(node->discovery);
+    node->discovery_started = status == LARDER_OK;
+    return status;
 }
 
 struct larder_node *ldr_node_open_on(const struct larder_config *config, const struct larder_runtime *runtime)
@@ -276,6 +281,7 @@ void larder_node_close(struct larder_node *node)
     ldr_epoch_barrier(); /* groups dropped earlier */
     ldr_flights_close(node->context.flights);
     ldr_catalog_close(node->catalog);
+    ldr_arena_close(node->discovery_arena);
     ldr_settings_free(node->settings);
     ldr_log_close(node->log);
     free(node->addresses);

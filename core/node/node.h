@@ -46,11 +46,13 @@ struct larder_node {
     struct ldr_door *doors;
     size_t door_count;
     void *discovery; /* state of the module in settings->cluster.discovery; NULL: none, or not started */
-    uint64_t
-        epoch_base; /* added to what discovery reports: epochs grow over a reload. Changed between two of its modules */
-    struct larder_timer tick; /* expiry */
-    struct ldr_retired mark;  /* freed when no request is inside any more; see larder_node_close() */
-    uint64_t started_ms;      /* since 1970 */
+    bool discovery_started;
+    const struct larder_param_value *discovery_params;
+    struct ldr_arena *discovery_arena; /* what these lie in after a reload; NULL: the settings have them */
+    uint64_t epoch_base;               /* added to what discovery reports; grows when another instance takes over */
+    struct larder_timer tick;          /* expiry */
+    struct ldr_retired mark;           /* freed when no request is inside any more; see larder_node_close() */
+    uint64_t started_ms;               /* since 1970 */
 
     pthread_mutex_t reload; /* one reload at a time, and none once the node is closing */
     pthread_mutex_t admin;  /* changes of groups, one at a time */

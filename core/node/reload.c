@@ -49,19 +49,43 @@ static void warn_of_fixed(struct larder_node *node, const struct ldr_settings *n
 }
 
 /* A second instance with the new parameters takes over from the first; the epochs it reports come after all before. */
+static enum larder_status replace_discovery(struct larder_node *node, const struct ldr_plugin_choice *choice)
+{
+    const struct larder_discovery *table = (const struct larder_discovery *)(const void *)choice->table;
+    struct ldr_arena *arena = ldr_arena_open();
+    const struct larder_param_value *params = arena != NULL ? ldr_schema_copy(arena, choice->params,
+                                                                              ldr_schema_count(choice->table->params))
+                                                            : NULL;
+    void *discovery = NULL;
+    if (params == NULL)
+        ldr_fail_memory();
+    else
+        discovery = table->open(&node->discovery_host, params);
+    if (discovery == NULL) {
+        ldr_arena_close(arena);
+        return larder_last_status();
+    }
+    table->close(node->discovery);
+    ldr_arena_close(node->discovery_arena);
+    node->discovery = discovery;
+    node->discovery_arena = arena;
+    node->discovery_params = params;
+    node->epoch_base = ldr_cluster_ring(node->context.cluster).epoch;
+    enum larder_status status = table->start(discovery);
+    node->discovery_started = status == LARDER_OK;
+    return status;
+}
+
+/* One that stays as it is is left alone: else its announcement would be taken back for a moment. */
 static enum larder_status reload_discovery(struct larder_node *node, const struct ldr_settings *next)
 {
     const struct ldr_plugin_choice *choice = &next->cluster.discovery;
     if (node->discovery == NULL || choice->table != node->settings->cluster.discovery.table)
         return LARDER_OK;
-    const struct larder_discovery *table = (const struct larder_discovery *)(const void *)choice->table;
-    void *discovery = table->open(&node->discovery_host, choice->params);
-    if (discovery == NULL)
-        return larder_last_status();
-    table->close(node->discovery);
-    node->discovery = discovery;
-    node->epoch_base = ldr_cluster_ring(node->context.cluster).epoch;
-    return table->start(discovery);
+    if (node->discovery_started &&
+        ldr_schema_equal(choice->params, node->discovery_params, ldr_schema_count(choice->table->params)))
+        return LARDER_OK;
+    return replace_discovery(node, choice);
 }
 
 static bool names(const struct ldr_settings *settings, const char *group)

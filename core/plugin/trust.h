@@ -1,4 +1,7 @@
-/* Whether nobody but root and this user can put code into this process through a file or directory. */
+/*
+ * Whether nobody but root, this user and the members of its group can put code into this process through a file or
+ * directory.
+ */
 #ifndef LDR_PLUGIN_TRUST_H
 #define LDR_PLUGIN_TRUST_H
 

@@ -32,6 +32,14 @@ bool ldr_entry_expired(const struct ldr_entry *entry, uint64_t now);
 /* An allocator may give a block this much more than was asked for, when what is left over is too small for a block. */
 #define LDR_ALLOCATED_SLACK 16u
 
+/* Blocks from this size on are mapped in whole pages, which come when they are touched. */
+#define LDR_MAPPED_FROM (UINT64_C(128) << 10)
+
+static inline uint64_t ldr_whole_pages(uint64_t bytes)
+{
+    return (bytes + 4095) / 4096 * 4096;
+}
+
 /* What a block costs the process: what the allocator gave, with its header. 0 for NULL. */
 uint64_t ldr_allocated(const void *block);
 

@@ -8,10 +8,6 @@
 /* For the state itself and the headers of its blocks, of which a module does not tell. */
 #define STATE_BYTES UINT64_C(128)
 
-/* Blocks from this size on are mapped, and their pages come when touched. */
-#define MAPPED_FROM (UINT64_C(128) << 10)
-#define PAGE        UINT64_C(4096)
-
 static bool counts_bytes(const struct larder_eviction *module)
 {
     return module->hit_max >= 1 && module->hit_max <= HIT_MAX;
@@ -69,8 +65,8 @@ uint64_t ldr_policy_slot_bytes(const struct larder_eviction *module)
 uint64_t ldr_policy_array_bytes(const struct larder_eviction *module, uint32_t max_slots, uint32_t used)
 {
     uint64_t whole = ldr_policy_slot_bytes(module) * max_slots;
-    if (whole >= MAPPED_FROM) {
-        uint64_t touched = (ldr_policy_slot_bytes(module) * used + PAGE - 1) / PAGE * PAGE;
+    if (whole >= LDR_MAPPED_FROM) {
+        uint64_t touched = ldr_whole_pages(ldr_policy_slot_bytes(module) * used);
         if (touched < whole)
             whole = touched;
     }

@@ -5,10 +5,6 @@
 
 #include "core/base/bytes.h"
 
-/* From this size on the allocator maps whole pages for a block. */
-#define MAPPED_FROM (UINT64_C(128) << 10)
-#define PAGE        UINT64_C(4096)
-
 bool ldr_table_open(struct ldr_table *table, uint32_t capacity)
 {
     *table = (struct ldr_table){.slots = calloc(capacity, sizeof(struct ldr_slot)), .capacity = capacity, .buckets = 1};
@@ -30,9 +26,7 @@ uint32_t ldr_table_capacity(uint32_t count, uint32_t max_slots)
 uint64_t ldr_table_bytes(uint32_t capacity)
 {
     uint64_t bytes = (uint64_t)capacity * sizeof(struct ldr_slot) + 2 * sizeof(size_t) + LDR_ALLOCATED_SLACK;
-    if (bytes >= MAPPED_FROM)
-        bytes = (bytes + PAGE - 1) / PAGE * PAGE;
-    return bytes;
+    return bytes >= LDR_MAPPED_FROM ? ldr_whole_pages(bytes) : bytes;
 }
 
 bool ldr_table_resize(struct ldr_table *table, uint32_t capacity)

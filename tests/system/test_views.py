@@ -2,7 +2,7 @@
 
 import http.client
 
-from kit import Case, Client, free_port, key_path, loader, main, owner_of, wait_until
+from kit import Case, Client, free_port, in_threads, key_path, loader, main, owner_of, value_of, wait_until
 
 GROUP = "default"
 RETRIES = 2
@@ -101,6 +101,23 @@ class Differing(Case):
             for client in clients.values():
                 self.assertEqual(client.get(GROUP, f"other {i}").status, 404)
         self.assertEqual(nodes.total("ring_mismatches_total"), settled)
+
+    def test_fault_1_nodes_that_take_each_other_for_the_owner_do_not_wait_for_each_other(self):
+        """Both are asked at once, again and again: each serves what the other sends it, whatever it waits for itself."""
+        source = self.origin(delay=50)
+        nodes = self.cluster("ab", groups=[{"name": "users", "loader": loader(source, timeout="10m"),
+                                            "load_timeout": "10m"}], node={"request_timeout": "10m"}, start=False)
+        for heavy, node in ((1, nodes["a"]), (0, nodes["b"])):
+            node.config["cluster"]["discovery"]["members"][heavy]["weight"] = 100
+            node.start()
+        nodes.wait_ready()
+        nodes.wait_up()
+        for i in range(20):
+            key = f"key {i}"
+            answers = in_threads(4, lambda n: nodes["ab"[n % 2]].get("users", key))
+            self.assertEqual([(answer.status, answer.body) for answer in answers], [(200, value_of(key.encode()))] * 4)
+        self.assertLessEqual(nodes.settled_total("peer_requests_total"), 80)
+        self.assertGreater(min(node.metric("peer_requests_total") for node in nodes.nodes()), 5, "each asks the other")
 
     def test_fault_2_an_owner_that_is_down_costs_a_bounded_number_of_requests(self):
         source = self.origin()

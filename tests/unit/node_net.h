@@ -34,6 +34,7 @@ static struct net_place {
     const struct larder_transport_host *host;
     const char *failure; /* why calls fail; NULL: they are handed over */
     unsigned failures, released;
+    unsigned reports;  /* of its discovery */
     uint64_t deadline; /* of the last call handed over that was no ping */
 } net_places[NET_PLACES];
 
@@ -140,6 +141,7 @@ static void *net_discover(const struct larder_discovery_host *host, const struct
 static enum larder_status net_report(void *state)
 {
     const struct larder_discovery_host *host = state;
+    net_places[net_place_of(host->base.node_name)].reports++;
     struct larder_member members[NET_MEMBERS];
     struct larder_address addresses[NET_MEMBERS];
     for (size_t i = 0; i < net_members; i++) {
@@ -154,8 +156,14 @@ static void net_forget(void *state)
     (void)state;
 }
 
+static const struct larder_param net_discovery_params[] = {
+    {.name = "zone", .type = LARDER_PARAM_STRING, .default_text = "east", .help = "where it is"},
+    {.name = NULL},
+};
+
 static const struct larder_discovery net_discovery = {
-    .head = {LARDER_PLUGIN_DISCOVERY, LARDER_DISCOVERY_ABI, sizeof net_discovery, "all", "everybody", NULL},
+    .head = {LARDER_PLUGIN_DISCOVERY, LARDER_DISCOVERY_ABI, sizeof net_discovery, "all", "everybody",
+             net_discovery_params},
     .open = net_discover,
     .start = net_report,
     .close = net_forget,

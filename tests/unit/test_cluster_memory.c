@@ -1,41 +1,10 @@
 /* Whichever allocation fails, opening, a new list and a call say so, leak nothing, and the cluster goes on afterwards. */
 #include "tests/unit/cluster_world.h"
+#include "tests/unit/failing.h"
 
-static size_t allocation;         /* how many there have been */
-static size_t failing = SIZE_MAX; /* the number of the first that fails */
-static bool lasting;              /* all from that one on fail */
-
-static bool fails(void)
-{
-    size_t number = allocation++;
-    return lasting ? number >= failing : number == failing;
-}
-
-#define WRAP(type, name, parameters, ...)                                                                              \
-    type __real_##name parameters;                                                                                     \
-    type __wrap_##name parameters;                                                                                     \
-    type __wrap_##name parameters                                                                                      \
-    {                                                                                                                  \
-        return fails() ? NULL : __real_##name(__VA_ARGS__);                                                            \
-    }
-
-WRAP(void *, malloc, (size_t size), size)
-WRAP(void *, calloc, (size_t count, size_t size), count, size)
-WRAP(char *, strdup, (const char *text), text)
-
-static void fail_from(size_t number)
-{
-    allocation = 0;
-    failing = number;
-}
-
-/* True: the failure was met. */
-static bool stop_failing(void)
-{
-    bool met = failing != SIZE_MAX && allocation > failing;
-    failing = SIZE_MAX;
-    return met;
-}
+FAILING(void *, malloc, (size_t size), size)
+FAILING(void *, calloc, (size_t count, size_t size), count, size)
+FAILING(char *, strdup, (const char *text), text)
 
 static void opening_fails_cleanly(void **state)
 {
@@ -48,7 +17,7 @@ static void opening_fails_cleanly(void **state)
                                           .suspend_after = 1};
     bool met = true;
     for (size_t n = 0; met; n++) {
-        fail_from(n);
+        fail_from(n, false);
         struct ldr_cluster *cluster = ldr_cluster_open(&options);
         met = stop_failing();
         assert_int_equal(cluster == NULL, met);
@@ -70,9 +39,8 @@ static void a_list_that_does_not_fit_leaves_the_old_one(void **state)
         world_open(&world, NULL);
         join(&world, 1, abc, 3);
         struct larder_ring_view before = ldr_cluster_ring(world.cluster);
-        lasting = round == 1;
         for (size_t n = 0; met; n++) {
-            fail_from(n);
+            fail_from(n, round == 1);
             enum larder_status status = ldr_cluster_set_members(world.cluster, 2, moved, 4);
             met = stop_failing();
             assert_int_equal(status, met ? LARDER_NO_MEMORY : LARDER_OK);
@@ -85,7 +53,6 @@ static void a_list_that_does_not_fit_leaves_the_old_one(void **state)
             ldr_peer_release(peer_of(&world, "c"));
             run_ms(&world, 10);
         }
-        lasting = false;
         assert_int_equal(net_node(&world.net, "b:9")->handles_opened - net_node(&world.net, "b:9")->handles_closed, 1);
         world_close(&world);
     }
@@ -102,7 +69,7 @@ static void a_call_without_memory_says_so(void **state)
         struct outcome outcome = {.runtime = world.runtime};
         struct larder_request request = get_within(&world, 100);
         struct ldr_peer *peer = peer_of(&world, "b");
-        fail_from(n);
+        fail_from(n, false);
         ldr_cluster_call(world.cluster, peer, &request, completed, &outcome);
         met = stop_failing();
         assert_true(outcome.done);
@@ -144,7 +111,7 @@ static void everybody_is_told_of_without_memory(void **state)
     for (size_t n = 0; met; n++) {
         struct round round = {.fanout = {round_each, round_all}};
         struct larder_request request = {.operation = LARDER_OP_GROUP_CLEAR, .deadline = LARDER_NEVER};
-        fail_from(n);
+        fail_from(n, false);
         ldr_cluster_call_all(world.cluster, &request, &round.fanout);
         met = stop_failing();
         assert_int_equal(round.each, 2);

@@ -17,85 +17,30 @@
 #include "config_catalog.h"
 #include "core/config/config.h"
 #include "core/node/settings.h"
+#include "tests/unit/failing.h"
 
-/* Which allocation fails: of the test program's one thread. */
-static struct {
-    bool on;       /* allocations are counted */
-    bool for_ever; /* all after the one fail, too */
-    unsigned long fail_at, count;
-    unsigned long failed;
-} plan;
-
-static bool fails(void)
-{
-    if (!plan.on)
-        return false;
-    unsigned long number = plan.count++;
-    bool now = plan.for_ever ? number >= plan.fail_at : number == plan.fail_at;
-    plan.failed += now;
-    return now;
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__real_reallocarray(void *memory, size_t count, size_t size);
-char *__real_strdup(const char *text);
-char *__real_strndup(const char *text, size_t length);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-void *__wrap_reallocarray(void *memory, size_t count, size_t size);
-char *__wrap_strdup(const char *text);
-char *__wrap_strndup(const char *text, size_t length);
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : __real_realloc(memory, size);
-}
-
-void *__wrap_reallocarray(void *memory, size_t count, size_t size)
-{
-    return fails() ? NULL : __real_reallocarray(memory, count, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
-
-char *__wrap_strndup(const char *text, size_t length)
-{
-    return fails() ? NULL : __real_strndup(text, length);
-}
+FAILING(void *, malloc, (size_t size), size)
+FAILING(void *, calloc, (size_t count, size_t size), count, size)
+FAILING(void *, realloc, (void *memory, size_t size), memory, size)
+FAILING(void *, reallocarray, (void *memory, size_t count, size_t size), memory, count, size)
+FAILING(char *, strdup, (const char *text), text)
+FAILING(char *, strndup, (const char *text, size_t length), text, length)
 
 /* Runs the scenario with each allocation failing, until one run has met no failure. */
 static void fail_each(bool (*scenario)(void))
 {
-    for (unsigned for_ever = 0; for_ever < 2; for_ever++) {
-        unsigned long runs = 0;
-        do {
-            plan.for_ever = for_ever;
-            plan.fail_at = runs++;
-            plan.count = plan.failed = 0;
-            plan.on = true;
+    for (unsigned lasting = 0; lasting < 2; lasting++) {
+        bool met = true;
+        size_t runs = 0;
+        for (; met; runs++) {
+            fail_from(runs, lasting);
             bool done = scenario();
-            plan.on = false;
-            if (done != (plan.failed == 0))
-                fail_msg("allocation %lu failed and the answer was %s", plan.fail_at, done ? "good" : "a failure");
+            met = stop_failing();
+            if (done == met)
+                fail_msg("allocation %zu failed and the answer was %s", runs, done ? "good" : "a failure");
             if (!done && larder_last_status() != LARDER_NO_MEMORY)
-                fail_msg("allocation %lu failed and the answer was \"%s\"", plan.fail_at, larder_last_error());
-        } while (plan.failed > 0);
+                fail_msg("allocation %zu failed and the answer was \"%s\"", runs, larder_last_error());
+        }
         assert_true(runs > 5);
     }
 }

@@ -86,6 +86,31 @@ static void fault_1_what_a_peer_asks_is_answered_here(void **state)
     kit_end();
 }
 
+static void fault_3_a_delete_is_one_request_to_the_owner(void **state)
+{
+    (void)state;
+    struct larder_request request;
+    struct kit_outcome outcome;
+    char key[12];
+    kit_open(member);
+    struct larder_group *group = open_group();
+    kit_members(1, 3);
+    kit_key(false, key);
+    kit_ask(&request, LARDER_OP_DELETE, key, NULL, &outcome);
+    assert_int_equal(kit.sent_count, 1);
+    kit_answer(LARDER_OK, NULL);
+    assert_int_equal(outcome.status, LARDER_OK);
+    kit_run(1000);
+    assert_int_equal(kit.sent_count, 0);
+    kit_key(true, key);
+    kit_ask(&request, LARDER_OP_DELETE, key, NULL, &outcome);
+    assert_int_equal(outcome.status, LARDER_NOT_FOUND);
+    kit_run(1000);
+    assert_int_equal(kit.sent_count, 0);
+    larder_group_close(group);
+    kit_end();
+}
+
 static void fault_24_many_callers_are_one_call_to_the_owner(void **state)
 {
     (void)state;
@@ -273,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fault_8_no_key_is_answered_before_the_first_list),
         cmocka_unit_test(fault_1_what_a_peer_asks_is_answered_here),
+        cmocka_unit_test(fault_3_a_delete_is_one_request_to_the_owner),
         cmocka_unit_test(fault_24_many_callers_are_one_call_to_the_owner),
         cmocka_unit_test(fault_26_every_setting_reaches_its_part),
         cmocka_unit_test(fault_26_a_gateway_is_one),

@@ -220,6 +220,23 @@ static void a_patient_caller_may_outlast_the_request_timeout(void **unused)
     assert_int_equal(net_places[NET_B].deadline - begun, 31000 * LARDER_NS_PER_MS);
 }
 
+static void a_reload_leaves_a_discovery_alone_that_stays_the_same(void **unused)
+{
+    (void)unused;
+    struct larder_node *node = net_places[NET_A].node;
+    struct larder_config *config = net_config(NET_A);
+    uint64_t epoch = ldr_cluster_ring(node->context.cluster).epoch;
+    assert_int_equal(larder_node_reload(node, config), LARDER_OK);
+    assert_int_equal(net_places[NET_A].reports, 1);
+    assert_int_equal(larder_config_set(config, "cluster.discovery.zone=west"), LARDER_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(larder_node_reload(node, config), LARDER_OK);
+        assert_int_equal(net_places[NET_A].reports, 2);
+        assert_int_equal(ldr_cluster_ring(node->context.cluster).epoch, epoch + 1);
+    }
+    larder_config_free(config);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -231,6 +248,7 @@ int main(void)
         TEST(a_loader_cannot_speak_for_its_node),
         TEST(a_get_gives_a_peer_time_to_load),
         TEST(a_patient_caller_may_outlast_the_request_timeout),
+        TEST(a_reload_leaves_a_discovery_alone_that_stays_the_same),
         TEST(a_reason_in_no_known_letters_hides_no_member),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

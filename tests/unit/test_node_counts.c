@@ -250,11 +250,41 @@ static void fault_29_every_number_of_a_node_is_counted(void **state)
     kit_end();
 }
 
+static void fault_30_metrics_tell_times_from_100_ns_to_100_s(void **state)
+{
+    (void)state;
+    char key[12], name[128];
+    kit_open((const char *const[]){KIT_MEMBER, "groups=[{name: g}]", NULL});
+    kit_members(1, 2);
+    kit_key(true, key);
+    assert_int_equal(ask(LARDER_OP_SET, key, "630"), LARDER_OK);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(ask(LARDER_OP_GET, key, NULL), LARDER_OK); /* no time passes */
+    struct larder_request request;
+    struct kit_outcome outcome;
+    kit_key(false, key);
+    kit_ask(&request, LARDER_OP_GET, key, NULL, &outcome);
+    kit_run(1);
+    kit_answer(LARDER_OK, "630");
+    char *page = read_metrics();
+    static const struct {
+        const char *bound;
+        unsigned gets;
+    } buckets[] = {{"1e-07", 4}, {"1e-06", 4}, {"0.0001", 4}, {"0.0005", 4}, {"0.0025", 5}, {"1", 5}, {"100", 5}};
+    for (size_t i = 0; i < sizeof buckets / sizeof *buckets; i++) {
+        snprintf(name, sizeof name, "larder_get_duration_seconds_bucket{group=\"g\",le=\"%s\"}", buckets[i].bound);
+        assert_metric(page, name, buckets[i].gets);
+    }
+    free(page);
+    kit_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fault_29_every_number_of_a_group_is_counted),
         cmocka_unit_test(fault_29_every_number_of_a_node_is_counted),
+        cmocka_unit_test(fault_30_metrics_tell_times_from_100_ns_to_100_s),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

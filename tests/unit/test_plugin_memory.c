@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 #include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,43 +13,23 @@
 #include "core/base/fail.h"
 #include "core/plugin/catalog.h"
 #include "tests/unit/catalog_kit.h"
+#include "tests/unit/failing.h"
 
 /* ------------------------------------------------------------------------------------------------ allocations */
 
-static size_t allocation;         /* how many there have been */
-static size_t failing = SIZE_MAX; /* the number of the one that fails */
-static bool onward;               /* all after it fail, too */
-
-static bool fails(void)
-{
-    size_t number = allocation++;
-    if (number < failing || (number > failing && !onward))
-        return false;
-    errno = ENOMEM;
-    return true;
-}
-
-#define WRAP(type, name, parameters, ...)                                                                              \
-    type __real_##name parameters;                                                                                     \
-    type __wrap_##name parameters;                                                                                     \
-    type __wrap_##name parameters                                                                                      \
-    {                                                                                                                  \
-        return fails() ? NULL : __real_##name(__VA_ARGS__);                                                            \
-    }
-
-WRAP(void *, malloc, (size_t size), size)
-WRAP(void *, calloc, (size_t count, size_t size), count, size)
-WRAP(void *, realloc, (void *old, size_t size), old, size)
-WRAP(void *, reallocarray, (void *old, size_t count, size_t size), old, count, size)
-WRAP(char *, strdup, (const char *text), text)
-WRAP(char *, strndup, (const char *text, size_t length), text, length)
-WRAP(char *, realpath, (const char *path, char *resolved), path, resolved)
-WRAP(FILE *, open_memstream, (char **text, size_t *size), text, size)
+FAILING(void *, malloc, (size_t size), size)
+FAILING(void *, calloc, (size_t count, size_t size), count, size)
+FAILING(void *, realloc, (void *old, size_t size), old, size)
+FAILING(void *, reallocarray, (void *old, size_t count, size_t size), old, count, size)
+FAILING(char *, strdup, (const char *text), text)
+FAILING(char *, strndup, (const char *text, size_t length), text, length)
+FAILING(char *, realpath, (const char *path, char *resolved), path, resolved)
+FAILING(FILE *, open_memstream, (char **text, size_t *size), text, size)
 
 int __wrap_asprintf(char **text, const char *format, ...) LARDER_PRINTF(2, 3);
 int __wrap_asprintf(char **text, const char *format, ...)
 {
-    if (fails())
+    if (failing())
         return -1;
     va_list arguments;
     va_start(arguments, format);
@@ -65,22 +44,20 @@ int __real_scandir(const char *path, struct dirent ***entries, filter_fn *filter
 int __wrap_scandir(const char *path, struct dirent ***entries, filter_fn *filter, order_fn *order);
 int __wrap_scandir(const char *path, struct dirent ***entries, filter_fn *filter, order_fn *order)
 {
-    return fails() ? -1 : __real_scandir(path, entries, filter, order);
+    return failing() ? -1 : __real_scandir(path, entries, filter, order);
 }
 
 /* Runs `scenario` with the first allocation failing, then the second, and so on until none does. */
-static void fail_each(enum larder_status (*scenario)(void), enum larder_status outcome)
+static void fail_each(enum larder_status (*scenario)(void), enum larder_status outcome, bool lasting)
 {
-    bool reached = true;
-    for (size_t n = 0; reached; n++) {
-        allocation = 0;
-        failing = n;
+    bool met = true;
+    for (size_t n = 0; met; n++) {
         ldr_fail(LARDER_OK, "nothing");
+        fail_from(n, lasting);
         enum larder_status status = scenario();
-        reached = allocation > n;
-        failing = SIZE_MAX;
-        assert_int_equal(status, reached ? LARDER_NO_MEMORY : outcome);
-        if (reached)
+        met = stop_failing();
+        assert_int_equal(status, met ? LARDER_NO_MEMORY : outcome);
+        if (met)
             assert_string_equal(larder_last_error(), "out of memory");
         else
             assert_true(n > 5); /* the allocations do go through here */
@@ -90,10 +67,8 @@ static void fail_each(enum larder_status (*scenario)(void), enum larder_status o
 /* Each allocation fails once, and then each and all that follow. */
 static void with_each_allocation_failing(enum larder_status (*scenario)(void), enum larder_status outcome)
 {
-    onward = false;
-    fail_each(scenario, outcome);
-    onward = true;
-    fail_each(scenario, outcome);
+    fail_each(scenario, outcome, false);
+    fail_each(scenario, outcome, true);
 }
 
 /* ------------------------------------------------------------------------------------------------ scenarios */

@@ -60,7 +60,7 @@ struct larder_version {
 struct larder_ring_view {
     uint64_t epoch;    /* of its member list */
     uint64_t checksum; /* of its ring: members, weights and settings */
-    uint64_t settings; /* digest of hash, seed, virtual nodes and replicas: different settings refuse each other */
+    uint64_t settings; /* digest of hash, seed and virtual nodes: different settings refuse each other */
 };
 
 /*

@@ -53,8 +53,8 @@ struct larder_runtime {
     /* Runs a short task, which must not block, on a thread of the runtime. Tasks posted by one thread keep their order. */
     void (*post)(const struct larder_runtime *runtime, struct larder_task *task);
     /*
-     * Runs a task that may block (a loader callback) on the bounded pool of workers. False: the queue is full, nothing
-     * was taken.
+     * Runs a task that may block (a loader callback) on the bounded pool of workers. False: the queue is full or the
+     * runtime closes; nothing was taken.
      */
     bool (*work)(const struct larder_runtime *runtime, struct larder_task *task);
 };
