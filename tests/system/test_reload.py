@@ -231,7 +231,7 @@ class Reload(Case):
         a.config["node"]["request_timeout"] = "1s"
         a.config["node"]["log_level"] = "warn"
         a.reload()
-        for what in ("node.request_timeout", "cluster settings besides discovery"):
+        for what in ("node.request_timeout", "cluster settings besides the parameters of discovery"):
             wait_until(lambda: f"{what}" in a.log_text() and "cannot be changed" in a.log_text(), f"{what} is named")
         self.assertEqual(a.put(GROUP, "key", "x").status, 201)
 
