@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "larder/larder.h"
 #include "notify.h"
@@ -131,8 +132,20 @@ static void reload(struct larder_node *node, const struct options *options)
     notify_send("READY=1");
 }
 
+/* Every connection takes a descriptor. The soft limit is low for the sake of select(), which nothing here uses. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        perror("larderd: raising the limit of open files");
+}
+
 static enum exit_code serve(const struct options *options)
 {
+    raise_descriptor_limit();
     sigset_t signals;
     block_signals(&signals);
     enum exit_code code;

@@ -49,7 +49,7 @@ static uint64_t host_value_limit(const struct larder_transport_host *host, struc
     struct larder_node *node = host->base.owner;
     uint64_t limit = 0;
     if (!ldr_node_enter(node))
-        return 0;
+        return VALUE_LIMIT; /* whoever submits will be told */
     const struct ldr_group *group = node->transit != NULL ? node->transit : ldr_registry_find(node->registry, name);
     if (group != NULL)
         limit = atomic_load_explicit(&group->max_value, memory_order_relaxed);

@@ -6,6 +6,7 @@
  *     slow:MS:...    answered after MS milliseconds, on another thread      hop:...     at once, on another thread
  *     never:...      answered with DEADLINE when the deadline comes         big:N       a value of N bytes
  *     fail:STATUS    answered with the status of that number and a message
+ *     left:...       the milliseconds until the deadline, as text
  *
  * Run with the transport's parameters as YAML: host '{listen: "127.0.0.1:0", workers: 2}'. It prints the address and takes
  * commands, a line each: stats, drain MS, ready 0|1, quit; fail N makes every Nth allocation of the transport fail, and failed
@@ -129,6 +130,13 @@ static void answer(struct host *host, const struct larder_request *request, enum
         map_pin(&host->map, value, &reply);
         reply.ttl_ms = LARDER_TTL_NONE;
         reply.version = (struct larder_version){1, value->size};
+    } else if (begins(request, "left:")) {
+        uint64_t now = larder_now(runtime), left = request->deadline > now ? request->deadline - now : 0;
+        char text[24];
+        struct map_value *value = map_value_new(
+            &host->map, (size_t)snprintf(text, sizeof text, "%llu", (unsigned long long)(left / LARDER_NS_PER_MS)));
+        memcpy(value->bytes, text, value->size);
+        map_pin(&host->map, value, &reply);
     } else {
         map_execute(&host->map, request, runtime->wall_ms(runtime), &reply);
     }

@@ -43,6 +43,13 @@ class Order(Case):
             self.assertEqual([a.body for a in answers[:5]], [b"", b"one", b"", b"two", b""])
             self.assertEqual(answers[5].status, 404)
 
+    def test_a_deadline_begins_when_the_request_is_complete(self):
+        with self.connect() as connection:
+            connection.send(f"GET {KEYS}left:x HTTP/1.1\r\nHost: a\r\nLarder-Timeout: 500ms\r\nContent-Length: 1\r\n\r\n")
+            time.sleep(0.6)
+            connection.send("x")
+            self.assertGreater(int(connection.response().body), 0)
+
     def test_hops_between_threads(self):
         self.ask("PUT", KEYS + "hop:1", "hopped")
         connections = [self.connect() for _ in range(8)]

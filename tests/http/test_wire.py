@@ -87,7 +87,8 @@ class Malformed(Case):
                      "3 \r\nabc\r\n0\r\n\r\n", "\r\nabc\r\n0\r\n\r\n", "g\r\nabc\r\n0\r\n\r\n", "3;a=b\nabc\r\n0\r\n\r\n",
                      "3;a=\x01\r\nabc\r\n0\r\n\r\n", "0\r\n\n", "0\n\r\n", "3\r\nabc\r\n0\r\nA: b\n\r\n",
                      "3\r\nabc\r\n0\r\n folded\r\n\r\n", "3\r\nabc\r\n0\r\nA\rB: b\r\n\r\n",
-                     "10000000000000003\r\nabc\r\n0\r\n\r\n"):
+                     "3\r\nabc\r\n0\r\nA\r\n\r\n", "3\r\nabc\r\n0\r\nA : b\r\n\r\n", "3\r\nabc\r\n0\r\nA: \0\r\n\r\n",
+                     "3\r\nabc\r\n0\r\nA\0: b\r\n\r\n", "10000000000000003\r\nabc\r\n0\r\n\r\n"):
             self.refused(f"PUT {KEYS}l HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}", 400, 413)
 
     def test_tls_on_the_plain_port(self):

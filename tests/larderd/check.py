@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -143,7 +144,7 @@ class Start(Program):
 class Running(Program):
     """One server that tells its service manager what it does."""
 
-    def start(self, config, port):
+    def start(self, config, port, before=None):
         self.port = port
         path = os.path.join(self.directory, "notify")
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -152,7 +153,7 @@ class Running(Program):
         self.manager.settimeout(0.1)
         self.log = os.path.join(self.directory, "log")
         with open(self.log, "wb") as log:
-            self.server = subprocess.Popen([PROGRAM, "--config", config], stderr=log,
+            self.server = subprocess.Popen([PROGRAM, "--config", config], stderr=log, preexec_fn=before,
                                            env={**self.environment, "NOTIFY_SOCKET": path})
         self.addCleanup(self.end)
         self.assertEqual(self.told(), "READY=1")
@@ -204,6 +205,29 @@ class Running(Program):
         self.assertRegex(self.logged(), re.escape(config) + r":3:\d+: .*max_bytes.*nonsense")
         self.assertIn("the running configuration stays", self.logged())
         self.assertEqual(self.put("users"), 201)
+        self.stop(signal.SIGTERM)
+
+    def test_what_a_group_does_not_take_is_not_waited_for(self):
+        port = free_port()
+        self.start(self.server_config(port, "groups: [{name: users, max_bytes: 1MiB, max_value: 4KiB}]\n"), port)
+        for group, length, status in (("users", 4097, 413), ("none", 1000000, 404)):
+            with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+                client.sendall(f"PUT /v1/groups/{group}/keys/tom HTTP/1.1\r\nHost: a\r\n"
+                               f"Content-Length: {length}\r\n\r\n".encode())
+                self.assertRegex(client.recv(4096), f"^HTTP/1.1 {status} ".encode())
+        self.assertEqual(self.put("users"), 201)
+        self.stop(signal.SIGTERM)
+
+    def test_more_connections_than_the_soft_limit_of_descriptors(self):
+        port = free_port()
+        limits = (128, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        self.start(self.server_config(port, "groups: [{name: users}]\n"), port,
+                   lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limits))
+        with contextlib.ExitStack() as stack:
+            for _ in range(200):
+                client = stack.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE))
+                client.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+                self.assertTrue(client.recv(4096).startswith(b"HTTP/1.1 200 "))
         self.stop(signal.SIGTERM)
 
     def stop(self, number):

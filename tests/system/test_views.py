@@ -117,7 +117,7 @@ class Differing(Case):
             answers = in_threads(4, lambda n: nodes["ab"[n % 2]].get("users", key))
             self.assertEqual([(answer.status, answer.body) for answer in answers], [(200, value_of(key.encode()))] * 4)
         self.assertLessEqual(nodes.settled_total("peer_requests_total"), 80)
-        self.assertGreater(min(node.metric("peer_requests_total") for node in nodes.nodes()), 5, "each asks the other")
+        self.assertGreater(min(node.metric("peer_requests_total") for node in nodes.nodes()), 0, "each asks the other")
 
     def test_fault_2_an_owner_that_is_down_costs_a_bounded_number_of_requests(self):
         source = self.origin()

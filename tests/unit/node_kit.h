@@ -235,6 +235,20 @@ static inline void kit_answered(void *arg, struct larder_reply *reply)
     larder_reply_release(reply);
 }
 
+/* A get of the peer "b", which sees the ring as this node does. */
+static inline struct larder_request kit_peer_request(const char *key)
+{
+    return (struct larder_request){
+        .operation = LARDER_OP_GET,
+        .flags = LARDER_REQUEST_PEER,
+        .group = ldr_slice_text("g"),
+        .key = ldr_slice_text(key),
+        .deadline = LARDER_NEVER,
+        .sender = ldr_slice_text("b"),
+        .ring = ldr_cluster_ring(kit.node->context.cluster),
+    };
+}
+
 /* A request of a client; `value` may be NULL. The request must stay until it is answered. */
 static inline void kit_ask(struct larder_request *request, enum larder_operation operation, const char *key,
                            const char *value, struct kit_outcome *outcome)

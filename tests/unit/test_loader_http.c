@@ -307,11 +307,36 @@ static void fault_14_any_bytes_are_a_key(void **state)
     free(outcome.value);
 
     /* As written on the wire. */
-    load(loader, &outcome, "path", "a b+c/../?x=1&y#z%2F~-._{key}");
-    assert_value(&outcome, "/path/a%20b%2Bc%2F..%2F%3Fx%3D1%26y%23z%252F~-._%7Bkey%7D");
-    load(loader, &outcome, "path", "..");
-    assert_value(&outcome, "/path/..");
+    load(loader, &outcome, "path", "a b+c/...//?x=1&y#z%2F~-._{key}");
+    assert_value(&outcome, "/path/a%20b%2Bc%2F...%2F%2F%3Fx%3D1%26y%23z%252F~-._%7Bkey%7D");
     table->close(loader);
+}
+
+/* Origins decode a path before they resolve its segments: encoding does not keep a key inside of the configured one. */
+static void a_key_does_not_lead_out_of_the_path(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"..",    ".",          "../secret", "a/../../secret", "a/..", "./a",
+                                       "a/./b", "..\\secret", "/.."};
+    char in_query[160];
+    snprintf(in_query, sizeof in_query, "http://127.0.0.1:%u/path/?k={key}", origin.port);
+    void *loader = must_open((struct settings){.url = origin.url});
+    void *query = must_open((struct settings){.url = in_query});
+    struct outcome outcome;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        load(loader, &outcome, "path", keys[i]);
+        assert_failed(&outcome, LARDER_LOAD_FAILED, "segment");
+        load(query, &outcome, "path", keys[i]);
+        assert_int_equal(outcome.result.status, LARDER_OK);
+        free(outcome.value);
+    }
+    static const char *const good[] = {"...", "a..", "..a/b", ".a", "a.b/c..d"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        load(loader, &outcome, "echo", good[i]);
+        assert_value(&outcome, good[i]);
+    }
+    table->close(loader);
+    table->close(query);
 }
 
 static void the_longest_key_is_loaded(void **state)
@@ -730,6 +755,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_is_loaded),
         cmocka_unit_test(fault_14_any_bytes_are_a_key),
+        cmocka_unit_test(a_key_does_not_lead_out_of_the_path),
         cmocka_unit_test(the_longest_key_is_loaded),
         cmocka_unit_test(key_and_group_stand_where_the_url_has_them),
         cmocka_unit_test(fault_16_an_empty_value_is_a_value),

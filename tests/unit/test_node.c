@@ -58,30 +58,30 @@ static void fault_8_no_key_is_answered_before_the_first_list(void **state)
     kit_end();
 }
 
+/* Whether the peer sees this node's ring or another one. */
 static void fault_1_what_a_peer_asks_is_answered_here(void **state)
 {
     (void)state;
+    char key[12];
     kit_open(member);
     struct larder_group *group = open_group();
     kit_members(1, 2);
-    char key[12];
     kit_key(false, key);
-    struct larder_request request = {
-        .operation = LARDER_OP_GET,
-        .flags = LARDER_REQUEST_PEER,
-        .group = ldr_slice_text("g"),
-        .key = ldr_slice_text(key),
-        .deadline = LARDER_NEVER,
-        .sender = ldr_slice_text("b"),
-        .ring = ldr_cluster_ring(kit.node->context.cluster),
-    };
-    request.ring.checksum++; /* b sees another ring */
-    struct kit_outcome outcome = {0};
-    kit.door->submit(kit.door, &request, kit_answered, &outcome);
-    assert_int_equal(kit.sent_count, 0);
-    kit_run(1000);
-    assert_int_equal(outcome.status, LARDER_OK);
-    assert_int_equal(loads, 1);
+    struct larder_request request = kit_peer_request(key);
+    static const enum larder_operation operations[] = {LARDER_OP_GET, LARDER_OP_SET, LARDER_OP_TOUCH, LARDER_OP_DELETE};
+    for (unsigned other = 0; other < 2; other++) {
+        request.ring.checksum += other;
+        for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
+            struct kit_outcome outcome = {0};
+            request.operation = operations[i];
+            kit.door->submit(kit.door, &request, kit_answered, &outcome);
+            assert_int_equal(kit.sent_count, 0);
+            kit_run(100);
+            assert_int_equal(outcome.status, LARDER_OK);
+            assert_int_equal(kit.sent_count, 0);
+        }
+    }
+    assert_int_equal(loads, 2);
     larder_group_close(group);
     kit_end();
 }
@@ -186,6 +186,12 @@ static void fault_26_every_setting_reaches_its_part(void **state)
     ldr_store_stats(group->store, &stats);
     assert_int_equal(stats.bytes_limit, 17 << 20);
     assert_int_equal(group->max_value, 18 << 10);
+    assert_int_equal(kit.door->value_limit(kit.door, ldr_slice_text("g")), 18 << 10);
+    assert_int_equal(kit.door->value_limit(kit.door, ldr_slice_text("none")), 0);
+    /* A node that closes says so, and not that it has no such group. */
+    atomic_store(&kit.node->closing, true);
+    assert_int_equal(kit.door->value_limit(kit.door, ldr_slice_text("g")), kit.door->max_value);
+    atomic_store(&kit.node->closing, false);
     assert_int_equal(group->ttl_ms, 19000);
     assert_int_equal(group->negative_ttl_ms, 20000);
     assert_int_equal(group->load_timeout_ms, 21000);

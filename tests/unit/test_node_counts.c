@@ -114,15 +114,7 @@ static void asked_by_a_peer_that_sees_another_ring(void)
     char key[12];
     struct kit_outcome outcome = {0};
     kit_key(true, key);
-    struct larder_request request = {
-        .operation = LARDER_OP_GET,
-        .flags = LARDER_REQUEST_PEER,
-        .group = ldr_slice_text("g"),
-        .key = ldr_slice_text(key),
-        .deadline = LARDER_NEVER,
-        .sender = ldr_slice_text("b"),
-        .ring = ldr_cluster_ring(kit.node->context.cluster),
-    };
+    struct larder_request request = kit_peer_request(key);
     request.ring.checksum++;
     kit.door->submit(kit.door, &request, kit_answered, &outcome);
     kit_run(100);

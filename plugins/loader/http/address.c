@@ -35,6 +35,23 @@ static size_t encode(struct larder_slice bytes, char *out)
     return (size_t)(at - out);
 }
 
+bool origin_address_climbs(const struct origin_address *address, struct larder_slice key)
+{
+    if (!address->in_path)
+        return false;
+    const char *data = key.data;
+    size_t begin = 0;
+    for (size_t i = 0; i <= key.size; i++) {
+        if (i < key.size && data[i] != '/' && data[i] != '\\')
+            continue;
+        size_t size = i - begin;
+        if ((size == 1 || size == 2) && data[begin] == '.' && data[i - 1] == '.')
+            return true;
+        begin = i + 1;
+    }
+    return false;
+}
+
 /* Most bytes of the URL, NUL included. False: more than can be counted. */
 static bool measure(const char *text, size_t group, size_t key, size_t *size)
 {
@@ -139,6 +156,8 @@ bool origin_address_init(struct origin_address *address, const char *text, char 
     if (!check_placeholders(text, reason))
         return false;
     snprintf(reason, ORIGIN_REASON, "out of memory");
+    const char *query = strchr(text, '?');
+    address->in_path = query == NULL || strstr(text, KEY) < query;
     address->text = strdup(text);
     if (address->text == NULL)
         return false;

@@ -72,6 +72,12 @@ none:
 static void loader_load(void *state, struct larder_load *load)
 {
     struct origin_loader *loader = state;
+    if (origin_address_climbs(&loader->options.address, load->key)) {
+        origin_fail(load, LARDER_LOAD_FAILED,
+                    "the key has a segment \".\" or \"..\", which leads to another path (host %s)",
+                    loader->options.address.host);
+        return;
+    }
     struct origin_job *job = malloc(sizeof *job);
     if (job == NULL) {
         origin_fail(load, LARDER_LOAD_FAILED, "out of memory");

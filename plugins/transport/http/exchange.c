@@ -100,6 +100,8 @@ void http_exchange_body(struct http_exchange *exchange, char *body, size_t size,
     exchange->body = body;
     if (exchange->refused != 0)
         return;
+    bool never = exchange->timeout_ms >= (LARDER_NEVER - now) / LARDER_NS_PER_MS;
+    exchange->request.deadline = never ? LARDER_NEVER : now + exchange->timeout_ms * LARDER_NS_PER_MS;
     struct larder_slice slice = {body, size};
     switch (exchange->kind) {
     case HTTP_KIND_SET:

@@ -59,12 +59,13 @@ struct http_exchange {
     char *message;   /* detail of a refusal or of a reply; allocated */
     size_t message_size;
     struct http_tags match, none_match; /* of GET; count 0 and not any: not given */
-    bool no_group;                      /* what would be written has no place here */
-    size_t value_limit;                 /* of a batch: most bytes of one value */
-    size_t body_limit;                  /* most bytes of body that the route takes */
-    size_t charged;                     /* bytes of body that are counted in server->body_bytes */
-    char *body;                         /* allocated */
-    char *memory;                       /* of group and key when `small` is too small; allocated */
+    uint64_t timeout_ms;
+    bool no_group;      /* what would be written has no place here */
+    size_t value_limit; /* of a batch: most bytes of one value */
+    size_t body_limit;  /* most bytes of body that the route takes */
+    size_t charged;     /* bytes of body that are counted in server->body_bytes */
+    char *body;         /* allocated */
+    char *memory;       /* of group and key when `small` is too small; allocated */
     struct http_batch *batch;
     char small[HTTP_EXCHANGE_SMALL]; /* last: not cleared */
 };
@@ -81,10 +82,13 @@ void http_exchange_pool_free(struct http_worker *worker);
 /* The answer is a refusal by the transport. A second refusal changes nothing. */
 void http_exchange_refuse(struct http_exchange *exchange, int status, const char *format, ...) LARDER_PRINTF(3, 4);
 
-/* Finds the route and fills the request from the head; or refuses. `now` is the runtime's clock. */
-void http_exchange_route(struct http_exchange *exchange, const struct http_head *head, uint64_t now);
+/* Finds the route and fills the request from the head; or refuses. */
+void http_exchange_route(struct http_exchange *exchange, const struct http_head *head);
 
-/* The body is complete; it becomes the exchange's, also when it is refused for it. Data NULL: it is empty. */
+/*
+ * The body is complete; it becomes the exchange's, also when it is refused for it. Data NULL: it is empty. `now` is the
+ * runtime's clock: the time the body took is not the node's, so that the deadline counts from here.
+ */
 void http_exchange_body(struct http_exchange *exchange, char *body, size_t size, uint64_t now);
 
 /* Counts `size` bytes as the memory of the body. False: too much for all bodies together; nothing was counted. */

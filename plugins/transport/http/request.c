@@ -147,7 +147,7 @@ static void begin_request(struct http_connection *connection, const char *data, 
         connection->reset = true;
         return;
     }
-    http_exchange_route(connection->current, &head, connection->worker->now);
+    http_exchange_route(connection->current, &head);
     if (head.length == 0 && !head.chunked)
         complete(connection, NULL, 0);
     else

@@ -224,16 +224,14 @@ static void read_get_conditions(struct http_exchange *exchange, const struct htt
         http_exchange_refuse(exchange, 400, "If-None-Match: wanted * or entity tags");
 }
 
-static void read_timeout(struct http_exchange *exchange, const struct http_head *head, uint64_t now)
+static void read_timeout(struct http_exchange *exchange, const struct http_head *head)
 {
     int64_t ms = 0;
     if (head->timeout.data != NULL && !http_parse_duration(head->timeout, TIMEOUT_MAX, &ms)) {
         http_exchange_refuse(exchange, 400, "Larder-Timeout: wanted a time like 500ms, 30s or 5m");
         return;
     }
-    uint64_t wanted = ms > 0 ? (uint64_t)ms : exchange->worker->server->host->request_timeout_ms;
-    bool never = wanted >= (LARDER_NEVER - now) / LARDER_NS_PER_MS;
-    exchange->request.deadline = never ? LARDER_NEVER : now + wanted * LARDER_NS_PER_MS;
+    exchange->timeout_ms = ms > 0 ? (uint64_t)ms : exchange->worker->server->host->request_timeout_ms;
 }
 
 static size_t clamp(uint64_t size)
@@ -287,7 +285,7 @@ static void read_parameters(struct http_exchange *exchange, const struct route *
         read_write_conditions(exchange, head);
 }
 
-void http_exchange_route(struct http_exchange *exchange, const struct http_head *head, uint64_t now)
+void http_exchange_route(struct http_exchange *exchange, const struct http_head *head)
 {
     struct larder_slice path, query;
     struct place_parts parts;
@@ -306,7 +304,7 @@ void http_exchange_route(struct http_exchange *exchange, const struct http_head 
     exchange->kind = route->kind;
     exchange->alone = route->alone;
     exchange->request.operation = route->operation;
-    read_timeout(exchange, head, now);
+    read_timeout(exchange, head);
     read_parameters(exchange, route, &parts, head, query);
     if (exchange->refused == 0)
         set_body_limit(exchange);

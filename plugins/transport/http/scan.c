@@ -15,6 +15,18 @@ static enum http_scan_result check_size(const struct http_scan *scan, const stru
     return fields > limits->headers ? HTTP_SCAN_MANY : HTTP_SCAN_MORE;
 }
 
+/* Whether a trailer's line has a name, a colon right after it, and no control characters. The parser sees to those of a head. */
+static bool is_field(const char *line, size_t size)
+{
+    const char *colon = memchr(line, ':', size);
+    if (colon == NULL || colon[-1] == ' ' || colon[-1] == '\t')
+        return false;
+    for (size_t i = 0; i < size; i++)
+        if (((unsigned char)line[i] < ' ' && line[i] != '\t') || line[i] == 0x7F)
+            return false;
+    return true;
+}
+
 /* A complete line, from scan->line to the LF at `lf`. */
 static enum http_scan_result check_line(const struct http_scan *scan, const char *data, size_t lf, bool trailer)
 {
@@ -25,7 +37,7 @@ static enum http_scan_result check_line(const struct http_scan *scan, const char
         return scan->lines == 0 && !trailer ? HTTP_SCAN_BAD : HTTP_SCAN_DONE;
     if ((scan->lines > 0 || trailer) && (*line == ' ' || *line == '\t' || *line == ':'))
         return HTTP_SCAN_BAD;
-    return HTTP_SCAN_MORE;
+    return trailer && !is_field(line, (size_t)(cr - line)) ? HTTP_SCAN_BAD : HTTP_SCAN_MORE;
 }
 
 static enum http_scan_result scan_lines(struct http_scan *scan, const struct http_limits *limits, const char *data,
