@@ -30,7 +30,7 @@ int main(void)
 {
     const struct larder_group_options options = {
         .max_bytes = 1 << 20, .eviction = "lru", .ttl_ms = 60000, .load = load_user};
-    struct larder_group_stats stats = {0};
+    struct larder_statistics stats = {0};
     struct larder_node *node = larder_node_open(NULL); /* no configuration: no sockets */
     struct larder_group *users = node ? larder_group_open(node, "users", &options) : NULL;
     if (!users) {

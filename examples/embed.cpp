@@ -47,7 +47,7 @@ int main()
     if (!loaded || !cached)
         return 1;
     std::cout << bytes(cached) << "\n";
-    struct larder_group_stats stats = {}; // with `struct`: the function has the same name
+    struct larder_statistics stats = {}; // with `struct`: the function has the same name
     larder_group_stats(users.get(), &stats);
     return bytes(loaded) == "profile of tom" && bytes(cached) == bytes(loaded) && stats.loads == 1 ? 0 : 1;
 }

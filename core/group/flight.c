@@ -390,3 +390,18 @@ enum larder_status ldr_flights_write(struct ldr_flights *flights, const struct l
     pthread_mutex_unlock(&shard->lock);
     return status;
 }
+
+struct ldr_flight *ldr_flights_overtaken(struct ldr_flights *flights, const struct ldr_group *group,
+                                         struct larder_slice name, struct larder_slice key)
+{
+    uint64_t hash = hash_of(flights, name, key);
+    struct shard *shard = shard_of(flights, hash);
+    pthread_mutex_lock(&shard->lock);
+    struct ldr_flight *flight = *bucket_of(shard, hash);
+    while (flight != NULL && (!flight->overtaken || flight->away || !is_of(flight, hash, group, name, key)))
+        flight = flight->next;
+    if (flight != NULL)
+        flight->references++;
+    pthread_mutex_unlock(&shard->lock);
+    return flight;
+}

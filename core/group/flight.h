@@ -5,7 +5,8 @@
  * of its own, each waiter has its own too: one that gives up leaves the others and the work alone. A flight completes
  * once; a result that comes after its deadline is dropped.
  *
- * A write overtakes the flight of its key: later gets do not join it, and what it brings is not stored.
+ * A write overtakes the flight of its key: later gets do not join it, and what it brings is not stored. Those who wait
+ * for a load that a set overtakes get what was set.
  */
 #ifndef LDR_GROUP_FLIGHT_H
 #define LDR_GROUP_FLIGHT_H
@@ -80,7 +81,7 @@ struct ldr_flight_ask {
 bool ldr_flight_ask(struct ldr_flights *flights, const struct ldr_flight_ask *ask);
 
 /*
- * The work is done: every waiter gets the reply (values are shared, not copied). Takes the reply and the work's
+ * The work is done, or not needed any more: every waiter gets the reply (values are shared, not copied). Takes the reply and the work's
  * reference to the flight.
  */
 void ldr_flight_finish(struct ldr_flight *flight, struct larder_reply *reply);
@@ -101,6 +102,13 @@ void ldr_flight_store(struct ldr_flight *flight, void (*store)(struct ldr_flight
 enum larder_status ldr_flights_write(struct ldr_flights *flights, const struct ldr_group *group,
                                      struct larder_slice name, struct larder_slice key,
                                      enum larder_status (*write)(void *arg), void *arg);
+
+/*
+ * A flight of the key that a write has overtaken and that is not completed, with a reference that ldr_flight_finish()
+ * takes: for answering those who wait with what was written. NULL: none. Flights that wait for a peer are left alone.
+ */
+struct ldr_flight *ldr_flights_overtaken(struct ldr_flights *flights, const struct ldr_group *group,
+                                         struct larder_slice name, struct larder_slice key);
 
 /* Overtakes every flight of the group that is under way. Before its entries are cleared. */
 void ldr_flights_overtake(struct ldr_flights *flights, const struct ldr_group *group);

@@ -139,10 +139,10 @@ struct larder_reply ldr_group_entry_reply(const struct ldr_group *group, struct 
     };
 }
 
-void ldr_group_read_stats(struct ldr_group *group, struct larder_group_stats *stats)
+void ldr_group_read_stats(struct ldr_group *group, struct larder_statistics *stats)
 {
     const struct ldr_group_counters *counters = &group->counters;
-    *stats = (struct larder_group_stats){
+    *stats = (struct larder_statistics){
         .gets = ldr_count_read(&counters->gets),
         .hits = ldr_count_read(&counters->hits),
         .misses = ldr_count_read(&counters->misses),

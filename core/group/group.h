@@ -78,7 +78,7 @@ void ldr_group_clear(struct ldr_group *group);
 bool ldr_group_loads(const struct ldr_group *group);
 
 /* Counters and gauges of now, without touching an entry. */
-void ldr_group_read_stats(struct ldr_group *group, struct larder_group_stats *stats);
+void ldr_group_read_stats(struct ldr_group *group, struct larder_statistics *stats);
 
 /* The operations; see struct larder_request. The caller holds a reference until they return. */
 void ldr_group_get(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg);

@@ -90,6 +90,26 @@ static enum larder_status execute(void *arg)
     return write->execute(write);
 }
 
+/*
+ * Who waits for a load that began before the set would get a value older than it, and so would gets at other nodes that
+ * began after it and joined such a wait there: all of them get what was set.
+ */
+static void answer_overtaken(struct ldr_group *group, const struct larder_request *request)
+{
+    for (;;) {
+        struct ldr_entry *entry = ldr_store_peek(group->store, request->key, larder_now(group->context->runtime));
+        struct ldr_flight *flight = NULL;
+        if (entry != NULL && !ldr_entry_negative(entry))
+            flight = ldr_flights_overtaken(group->context->flights, group, request->group, request->key);
+        if (flight == NULL) {
+            ldr_entry_release(entry);
+            return;
+        }
+        struct larder_reply reply = ldr_group_entry_reply(group, entry, LARDER_SOURCE_LOCAL);
+        ldr_flight_finish(flight, &reply);
+    }
+}
+
 static void write_here(struct write *write)
 {
     struct ldr_group *group = write->group;
@@ -100,6 +120,8 @@ static void write_here(struct write *write)
         status = ldr_flights_write(group->context->flights, group, request->group, request->key, execute, write);
     else
         status = execute(write);
+    if (status == LARDER_OK && request->operation == LARDER_OP_SET && ldr_group_loads(group))
+        answer_overtaken(group, request);
     write->reply.status = status;
     write->reply.source = LARDER_SOURCE_LOCAL;
     if (status != LARDER_OK && status != LARDER_NOT_FOUND && status != LARDER_PRECONDITION)

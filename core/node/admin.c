@@ -41,7 +41,7 @@ static void answer_group_stats(struct larder_node *node, struct larder_slice nam
         ldr_answer_status(&node->context, LARDER_NO_GROUP, larder_last_error(), done, arg);
         return;
     }
-    struct larder_group_stats stats;
+    struct larder_statistics stats;
     ldr_group_read_stats(group, &stats);
     ldr_answer_document(node, ldr_group_stats_to_json(group->name, &stats), done, arg);
     ldr_group_release(group);

@@ -10,7 +10,7 @@
 
 static void add_group_stats(void *arg, struct ldr_group *group)
 {
-    struct larder_group_stats stats;
+    struct larder_statistics stats;
     ldr_group_read_stats(group, &stats);
     json_t **groups = arg;
     *groups = ldr_json_append(*groups, ldr_group_stats_to_json(group->name, &stats));

@@ -125,7 +125,7 @@ enum larder_status larder_group_clear(struct larder_group *handle)
     return LARDER_OK;
 }
 
-enum larder_status larder_group_stats(struct larder_group *handle, struct larder_group_stats *stats)
+enum larder_status larder_group_stats(struct larder_group *handle, struct larder_statistics *stats)
 {
     struct ldr_group *group = take_group(handle);
     if (group == NULL)

@@ -13,7 +13,7 @@ struct round {
     /* Filled in as members answer, which they do one at a time. */
     struct larder_reply reply;
     struct ldr_buffer message;
-    struct larder_group_stats sum;
+    struct larder_statistics sum;
     bool found; /* a member has the group */
 };
 
@@ -44,7 +44,7 @@ static void note_failure(struct round *round, const char *member, enum larder_st
 
 static enum larder_status add_stats(struct round *round, struct larder_slice document)
 {
-    struct larder_group_stats stats;
+    struct larder_statistics stats;
     json_t *json = json_loadb(document.data, document.size, 0, NULL);
     bool good = json != NULL && ldr_group_stats_from_json(json, &stats);
     json_decref(json);

@@ -70,7 +70,7 @@ static void requests_by_status(struct larder_node *node, struct ldr_buffer *text
     }
 }
 
-static void group_numbers(const struct groups *groups, const struct larder_group_stats *stats, struct ldr_buffer *text)
+static void group_numbers(const struct groups *groups, const struct larder_statistics *stats, struct ldr_buffer *text)
 {
     for (const struct ldr_stat *stat = ldr_group_stat_table; stat->name != NULL; stat++) {
         const char *suffix = stat->gauge ? "" : "_total";
@@ -108,7 +108,7 @@ void ldr_node_metrics(struct larder_node *node, struct ldr_buffer *text)
     requests_by_status(node, text);
     struct groups groups = {0};
     ldr_registry_each(node->registry, collect, &groups);
-    struct larder_group_stats *stats = calloc(groups.count + 1, sizeof *stats);
+    struct larder_statistics *stats = calloc(groups.count + 1, sizeof *stats);
     text->failed |= groups.failed || stats == NULL;
     for (size_t i = 0; i < groups.count && stats != NULL; i++)
         ldr_group_read_stats(groups.items[i], &stats[i]);

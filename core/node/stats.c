@@ -5,11 +5,11 @@
 
 #define COUNTER(field, text)                                                                                           \
     {                                                                                                                  \
-#field, offsetof(struct larder_group_stats, field), false, text                                                \
+#field, offsetof(struct larder_statistics, field), false, text                                                 \
     }
 #define GAUGE(field, text)                                                                                             \
     {                                                                                                                  \
-#field, offsetof(struct larder_group_stats, field), true, text                                                 \
+#field, offsetof(struct larder_statistics, field), true, text                                                  \
     }
 const struct ldr_stat ldr_group_stat_table[] = {
     COUNTER(gets, "Gets that named the group at this node"),
@@ -38,7 +38,7 @@ const struct ldr_stat ldr_group_stat_table[] = {
 
 #define LATENCY(field, text)                                                                                           \
     {                                                                                                                  \
-#field, offsetof(struct larder_group_stats, field), offsetof(struct ldr_group, field##_latency), text          \
+#field, offsetof(struct larder_statistics, field), offsetof(struct ldr_group, field##_latency), text           \
     }
 const struct ldr_latency_stat ldr_latency_table[] = {
     LATENCY(get, "Time of a get, loads and peer calls included"),
@@ -137,7 +137,7 @@ void ldr_node_read_stats(struct larder_node *node, struct ldr_node_stats *stats)
     stats->ring_epoch = ldr_cluster_ring(node->context.cluster).epoch;
 }
 
-void ldr_group_stats_add(struct larder_group_stats *sum, const struct larder_group_stats *other)
+void ldr_group_stats_add(struct larder_statistics *sum, const struct larder_statistics *other)
 {
     for (const struct ldr_stat *stat = ldr_group_stat_table; stat->name != NULL; stat++) {
         uint64_t value = ldr_stat_read(stat, sum) + ldr_stat_read(stat, other);

@@ -16,7 +16,7 @@ struct ldr_stat {
     const char *help;
 };
 
-/* Rows of struct larder_group_stats. */
+/* Rows of struct larder_statistics. */
 extern const struct ldr_stat ldr_group_stat_table[];
 
 /* The latencies of a group: in its statistics, and as histograms. */
@@ -44,11 +44,11 @@ void ldr_node_read_stats(struct larder_node *node, struct ldr_node_stats *stats)
 uint64_t ldr_stat_read(const struct ldr_stat *stat, const void *stats);
 
 /* The document of a group's statistics, and back. NULL when out of memory; false: not such a document. */
-json_t *ldr_group_stats_to_json(const char *name, const struct larder_group_stats *stats);
-bool ldr_group_stats_from_json(const json_t *json, struct larder_group_stats *stats);
+json_t *ldr_group_stats_to_json(const char *name, const struct larder_statistics *stats);
+bool ldr_group_stats_from_json(const json_t *json, struct larder_statistics *stats);
 
 /* Adds another member's: counters and gauges are summed, of percentiles the worst is taken. */
-void ldr_group_stats_add(struct larder_group_stats *sum, const struct larder_group_stats *other);
+void ldr_group_stats_add(struct larder_statistics *sum, const struct larder_statistics *other);
 
 /* Documents; NULL when out of memory. */
 json_t *ldr_document_node(struct larder_node *node);    /* STATS */

@@ -24,7 +24,7 @@ static json_t *latency_to_json(const struct larder_latency *latency)
     return json;
 }
 
-json_t *ldr_group_stats_to_json(const char *name, const struct larder_group_stats *stats)
+json_t *ldr_group_stats_to_json(const char *name, const struct larder_statistics *stats)
 {
     json_t *json = json_object();
     json = ldr_json_set(json, "name", json_string(name));
@@ -49,9 +49,9 @@ static bool read_integer(const json_t *object, const char *name, void *place)
     return true;
 }
 
-bool ldr_group_stats_from_json(const json_t *json, struct larder_group_stats *stats)
+bool ldr_group_stats_from_json(const json_t *json, struct larder_statistics *stats)
 {
-    *stats = (struct larder_group_stats){0};
+    *stats = (struct larder_statistics){0};
     for (const struct ldr_stat *stat = ldr_group_stat_table; stat->name != NULL; stat++)
         if (!read_integer(json, stat->name, (char *)stats + stat->offset))
             return false;

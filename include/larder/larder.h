@@ -120,7 +120,7 @@ LARDER_API enum larder_status larder_group_drop(struct larder_node *node, const 
 /* Removes all entries of the group at this node. */
 LARDER_API enum larder_status larder_group_clear(struct larder_group *group);
 
-LARDER_API enum larder_status larder_group_stats(struct larder_group *group, struct larder_group_stats *stats);
+LARDER_API enum larder_status larder_group_stats(struct larder_group *group, struct larder_statistics *stats);
 
 /*
  * Changes the policy of the running group; `eviction` is a name, or a flow mapping with parameters

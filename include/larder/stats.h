@@ -19,7 +19,7 @@ struct larder_latency {
 };
 
 /* Counters count since the group was created; gauges are of now. All sums are this node's own. */
-struct larder_group_stats {
+struct larder_statistics {
     uint64_t gets;                /* every get that named this group at this node, from clients and from peers */
     uint64_t hits;                /* answered from this node's store */
     uint64_t misses;              /* not in this node's store: answered by a peer, by a load, or not found */

@@ -164,7 +164,7 @@ static void expired_entries_leave_by_themselves(void **state)
     struct larder_group *group = open_group("sweep");
     for (int i = 0; i < 1000; i++)
         assert_int_equal(larder_set(group, &i, sizeof i, "v", 1, 10, 0), LARDER_OK);
-    struct larder_group_stats stats;
+    struct larder_statistics stats;
     do {
         nanosleep(&(struct timespec){0, 1000000}, NULL);
         assert_int_equal(larder_group_stats(group, &stats), LARDER_OK);
@@ -237,7 +237,7 @@ static void groups_change_while_running(void **state)
     assert_int_equal(larder_group_set_eviction(group, "{plugin: lru}"), LARDER_OK);
     assert_int_equal(larder_group_set_eviction(group, "lruu"), LARDER_INVALID);
     assert_non_null(strstr(larder_last_error(), "did you mean \"lru\""));
-    struct larder_group_stats stats;
+    struct larder_statistics stats;
     larder_group_stats(group, &stats);
     assert_int_equal(stats.entries, 1000);
     assert_int_equal(larder_group_set_max_bytes(group, 16384), LARDER_OK);
@@ -272,7 +272,7 @@ static void fault_27_statistics_disturb_nothing(void **state)
     struct larder_group *group = larder_group_open(node, "order",
                                                    &(struct larder_group_options){.max_bytes = 64 << 10});
     char value[1000] = {0};
-    struct larder_group_stats stats = {0};
+    struct larder_statistics stats = {0};
     struct larder_value *got;
     const int first = 0, second = 1;
     larder_set(group, &first, sizeof first, value, sizeof value, 0, 0);

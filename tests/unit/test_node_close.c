@@ -47,7 +47,7 @@ static void answered(void *arg, enum larder_status status, struct larder_value *
 static void use(struct round *round, unsigned kind, unsigned i)
 {
     struct larder_value *value;
-    struct larder_group_stats stats;
+    struct larder_statistics stats;
     struct larder_group *other;
     unsigned key = i % 50;
     switch (kind) {

@@ -124,7 +124,7 @@ static void asked_by_a_peer_that_sees_another_ring(void)
 /* Writes of keys of this node until the group is full. Returns how many. */
 static unsigned fill(struct larder_group *group)
 {
-    struct larder_group_stats stats;
+    struct larder_statistics stats;
     unsigned sets = 0;
     for (unsigned i = 0;; i++) {
         char key[12];
@@ -159,7 +159,7 @@ static void fault_29_every_number_of_a_group_is_counted(void **state)
     asked_by_a_peer_that_sees_another_ring();
     unsigned sets = fill(group);
 
-    struct larder_group_stats stats;
+    struct larder_statistics stats;
     assert_int_equal(larder_group_stats(group, &stats), LARDER_OK);
     const struct {
         const char *name;

@@ -70,9 +70,9 @@ static enum larder_status load(void *arg, const void *key, size_t key_size, uint
     return world->origin == LARDER_OK ? larder_loaded_set(loaded, "630", 3, 0) : world->origin;
 }
 
-static struct larder_group_stats stats_of(struct world *world)
+static struct larder_statistics stats_of(struct world *world)
 {
-    struct larder_group_stats stats;
+    struct larder_statistics stats;
     assert_int_equal(larder_group_stats(world->group, &stats), LARDER_OK);
     return stats;
 }
@@ -80,7 +80,7 @@ static struct larder_group_stats stats_of(struct world *world)
 /* One get with the other one at the given reading of the clock. False: the get reads the clock less often than that. */
 static bool race(struct world *world, unsigned reading, bool *missed_both)
 {
-    struct larder_group_stats before = stats_of(world);
+    struct larder_statistics before = stats_of(world);
     struct answer answer = {0};
     world->loads = 0;
     world->readings = reading;
@@ -91,7 +91,7 @@ static bool race(struct world *world, unsigned reading, bool *missed_both)
     assert_int_equal(answer.count, 1);
     assert_int_equal(answer.status, world->origin);
     assert_int_equal(world->loads, 1);
-    struct larder_group_stats after = stats_of(world);
+    struct larder_statistics after = stats_of(world);
     *missed_both = after.misses - before.misses == 2 && after.loads_deduplicated == before.loads_deduplicated;
     larder_delete(world->group, "Tom", 3, 0);
     return happened;
