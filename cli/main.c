@@ -1,4 +1,5 @@
 /* larder: finds the command that is meant and runs it. */
+#include <ctype.h>
 #include <curl/curl.h>
 #include <locale.h>
 #include <signal.h>
@@ -19,27 +20,30 @@ struct command {
 #define SHOW_OPTIONS (OPTIONS_JSON | OPTIONS_NODE)
 
 static const struct command commands[] = {
-    {"get", "GROUP KEY", "write a value to standard output", KEY_OPTIONS, 2, 2, command_get},
-    {"set", "GROUP KEY [VALUE|-]", "store a value, from standard input unless it is given", KEY_OPTIONS | OPTIONS_TTL,
+    {"get", "GROUP KEY", "writes a value to standard output", KEY_OPTIONS, 2, 2, command_get},
+    {"set", "GROUP KEY [VALUE|-]", "stores a value, from standard input unless it is given", KEY_OPTIONS | OPTIONS_TTL,
      2, 3, command_set},
-    {"del", "GROUP KEY", "delete a key", KEY_OPTIONS, 2, 2, command_del},
-    {"touch", "GROUP KEY", "give a key a new time to live", KEY_OPTIONS | OPTIONS_TTL, 2, 2, command_touch},
-    {"groups", "", "list the groups and their settings", SHOW_OPTIONS, 0, 0, command_groups},
-    {"stats", "[GROUP]", "show the statistics of a node, or of one group", SHOW_OPTIONS | OPTIONS_CLUSTER, 0, 1,
+    {"del", "GROUP KEY", "deletes a key", KEY_OPTIONS, 2, 2, command_del},
+    {"touch", "GROUP KEY", "gives a key a new time to live", KEY_OPTIONS | OPTIONS_TTL, 2, 2, command_touch},
+    {"groups", "", "lists the groups and their settings", SHOW_OPTIONS, 0, 0, command_groups},
+    {"stats", "[GROUP]", "shows the statistics of a node, or of one group", SHOW_OPTIONS | OPTIONS_CLUSTER, 0, 1,
      command_stats},
-    {"cluster", "", "show the members and their shares", SHOW_OPTIONS, 0, 0, command_cluster},
-    {"plugin list", "", "list the modules that are found", OPTIONS_JSON | OPTIONS_PLUGINS, 0, 0, command_plugin_list},
-    {"plugin info", "NAME|FILE.so", "show a module's parameters", OPTIONS_JSON | OPTIONS_PLUGINS, 1, 1,
+    {"cluster", "", "shows the members and their shares", SHOW_OPTIONS, 0, 0, command_cluster},
+    {"plugin list", "", "lists the modules that are found", OPTIONS_JSON | OPTIONS_PLUGINS, 0, 0, command_plugin_list},
+    {"plugin info", "NAME|FILE.so", "shows a module's parameters", OPTIONS_JSON | OPTIONS_PLUGINS, 1, 1,
      command_plugin_info},
-    {"bench", "", "put load on a cluster, and measure", SHOW_OPTIONS | OPTIONS_BENCH, 0, 0, command_bench},
+    {"bench", "", "puts load on a cluster, and measures", SHOW_OPTIONS | OPTIONS_BENCH, 0, 0, command_bench},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
-static enum exit_code print_help(void)
+/* All commands, or those whose name begins with `first`. */
+static enum exit_code print_help(const char *first)
 {
     puts("usage: larder COMMAND [ARGUMENT]... [OPTION]...\n\nReads, writes and looks at a Larder cache.\n");
     for (const struct command *command = commands; command < commands + COMMAND_COUNT; command++) {
+        if (strncmp(command->name, first, strlen(first)) != 0)
+            continue;
         int columns = printf("  %s %s", command->name, command->arguments);
         printf("%*s%s\n", columns < 30 ? 30 - columns : 1, "", command->help);
     }
@@ -50,8 +54,8 @@ static enum exit_code print_help(void)
 
 static enum exit_code print_command_help(const struct command *command)
 {
-    printf("usage: larder %s%s%s [OPTION]...\n\nTo %s.\n\n", command->name, command->arguments[0] ? " " : "",
-           command->arguments, command->help);
+    printf("usage: larder %s%s%s [OPTION]...\n\n%c%s.\n\n", command->name, command->arguments[0] ? " " : "",
+           command->arguments, toupper((unsigned char)command->help[0]), command->help + 1);
     options_help(stdout, command->options);
     return EXIT_DONE;
 }
@@ -100,22 +104,49 @@ static enum exit_code run(const struct command *command, int argc, char **argv)
     return code;
 }
 
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
+}
+
+/* NULL: none is named. How many words its name has. */
+static const struct command *find_command(int argc, char **argv, int *words)
+{
+    for (const struct command *command = commands; command < commands + COMMAND_COUNT; command++) {
+        *words = words_of(command, argc, argv);
+        if (*words > 0)
+            return command;
+    }
+    return NULL;
+}
+
+/* "larder help stats" is "larder stats --help". */
+static enum exit_code print_help_of(int argc, char **argv)
+{
+    int words;
+    const struct command *command = argc > 1 ? find_command(argc, argv, &words) : NULL;
+    if (command != NULL)
+        return print_command_help(command);
+    if (argc > 1 && strcmp(argv[1], "plugin") != 0)
+        return say_unknown(argc, argv);
+    return print_help(argc > 1 ? "plugin " : "");
+}
+
 static enum exit_code dispatch(int argc, char **argv)
 {
     if (argc < 2)
         return say(EXIT_USAGE, "no command; try 'larder --help'");
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
-        return print_help();
+    if (is_help(argv[1]))
+        return print_help_of(argc - 1, argv + 1);
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         printf("larder %s\n", larder_version());
         return EXIT_DONE;
     }
-    for (const struct command *command = commands; command < commands + COMMAND_COUNT; command++) {
-        int words = words_of(command, argc, argv);
-        if (words > 0)
-            return run(command, argc - words, argv + words);
-    }
-    return say_unknown(argc, argv);
+    if (argc == 3 && strcmp(argv[1], "plugin") == 0 && is_help(argv[2]))
+        return print_help("plugin ");
+    int words;
+    const struct command *command = find_command(argc, argv, &words);
+    return command != NULL ? run(command, argc - words, argv + words) : say_unknown(argc, argv);
 }
 
 int main(int argc, char **argv)

@@ -52,7 +52,7 @@ static const struct row rows[] = {
     {OPTIONS_BENCH, "zipf", "S", TYPE_NUMBER, PLACE(zipf), 0, 10,
      "how much popular keys are preferred; 0: all alike; default: 0.99"},
     {OPTIONS_BENCH, "get-ratio", "R", TYPE_NUMBER, PLACE(get_ratio), 0, 1,
-     "share of gets, the others are sets; default: 0.9; 1: loads only by the nodes"},
+     "share of gets, the others are sets; default: 0.9; with 1 values come from the group's loader only"},
     {OPTIONS_BENCH, "value-size", "SIZE", TYPE_SIZE, PLACE(value_size), 0, 1 << 30,
      "bytes of a value that is set, where the trace does not tell; default: 100"},
     {OPTIONS_BENCH, "seed", "N", TYPE_COUNT, PLACE(seed), 0, COUNT_MAX, "of the random keys; default: 1"},

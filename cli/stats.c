@@ -12,8 +12,8 @@
 static const struct column pair_columns[] = {{"", false}, {"", true}};
 
 static const struct column group_columns[] = {
-    {"GROUP", false}, {"ENTRIES", true}, {"USED", true},      {"LIMIT", true},   {"GETS", true},    {"HITS", true},
-    {"RATIO", true},  {"LOADS", true},   {"EVICTIONS", true}, {"GET P50", true}, {"GET P99", true},
+    {"GROUP", false}, {"ENTRIES", true},    {"USED", true},  {"LIMIT", true},     {"GETS", true},    {"HITS", true},
+    {"RATIO", true},  {"FROM PEERS", true}, {"LOADS", true}, {"EVICTIONS", true}, {"GET P50", true}, {"GET P99", true},
 };
 
 static const struct column latency_columns[] = {
@@ -99,6 +99,7 @@ static enum exit_code show_node(const json_t *document)
         add_count(&table, group, "gets");
         add_count(&table, group, "hits");
         add_ratio(&table, group);
+        add_count(&table, group, "peer_hits");
         add_count(&table, group, "loads");
         add_count(&table, group, "evictions");
         add_time(&table, get, "p50_ns");

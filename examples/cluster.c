@@ -2,6 +2,9 @@
  * Three nodes in one process, a cluster over HTTP on loopback: what is set on one is read on another, and many callers
  * on all of them cause one load of a key.
  */
+#ifndef _GNU_SOURCE
+#define _POSIX_C_SOURCE 200809L /* with -std=c17: nanosleep() */
+#endif
 #include <arpa/inet.h>
 #include <larder/larder.h>
 #include <semaphore.h>

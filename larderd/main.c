@@ -46,7 +46,7 @@ fail:
 static struct larder_config *checked_config(const struct options *options)
 {
     struct larder_config *config = read_config(options);
-    if (config && larder_config_check(config, print_line, NULL) != LARDER_OK) {
+    if (config && larder_config_rehearse(config, print_line, NULL) != LARDER_OK) {
         larder_config_free(config);
         config = NULL;
     }
@@ -127,7 +127,7 @@ static void reload(struct larder_node *node, const struct options *options)
     if (!config)
         fputs("larderd: reload: the running configuration stays\n", stderr);
     else if (larder_node_reload(node, config) != LARDER_OK)
-        fprintf(stderr, "larderd: reload: %s; the running configuration stays\n", larder_last_error());
+        fprintf(stderr, "larderd: reload: %s; what could not be changed stays as it was\n", larder_last_error());
     larder_config_free(config);
     notify_send("READY=1");
 }

@@ -7,7 +7,7 @@
 
 static const char help[] =
     "usage: larderd --config FILE [--set PATH=VALUE]...\n"
-    "       larderd --check --config FILE\n"
+    "       larderd --check --config FILE [--set PATH=VALUE]...\n"
     "\n"
     "Runs a Larder node: a cache server, alone or in a cluster.\n"
     "\n"

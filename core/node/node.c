@@ -238,6 +238,10 @@ static void wait_for_reload(struct larder_node *node)
 
 static void drain_doors(struct larder_node *node, uint64_t deadline)
 {
+    bool served = node->door_count > 0 && node->tick.fire != NULL;
+    if (served)
+        ldr_log(node->log, LARDER_LOG_INFO, "leaving: requests under way have %llu ms to finish",
+                (unsigned long long)node->settings->drain_timeout_ms);
     for (size_t i = 0; i < node->door_count; i++)
         node->doors[i].table->drain(node->doors[i].state, deadline);
 }

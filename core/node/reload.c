@@ -157,6 +157,8 @@ static enum larder_status reload(struct larder_node *node, const struct larder_c
         ldr_log_set_level(node->log, next->log_level);
         status = reload_groups(node, next);
     }
+    if (status == LARDER_OK)
+        ldr_log(node->log, LARDER_LOG_INFO, "reload: done");
     ldr_settings_free(next);
     return status;
 }

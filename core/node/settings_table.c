@@ -69,7 +69,8 @@ const struct larder_param ldr_settings_plugins[] = {
      .type = LARDER_PARAM_STRINGS,
      .minimum = 0,
      .maximum = 64,
-     .help = "directories that are searched for modules, before LARDER_PLUGIN_PATH and the installed ones"},
+     .help = "directories that are searched for modules, before LARDER_PLUGIN_PATH and the installed ones; relative "
+             "ones begin at the working directory"},
     {.name = NULL},
 };
 

@@ -67,6 +67,14 @@ LARDER_API enum larder_status larder_config_add_plugin(struct larder_config *con
 LARDER_API enum larder_status larder_config_check(const struct larder_config *config,
                                                   void (*report)(void *arg, const char *line), void *arg);
 
+/*
+ * The same, and then opens every transport, discovery and loader module with its parameters and closes it again, without
+ * listening, announcing or loading: what only a module can judge is found, too, like an address, a URL, or a node that is
+ * missing in its own list of members.
+ */
+LARDER_API enum larder_status larder_config_rehearse(struct larder_config *config,
+                                                     void (*report)(void *arg, const char *line), void *arg);
+
 /* Writes the reference of all settings, as Markdown, from the tables that check them. */
 LARDER_API enum larder_status larder_config_reference(const struct larder_config *config, FILE *out);
 

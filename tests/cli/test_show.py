@@ -67,7 +67,7 @@ class OneNode(kit.WithNodes):
         text = self.out("stats").decode()
         self.assertEqual(pairs(text)["node"], "a")
         self.assertRegex(pairs(text)["start_time_seconds"], r"^20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC$")
-        self.assertRegex(text, r"\nGROUP +ENTRIES +USED +LIMIT ")
+        self.assertRegex(text, r"\nGROUP +ENTRIES +USED +LIMIT +GETS +HITS +RATIO +FROM PEERS +LOADS ")
 
     def test_no_such_group(self):
         self.assertIn("no group nope", self.complaint("stats", "nope", code=NO))

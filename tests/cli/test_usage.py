@@ -17,6 +17,19 @@ class Usage(kit.Test):
         self.assertEqual(self.out("-h").decode(), text)
         self.assertEqual(self.out("help").decode(), text)
 
+    def test_help_before_the_command(self):
+        for command in COMMANDS:
+            with self.subTest(command=command):
+                words = command.split()
+                self.assertEqual(self.out("help", *words), self.out(*words, "--help"))
+        self.assertIn("did you mean 'stats'?", self.complaint("help", "stat", code=USAGE))
+
+    def test_help_of_all_about_plugins(self):
+        text = self.out("plugin", "--help").decode()
+        self.assertEqual([command for command in COMMANDS if f"\n  {command} " in text],
+                         ["plugin list", "plugin info"])
+        self.assertEqual(self.out("help", "plugin").decode(), text)
+
     def test_help_of_every_command(self):
         for command in COMMANDS:
             with self.subTest(command=command):

@@ -100,6 +100,28 @@ class Check(Program):
         listen = 'transports.0={plugin: http, listen: "127.0.0.1:0"}'
         self.assertEqual(self.run_it("--check", "--set", listen, code=DONE).stdout, "settings: ok\n")
 
+    def test_what_only_a_module_can_judge(self):
+        group = "groups: [{name: users, loader: {plugin: http, url: %s}}]\n"
+        alone = "cluster: {discovery: {plugin: static, members: [{name: %s}]}}\n"
+        for more, place, reason in (
+                (group % '"http://origin/users"', "3:52: groups[0].loader.url: ", "wanted {key}"),
+                (group % '"ftp://origin/{key}"', "3:52: groups[0].loader.url: ", "wanted http://"),
+                (alone % "other", "3:22: cluster.discovery: ", '"solo"'),
+                (alone % "solo}, {name: solo", "3:22: cluster.discovery.members: ", '"solo"')):
+            with self.subTest(more=more):
+                config = self.server_config(0, more)
+                for arguments in (["--check"], []):
+                    lines = self.run_it(*arguments, "--config", config, code=CHECK_FAILED).stderr.splitlines()
+                    self.assertEqual(len(lines), 1, lines)
+                    self.assertTrue(lines[0].startswith(f"{config}:{place}"), lines)
+                    self.assertIn(reason, lines[0])
+        for address in ("127.0.0.1", "127.0.0.1:65536", "::1:80"):
+            with self.subTest(address=address):
+                setting = f"transports.0.listen='{address}'"
+                done = self.run_it("--check", "--config", self.server_config(0), "--set", setting, code=CHECK_FAILED)
+                self.assertEqual(done.stderr, f'--set: transports[0].listen: got "{address}", wanted HOST:PORT, '
+                                              "[IPV6]:PORT or :PORT\n")
+
     def test_no_such_file(self):
         path = os.path.join(self.directory, "none.yaml")
         self.assertIn(path, self.run_it("--check", "--config", path, code=CHECK_FAILED).stderr)

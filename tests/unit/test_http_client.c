@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -768,6 +769,10 @@ static void a_connection_that_is_not_made_in_time_is_not_sent(void **state)
 static void names_are_looked_up(void **state)
 {
     (void)state;
+    struct addrinfo *found;
+    if (getaddrinfo("localhost", NULL, NULL, &found) != 0)
+        skip(); /* a machine without /etc/hosts knows no name that is sure to lead here */
+    freeaddrinfo(found);
     struct server *server = server_start(echo);
     struct fixture *fixture = open_client(usual());
     char address[128];

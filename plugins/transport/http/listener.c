@@ -10,7 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BACKLOG 4096
+#define BACKLOG       4096
+#define NAME_MAX_SIZE 300 /* bytes of a host that is listened on, and a NUL */
 
 /* getaddrinfo() would cut a number that is too large. */
 static bool is_port(const char *text)
@@ -105,13 +106,29 @@ static void write_address(const struct sockaddr_storage *address, char *text, si
     snprintf(text, capacity, address->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", name, port);
 }
 
+static enum larder_status take_apart(const struct larder_host *host, const char *text, char *name, size_t capacity,
+                                     const char **port)
+{
+    if (split(text, name, capacity, port))
+        return LARDER_OK;
+    return host->fail(host, LARDER_INVALID, "listen: got \"%s\", wanted HOST:PORT, [IPV6]:PORT or :PORT", text);
+}
+
+enum larder_status http_listen_check(const struct larder_host *host, const char *text)
+{
+    char name[NAME_MAX_SIZE];
+    const char *port;
+    return take_apart(host, text, name, sizeof name, &port);
+}
+
 enum larder_status http_listen(const struct larder_host *host, const char *text, int *sockets, size_t count,
                                char *address, size_t capacity)
 {
-    char name[300];
+    char name[NAME_MAX_SIZE];
     const char *port;
-    if (!split(text, name, sizeof name, &port))
-        return host->fail(host, LARDER_INVALID, "listen: got \"%s\", wanted HOST:PORT, [IPV6]:PORT or :PORT", text);
+    enum larder_status status = take_apart(host, text, name, sizeof name, &port);
+    if (status != LARDER_OK)
+        return status;
     struct addrinfo hints = {.ai_family = name[0] == '\0' ? AF_INET6 : AF_UNSPEC,
                              .ai_socktype = SOCK_STREAM,
                              .ai_flags = AI_PASSIVE | AI_NUMERICSERV};

@@ -4,6 +4,9 @@
 
 #include "larder/plugin/plugin.h"
 
+/* Whether the address has a form that http_listen() takes. Looks up and binds nothing. On failure host->fail() was called. */
+enum larder_status http_listen_check(const struct larder_host *host, const char *text);
+
 /*
  * Binds `count` sockets to one address, so that the kernel divides connections among them, and writes the address bound.
  * "127.0.0.1:8001", "[::1]:8001", "name:8001", or ":8001" for every address of the machine. With port 0 the first takes a

@@ -121,6 +121,10 @@ struct http_server *http_server_open(const struct larder_transport_host *host, c
     init_wait(server);
     if (!http_options_read(&server->options, params))
         goto server;
+    if (server->options.listen != NULL && http_listen_check(&host->base, server->options.listen) != LARDER_OK) {
+        free_server(server);
+        return NULL;
+    }
     server->workers = calloc(server->options.workers, sizeof *server->workers);
     server->loops = calloc(server->options.workers, sizeof(struct tp_loop *));
     if (server->workers == NULL || server->loops == NULL)
