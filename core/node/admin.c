@@ -85,6 +85,8 @@ static bool goes_around(const struct larder_node *node, const struct larder_requ
     case LARDER_OP_GROUP_PUT:
     case LARDER_OP_GROUP_DROP:
     case LARDER_OP_GROUP_CLEAR: return true;
+    case LARDER_OP_GROUP_LIST:
+    case LARDER_OP_GROUP_GET: return node->transit != NULL;
     case LARDER_OP_GROUP_STATS: return node->transit != NULL || (request->flags & LARDER_REQUEST_CLUSTER) != 0;
     default: return false;
     }

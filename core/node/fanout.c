@@ -14,12 +14,19 @@ struct round {
     struct larder_reply reply;
     struct ldr_buffer message;
     struct larder_statistics sum;
-    bool found; /* a member has the group */
+    struct larder_reply document; /* of the first member that had it */
+    bool found;                   /* a member has the group */
 };
 
 static bool wants_stats(const struct round *round)
 {
     return round->request->operation == LARDER_OP_GROUP_STATS;
+}
+
+/* What one member says serves for all: a gateway, which has no groups, asks for their settings. */
+static bool wants_one(const struct round *round)
+{
+    return round->request->operation == LARDER_OP_GROUP_LIST || round->request->operation == LARDER_OP_GROUP_GET;
 }
 
 /* A member without the group is no failure where others have it: it was restarted, or made later. */
@@ -58,6 +65,11 @@ static void member_answered(struct ldr_fanout *fanout, const char *member, struc
 {
     struct round *round = (struct round *)fanout;
     enum larder_status status = reply->status;
+    if (status == LARDER_OK && wants_one(round) && !round->found) {
+        round->document = *reply;
+        round->found = true;
+        return;
+    }
     if (status == LARDER_OK && wants_stats(round))
         status = add_stats(round, reply->value);
     round->found |= status == LARDER_OK;
@@ -67,7 +79,7 @@ static void member_answered(struct ldr_fanout *fanout, const char *member, struc
     larder_reply_release(reply);
 }
 
-/* Statistics are of the members that answered; a change must have been made by all. */
+/* Statistics are of the members that answered, settings of one of them; a change must have been made by all. */
 static void all_answered(struct ldr_fanout *fanout)
 {
     struct round *round = (struct round *)fanout;
@@ -82,6 +94,8 @@ static void all_answered(struct ldr_fanout *fanout)
         memcpy(name, round->request->group.data, round->request->group.size);
         name[round->request->group.size] = '\0';
         ldr_answer_document(node, ldr_group_stats_to_json(name, &round->sum), round->done, round->arg);
+    } else if (wants_one(round) && round->found) {
+        ldr_answer(&node->context, &round->document, round->done, round->arg);
     } else {
         round->reply.message = ldr_slice(round->message.data, round->message.size);
         ldr_answer(&node->context, &round->reply, round->done, round->arg);

@@ -86,10 +86,11 @@ class Documents(Case):
         self.assertEqual(a.ask("POST", "/v1/groups/default/batch", json.dumps(batch)).status, 400)
         self.assertEqual(a.get("default", "first").status, 404)
 
-    def test_a_gateway_has_no_groups_of_its_own(self):
+    def test_a_gateway_shows_the_groups_of_the_cluster(self):
         gate = self.gateway(self.nodes)
         wait_until(lambda: all(member["state"] == "up" for member in gate.members().values()), "it sees all members")
-        self.assertEqual(gate.ask("GET", "/v1/groups").json(), {"groups": []})
+        self.assertEqual([group["name"] for group in gate.ask("GET", "/v1/groups").json()["groups"]],
+                         [group["name"] for group in self.nodes["a"].ask("GET", "/v1/groups").json()["groups"]])
         self.assertEqual(self.nodes["a"].put("default", "k", "x").status, 201)
         self.assertEqual(gate.ask("GET", "/v1/groups/default/stats").json()["entries"], 1)
 

@@ -62,6 +62,10 @@ class Gateway(Case):
         self.assertEqual(gate.ask("PUT", "/v1/groups/made", '{"max_bytes": "1MiB"}').status, 201)
         for node in self.nodes.nodes():
             self.assertEqual(node.ask("GET", "/v1/groups/made").json()["max_bytes"], 1 << 20)
+        self.assertEqual(gate.ask("GET", "/v1/groups/made").json()["max_bytes"], 1 << 20)
+        self.assertEqual(gate.ask("GET", "/v1/groups/none").status, 404)
+        self.assertEqual({group["name"] for group in gate.ask("GET", "/v1/groups").json()["groups"]},
+                         {GROUP, "users", "made"})
         self.assertEqual(gate.put("made", "k", "x").status, 201)
         self.assertEqual(gate.ask("GET", "/v1/groups/made/stats").json()["entries"], 1)
         self.assertEqual(gate.ask("DELETE", "/v1/groups/made/keys").status, 204)
