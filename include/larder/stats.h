@@ -27,7 +27,7 @@ struct larder_statistics {
     uint64_t peer_misses;         /* a peer answered that there is no such key */
     uint64_t loads;               /* calls of the loader */
     uint64_t loads_deduplicated;  /* gets that waited for another's flight instead of starting one */
-    uint64_t load_errors;         /* loads that failed or were given up at their timeout */
+    uint64_t load_errors;         /* loads that ended with a failure, a module giving up at its timeout among them */
     uint64_t negative_hits;       /* gets answered by a remembered "not found" */
     uint64_t sets;                /* writes this node stored as owner */
     uint64_t deletes;             /* entries deleted by request at this node */
