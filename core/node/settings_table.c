@@ -64,7 +64,7 @@ const struct larder_param ldr_settings_node[] = {
     {.name = NULL},
 };
 
-const struct larder_param ldr_settings_plugins[] = {
+static const struct larder_param plugins_table[] = {
     {.name = "path",
      .type = LARDER_PARAM_STRINGS,
      .minimum = 0,
@@ -204,7 +204,7 @@ const struct larder_param ldr_settings_group_table[] = {
 
 const struct larder_param ldr_settings_table[] = {
     {.name = "node", .type = LARDER_PARAM_RECORD, .fields = ldr_settings_node, .help = "this process"},
-    {.name = "plugins", .type = LARDER_PARAM_RECORD, .fields = ldr_settings_plugins, .help = "where modules are found"},
+    {.name = "plugins", .type = LARDER_PARAM_RECORD, .fields = plugins_table, .help = "where modules are found"},
     {.name = "transports",
      .type = LARDER_PARAM_PLUGINS,
      .choices = "transport",

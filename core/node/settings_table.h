@@ -7,7 +7,6 @@
 /* The whole document, and its sections. Each ends with a row whose name is NULL. */
 extern const struct larder_param ldr_settings_table[];
 extern const struct larder_param ldr_settings_node[];
-extern const struct larder_param ldr_settings_plugins[];
 extern const struct larder_param ldr_settings_cluster[];
 extern const struct larder_param ldr_settings_group_table[];
 

@@ -36,7 +36,7 @@ bool http_parse_ttl(struct larder_slice text, int64_t *ttl_ms)
     return http_parse_duration(text, LARDER_TTL_MAX, ttl_ms);
 }
 
-char *http_put_version(char *at, struct larder_version version)
+static char *put_version(char *at, struct larder_version version)
 {
     at = http_put_hex(at, version.epoch);
     *at++ = '.';
@@ -46,7 +46,7 @@ char *http_put_version(char *at, struct larder_version version)
 char *http_put_etag(char *at, struct larder_version version)
 {
     *at++ = '"';
-    at = http_put_version(at, version);
+    at = put_version(at, version);
     *at++ = '"';
     return at;
 }

@@ -12,7 +12,6 @@ bool http_parse_ttl(struct larder_slice text, int64_t *ttl_ms);
 
 #define HTTP_ETAG_MAX 36 /* bytes that http_put_etag() writes at most, quotes included */
 char *http_put_etag(char *at, struct larder_version version);
-char *http_put_version(char *at, struct larder_version version); /* without the quotes */
 
 /* What a list of entity tags (RFC 9110, section 13.1) asks for. */
 #define HTTP_TAGS 4

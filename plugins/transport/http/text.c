@@ -67,18 +67,6 @@ static size_t sequence(const unsigned char *at, size_t left)
     return bad ? 0 : length;
 }
 
-bool http_utf8(struct larder_slice bytes)
-{
-    const unsigned char *at = bytes.data;
-    for (size_t i = 0; i < bytes.size;) {
-        size_t length = sequence(at + i, bytes.size - i);
-        if (length == 0)
-            return false;
-        i += length;
-    }
-    return true;
-}
-
 static void json_control(struct http_text *text, unsigned char c)
 {
     static const char hex[] = "0123456789abcdef";

@@ -25,9 +25,6 @@ void http_text_free(struct http_text *text);
 /* Decodes base64 with padding (RFC 4648, section 4) in place. False: it is none. */
 bool http_base64_decode(char *data, size_t size, size_t *decoded);
 
-/* Whether the bytes are well-formed UTF-8. */
-bool http_utf8(struct larder_slice bytes);
-
 /* These write at `at`, without a NUL, and return where they ended. A number takes up to 20 bytes. */
 char *http_put_number(char *at, uint64_t number);
 char *http_put_hex(char *at, uint64_t number);
