@@ -330,13 +330,16 @@ class Case(unittest.TestCase):
         return node
 
     def cluster(self, names="abc", groups=({"name": "default"},), cluster=None, node=None, http=None, start=True):
-        """A cluster of nodes that agree on everything. Settings of `cluster` are added to the section of that name."""
+        """
+        A cluster of nodes that agree on everything. Settings of `cluster` are added to the section of that name. A peer that
+        does not answer for a second is only busy, unless a test says otherwise: no call is repeated for that.
+        """
         ports = {name: free_port() for name in names}
         members = [{"name": name, "http": f"127.0.0.1:{port}"} for name, port in ports.items()]
         made = Cluster()
         for name, port in ports.items():
             section = {"discovery": {"plugin": "static", "members": [dict(member) for member in members]},
-                       **json.loads(json.dumps(cluster or {}))}
+                       "peer_timeout": "10s", **json.loads(json.dumps(cluster or {}))}
             made[name] = self.node(name, port, cluster=section, groups=json.loads(json.dumps(list(groups))),
                                    node=dict(node or {}), http=dict(http or {}))
         if start:

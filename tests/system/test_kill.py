@@ -79,7 +79,7 @@ class ThreeNodes(Case):
     def start(self, *, group=None, timeout="5s", node=None):
         self.source = self.origin()
         groups = [{"name": "default"}, {"name": "users", "loader": loader(self.source, timeout=timeout), **(group or {})}]
-        self.nodes = self.cluster(groups=groups, cluster={"retries": RETRIES}, node=node)
+        self.nodes = self.cluster(groups=groups, cluster={"retries": RETRIES, "peer_timeout": "1s"}, node=node)
         self.asked = [self.nodes["a"], self.nodes["b"]]
 
     def key_of_c(self):

@@ -20,8 +20,7 @@ class Metrics(Case):
                  "loader": loader(self.source, timeout="10m")}
         # So many failures before a peer is suspended that pings alone have not suspended it when it is asked.
         self.nodes = self.cluster(groups=[users], http={"max_connections": 40}, node={"request_timeout": "10m"},
-                                  cluster={"probe_interval": "200ms", "retries": 1, "suspend_after": 30,
-                                           "peer_timeout": "10s"})
+                                  cluster={"probe_interval": "200ms", "retries": 1, "suspend_after": 30})
         self.a = self.nodes["a"]
 
     def seen(self):
