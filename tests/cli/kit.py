@@ -15,21 +15,16 @@ import threading
 import time
 import unittest
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from ports import free_port  # noqa: E402
+
 LARDER, LARDERD = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-PATIENCE = 30  # seconds for what should take none; only a hanging program gets there
+PATIENCE = 90  # seconds for what should take none; only a hanging program gets there
 DONE, NO, USAGE, REFUSED = 0, 1, 2, 3
 
 
 def main():
     unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
-
-
-def free_ports(count):
-    with contextlib.ExitStack() as stack:
-        listeners = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for listener in listeners:
-            listener.bind(("127.0.0.1", 0))
-        return [listener.getsockname()[1] for listener in listeners]
 
 
 def environment(**more):
@@ -46,6 +41,13 @@ class Test(unittest.TestCase):
         holder = tempfile.TemporaryDirectory()
         self.addCleanup(holder.cleanup)
         return holder.name
+
+    def silent_port(self):
+        """A port that stays bound until the test ends, and on which nobody listens."""
+        holder = socket.socket()
+        self.addCleanup(holder.close)
+        holder.bind(("127.0.0.1", 0))
+        return holder.getsockname()[1]
 
     def larder(self, *arguments, code=DONE, stdin=b"", env=None):
         """Standard output and error, as bytes."""
@@ -99,7 +101,7 @@ class Nodes:
 
     def __init__(self, groups, count=1):
         self.scratch = tempfile.TemporaryDirectory()
-        self.ports = free_ports(count)
+        self.ports = [free_port() for _ in range(count)]
         self.urls = [f"http://127.0.0.1:{port}" for port in self.ports]
         self.names = [chr(ord("a") + i) for i in range(count)]
         self.processes = []

@@ -139,12 +139,12 @@ class Life(kit.WithNodes):
 
 class Unreachable(kit.Test):
     def test_nobody_listens(self):
-        port = kit.free_ports(1)[0]
+        port = self.silent_port()
         line = self.complaint("get", "users", "tom", "--node", f"http://127.0.0.1:{port}", code=REFUSED)
         self.assertEqual(line, f"larder: cannot reach http://127.0.0.1:{port}: Connection refused\n")
 
     def test_scheme_and_slash_may_be_left_out(self):
-        port = kit.free_ports(1)[0]
+        port = self.silent_port()
         for node in (f"127.0.0.1:{port}", f"http://127.0.0.1:{port}/", f"HTTP://127.0.0.1:{port}//"):
             with self.subTest(node=node):
                 self.assertIn(f"127.0.0.1:{port}: Connection refused",
@@ -169,7 +169,7 @@ class Unreachable(kit.Test):
                 self.assertIn("--node", self.complaint("get", "users", "tom", "--node", node, code=USAGE))
 
     def test_proxies_are_for_the_web(self):
-        port = kit.free_ports(1)[0]
+        port = self.silent_port()
         proxies = {"http_proxy": "http://127.0.0.1:9", "ALL_PROXY": "http://127.0.0.1:9"}
         line = self.complaint("get", "users", "tom", "--node", f"http://127.0.0.1:{port}", code=REFUSED, env=proxies)
         self.assertIn(f"127.0.0.1:{port}: Connection refused", line)

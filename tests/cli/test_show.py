@@ -158,7 +158,7 @@ class OtherServers(kit.Test):
                 self.assertIn("503", self.complaint(command, code=REFUSED))
 
     def test_unreachable(self):
-        self.node = f"http://127.0.0.1:{kit.free_ports(1)[0]}"
+        self.node = f"http://127.0.0.1:{self.silent_port()}"
         for command in ("groups", "stats", "cluster"):
             with self.subTest(command=command):
                 self.assertIn("Connection refused", self.complaint(command, code=REFUSED))

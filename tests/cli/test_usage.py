@@ -103,7 +103,7 @@ class Usage(kit.Test):
         self.assertIn("unexpected argument '--json'", self.complaint("groups", "--", "--json", code=USAGE))
 
     def test_environment_names_the_node(self):
-        port = kit.free_ports(1)[0]
+        port = self.silent_port()
         node = {"LARDER_NODE": f"http://127.0.0.1:{port}"}
         self.assertIn(f":{port}:", self.complaint("groups", code=REFUSED, env=node))
         self.assertIn(":1:", self.complaint("groups", "--node", "http://127.0.0.1:1", code=REFUSED, env=node))

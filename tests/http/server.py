@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 URL = os.environ.get("LARDER_HTTP_URL")
 GROUP = os.environ.get("LARDER_HTTP_GROUP", "g")
 KEYS = f"/v1/groups/{GROUP}/keys/"
+PATIENCE = 90  # seconds: what anything may take on the slowest machine, and nothing measures
 needs_host = unittest.skipIf(URL, "needs the test host")
 
 
@@ -57,7 +58,7 @@ class Host:
             return
         self.send_command("quit")
         self.process.stdin.close()
-        code = self.process.wait(timeout=60)
+        code = self.process.wait(timeout=PATIENCE)
         self.process.stdout.close()
         if code != 0:
             raise AssertionError(f"the host exited with {code}")
@@ -80,13 +81,17 @@ class Closed(Exception):
 
 
 class Connection:
-    def __init__(self, host, timeout=30, receive_buffer=None):
+    def __init__(self, host, timeout=PATIENCE, receive_buffer=None):
         family = socket.AF_INET6 if ":" in host.address[0] else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(timeout)
-        self.socket.connect(host.address)
+        try:
+            self.socket.connect(host.address)
+        except OSError:
+            self.socket.close()
+            raise
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
 
@@ -153,7 +158,7 @@ def request(method, target, body=None, **fields):
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + (body or b"")
 
 
-def wait_until(condition, what, seconds=30):
+def wait_until(condition, what, seconds=PATIENCE):
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

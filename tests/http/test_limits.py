@@ -5,7 +5,7 @@ import socket
 import time
 import unittest
 
-from server import KEYS, Case, Closed, Connection, Host, needs_host, request, wait_until
+from server import KEYS, PATIENCE, Case, Closed, Connection, Host, needs_host, request, wait_until
 
 
 class Sizes(Case):
@@ -123,6 +123,7 @@ class Bodies(Case):
         for framing, body in (("Content-Length: 700000", b"x" * 700000),
                               ("Transfer-Encoding: chunked", b"aae60\r\n" + b"x" * 700000 + b"\r\n0\r\n\r\n")):
             wait_until(lambda: self.second_refused(framing, body), "of two bodies the second is refused")
+            wait_until(lambda: self.host.stats()["connections"] == 0, "no body of these is left")
             self.assertIn(self.ask("PUT", KEYS + "half", b"y" * 700000).status, (201, 204))
 
     def second_refused(self, framing, body):
@@ -157,7 +158,7 @@ class Bodies(Case):
 
 @needs_host
 class Times(Case):
-    PARAMETERS = "workers: 2, header_timeout: 100ms, body_timeout: 150ms, idle_timeout: 200ms"
+    PARAMETERS = "workers: 2, header_timeout: 500ms, body_timeout: 700ms, idle_timeout: 1s"
 
     def test_idle(self):
         with self.connect() as connection:
@@ -171,7 +172,7 @@ class Times(Case):
             answer = None
             connection.send("GET / HTTP/1.1\r\nX: ")
             connection.socket.settimeout(0.02)
-            end = time.monotonic() + 30
+            end = time.monotonic() + PATIENCE
             while answer is None and time.monotonic() < end:
                 try:
                     answer = connection.response()
@@ -189,16 +190,16 @@ class Times(Case):
 
     def test_a_slow_answer_is_no_idleness(self):
         with self.connect() as connection:
-            self.assertEqual(connection.ask("GET", KEYS + "slow:600:x").status, 404)
+            self.assertEqual(connection.ask("GET", KEYS + "slow:2500:x").status, 404)
 
     def test_a_client_that_sends_on_but_does_not_read(self):
         """An answer waits to be read, and the head of the next request arrives byte by byte: no end to either."""
-        connections = []
+        connections, accepted = [], self.host.stats()["accepted"]
         for size in range(2000000, 6000000, 100000):  # of some, a little is left that the kernel does not take
             connection = self.connect(receive_buffer=4096)
             connection.send(request("GET", KEYS + f"big:{size}") + b"GET /")
             connections.append(connection)
-        wait_until(lambda: self.host.stats()["connections"] == len(connections), "all are there")
+        wait_until(lambda: self.host.stats()["accepted"] == accepted + len(connections), "all have been there")
 
         def drip():
             for connection in connections:
@@ -214,14 +215,16 @@ class Times(Case):
 
     def test_a_head_that_is_slow_while_a_request_is_answered(self):
         with self.connect() as connection:
-            connection.send(request("GET", KEYS + "slow:600:x") + b"GET /")
+            connection.send(request("GET", KEYS + "slow:2500:x") + b"GET /")
             self.assertEqual(connection.response().status, 404)
             self.assert_problem(connection.response(), 408)
             self.assertEqual(connection.closed(), b"")
 
     def test_a_client_that_does_not_read(self):
+        accepted = self.host.stats()["accepted"]
         connection = self.connect(receive_buffer=4096)
         connection.send(request("GET", KEYS + "big:8000000") * 20)
+        wait_until(lambda: self.host.stats()["accepted"] == accepted + 1, "it has been there")
         wait_until(lambda: self.host.stats()["connections"] == 0, "the connection is closed")
         self.assertEqual(self.host.stats()["pins"], 0)
 
@@ -242,7 +245,7 @@ class Readers(Case):
             pass
         self.assertLess(self.host.stats()["submitted"], 500)
         self.assertEqual(self.ask("GET", "/health").status, 200)
-        connection.socket.settimeout(30)
+        connection.socket.settimeout(PATIENCE)
         for answered in range(100):
             self.assertEqual(len(connection.response().body), 100000)
         connection.socket.close()

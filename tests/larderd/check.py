@@ -13,16 +13,13 @@ import tempfile
 import time
 import unittest
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from ports import free_port  # noqa: E402
+
 PROGRAM = sys.argv.pop(1)
-PATIENCE = 30  # seconds for what should take none; only a hanging program gets there
+PATIENCE = 90  # seconds for what should take none; only a hanging program gets there
 
 DONE, CHECK_FAILED, USAGE, REFUSED = 0, 1, 2, 3
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 class Program(unittest.TestCase):

@@ -8,11 +8,9 @@ import contextlib
 import http.client
 import json
 import os
-import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,10 +19,11 @@ import unittest
 from urllib.parse import quote
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, "scripts"))
+sys.path[:0] = [os.path.join(ROOT, "scripts"), os.path.join(ROOT, "tests")]
 from clients import PATIENCE, Client, in_threads, key_path  # noqa: E402,F401  the tests take these from here
 from exposition import Metrics  # noqa: E402,F401
 from origin import value_of  # noqa: E402,F401
+from ports import free_port  # noqa: E402
 
 if len(sys.argv) < 2 or not os.path.isfile(os.path.join(sys.argv[1], "bin", "larderd")):
     sys.exit(f"usage: {sys.argv[0]} BUILD_DIRECTORY, which has bin/larderd")
@@ -53,27 +52,6 @@ def wait_until(condition, what, seconds=PATIENCE):
         if time.monotonic() > end:
             raise AssertionError(f"still not so after {seconds} s: {what}")
         time.sleep(0.01)
-
-
-# ------------------------------------------------------------------------------------------------ ports
-
-_port_locks = []  # held until the process ends, so that no other test takes the same port
-
-
-def free_port():
-    """A port below those that outgoing connections get, so that it is still free when a node comes back to it."""
-    while True:
-        port = random.randrange(12000, 32000)
-        lock = socket.socket(socket.AF_UNIX)
-        try:
-            lock.bind(f"\0larder-test-port-{port}")
-            with socket.socket() as listener:
-                listener.bind(("", port))
-        except OSError:
-            lock.close()
-            continue
-        _port_locks.append(lock)
-        return port
 
 
 # ------------------------------------------------------------------------------------------------ processes
@@ -352,13 +330,16 @@ class Case(unittest.TestCase):
         return node
 
     def cluster(self, names="abc", groups=({"name": "default"},), cluster=None, node=None, http=None, start=True):
-        """A cluster of nodes that agree on everything. Settings of `cluster` are added to the section of that name."""
+        """
+        A cluster of nodes that agree on everything. Settings of `cluster` are added to the section of that name. A peer that
+        does not answer for a second is only busy, unless a test says otherwise: no call is repeated for that.
+        """
         ports = {name: free_port() for name in names}
         members = [{"name": name, "http": f"127.0.0.1:{port}"} for name, port in ports.items()]
         made = Cluster()
         for name, port in ports.items():
             section = {"discovery": {"plugin": "static", "members": [dict(member) for member in members]},
-                       **json.loads(json.dumps(cluster or {}))}
+                       "peer_timeout": "10s", **json.loads(json.dumps(cluster or {}))}
             made[name] = self.node(name, port, cluster=section, groups=json.loads(json.dumps(list(groups))),
                                    node=dict(node or {}), http=dict(http or {}))
         if start:
@@ -367,6 +348,13 @@ class Case(unittest.TestCase):
             made.wait_ready()
             made.wait_up()
         return made
+
+    def begun_get(self, node, group, key):
+        """A connection on which a get was sent, whose answer is not waited for; it is closed when the test ends."""
+        caller = http.client.HTTPConnection("127.0.0.1", node.port, timeout=PATIENCE)
+        self.addCleanup(caller.close)
+        caller.request("GET", key_path(group, key))
+        return caller
 
     def gateway(self, cluster, name="gate"):
         """A started gateway in front of a cluster."""

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 
-from kit import Case, loader, main, wait_until
+from kit import PATIENCE, Case, loader, main, wait_until
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 
@@ -34,7 +34,7 @@ class Documents(Case):
         command = re.sub(r"(127\.0\.0\.1|localhost):(\d+)",
                          lambda match: f"127.0.0.1:{self.nodes[ports[match[2]]].port}", command)
         done = subprocess.run(command.replace("curl", "curl --no-progress-meter --fail", 1), shell=True, text=True,
-                              capture_output=True, timeout=30, check=False)
+                              capture_output=True, timeout=PATIENCE, check=False)
         self.assertEqual(done.returncode, 0, f"{command}: {done.stderr}")
         return done.stdout
 

@@ -73,13 +73,29 @@ class Load:
         wait_until(lambda: all(done >= want for done, want in zip(self.done, wanted)), f"{each} requests more in each thread")
 
 
-class Kill(Case):
+class ThreeNodes(Case):
+    """Two nodes that are asked, and c."""
+
+    def start(self, *, group=None, timeout="5s", node=None):
+        self.source = self.origin()
+        groups = [{"name": "default"}, {"name": "users", "loader": loader(self.source, timeout=timeout), **(group or {})}]
+        self.nodes = self.cluster(groups=groups, cluster={"retries": RETRIES, "peer_timeout": "1s"}, node=node)
+        self.asked = [self.nodes["a"], self.nodes["b"]]
+
+    def key_of_c(self):
+        with self.nodes["a"].client() as client:
+            for i in range(1000):
+                self.assertEqual(client.get("users", f"find {i}").status, 200)
+                if self.nodes["c"].metric("loads_total", group="users"):
+                    client.delete("users", f"find {i}")
+                    return f"find {i}"
+        raise AssertionError("c owns nothing")
+
+
+class Kill(ThreeNodes):
     def setUp(self):
         super().setUp()
-        self.source = self.origin()
-        groups = [{"name": "default"}, {"name": "users", "loader": loader(self.source)}]
-        self.nodes = self.cluster(groups=groups, cluster={"retries": RETRIES})
-        self.asked = [self.nodes["a"], self.nodes["b"]]
+        self.start()
 
     def sent(self):
         return sum(node.metric("peer_requests_total") for node in self.asked)
@@ -153,8 +169,12 @@ class Kill(Case):
         self.nodes["c"].resume()
         self.wait_back()
 
+
+class Owner(ThreeNodes):
     def test_the_owner_dies_while_it_loads(self):
         """Callers at the others wait for its load: they are answered all the same, after a load of their own node."""
+        # Nothing but the death of the owner ends the load that the others wait for.
+        self.start(group={"load_timeout": "10m"}, timeout="10m", node={"request_timeout": "10m"})
         key = self.key_of_c()
         self.source.behave(find={"hang": True})
         loads = self.source.count(key)
@@ -169,15 +189,6 @@ class Kill(Case):
         for answer in in_threads(9, ask)[1:]:
             self.assertEqual((answer.status, answer.body), (200, value_of(key.encode())))
         self.assertLessEqual(self.source.count(key), loads + 3, "one load for each node that had callers")
-
-    def key_of_c(self):
-        with self.nodes["a"].client() as client:
-            for i in range(1000):
-                self.assertEqual(client.get("users", f"find {i}").status, 200)
-                if self.nodes["c"].metric("loads_total", group="users"):
-                    client.delete("users", f"find {i}")
-                    return f"find {i}"
-        raise AssertionError("c owns nothing")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import http.client
 import socket
 
-from kit import SANITIZER, Case, Metrics, key_path, main, wait_until
+from kit import PATIENCE, SANITIZER, Case, Metrics, key_path, main, wait_until
 
 GROUP = "default"
 MIB = 1 << 20
@@ -17,19 +17,27 @@ class Limits(Case):
         node.wait_ready()
         with node.client() as client:
             self.assertEqual(client.put(GROUP, "key", "x").status, 201)
-            crowd = [socket.create_connection(("127.0.0.1", node.port), timeout=30) for _ in range(100)]
-            wait_until(lambda: self.refused(client) > 0, "connections are refused")
+            crowd = [self.connection(node) for _ in range(100)]
+            wait_until(lambda: self.value(client, "connections_refused_total") > 0, "connections are refused")
             for _ in range(50):
                 self.assertEqual(client.get(GROUP, "key").body, b"x")
             for each in crowd:
                 each.close()
+            # By every worker: one that is served by the first may still be refused by the next.
+            wait_until(lambda: self.value(client, "connections") == 1, "the crowd has gone")
         wait_until(node.ready, "new connections are served again")
         self.assertEqual(node.get(GROUP, "key").body, b"x")
 
+    def connection(self, node):
+        """Closed when the test ends."""
+        connection = socket.create_connection(("127.0.0.1", node.port), timeout=PATIENCE)
+        self.addCleanup(connection.close)
+        return connection
+
     @staticmethod
-    def refused(client):
-        """Read over a connection that is open already."""
-        return Metrics(client.ask("GET", "/metrics").body.decode()).value("connections_refused_total")
+    def value(client, name):
+        """Of a metric, read over a connection that is open already."""
+        return Metrics(client.ask("GET", "/metrics").body.decode()).value(name)
 
     def test_memory_is_short(self):
         """Requests that cannot be stored fail one by one; what is there is served, and room that is made is used."""
@@ -55,10 +63,9 @@ class Limits(Case):
             self.assertEqual(client.get(GROUP, "again").body, value)
 
     def test_idle_clients_cost_nobody_anything(self):
-        nodes = self.cluster()
-        crowd = [socket.create_connection(("127.0.0.1", nodes["a"].port), timeout=30) for _ in range(600)]
+        nodes = self.cluster(http={"header_timeout": "10m", "idle_timeout": "10m"})
+        crowd = [self.connection(nodes["a"]) for _ in range(600)]
         for i, each in enumerate(crowd):
-            self.addCleanup(each.close)
             if i % 2:
                 each.sendall(b"GET /v1/groups/default/keys/half-a-requ")
         wait_until(lambda: nodes["a"].metric("connections") > len(crowd), "all are connected")
@@ -69,17 +76,13 @@ class Limits(Case):
                     self.assertEqual(client.get(GROUP, str(i)).body, b"x")
 
     def test_a_client_that_does_not_read_costs_only_itself(self):
-        nodes = self.cluster(groups=[{"name": GROUP, "max_bytes": "64MiB"}], http={"idle_timeout": "1s"})
+        nodes = self.cluster(groups=[{"name": GROUP, "max_bytes": "64MiB"}], http={"idle_timeout": "3s"})
         value = b"v" * (4 * MIB)
         for node in nodes.nodes():
             self.assertIn(node.put(GROUP, "large", value).status, (201, 204))
         request = f"GET {key_path(GROUP, 'large')} HTTP/1.1\r\nHost: test\r\n\r\n".encode()
-        crowd = []
         for i in range(20):
-            each = socket.create_connection(("127.0.0.1", nodes["abc"[i % 3]].port), timeout=30)
-            self.addCleanup(each.close)
-            each.sendall(request * 20)
-            crowd.append(each)
+            self.connection(nodes["abc"[i % 3]]).sendall(request * 20)
         for node in nodes.nodes():
             with node.client() as client:
                 for i in range(50):

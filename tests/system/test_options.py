@@ -3,7 +3,6 @@
 The last test compares the reference that larderd prints with the options that are tried here and elsewhere.
 """
 
-import http.client
 import json
 import os
 import re
@@ -11,7 +10,7 @@ import signal
 import socket
 import subprocess
 
-from kit import LARDERD, PATIENCE, Case, Client, in_threads, key_path, loader, main, value_of, wait_until
+from kit import LARDERD, PATIENCE, Case, Client, key_path, loader, main, value_of, wait_until
 
 GROUP = "default"
 
@@ -90,17 +89,16 @@ class NodeOptions(Case):
         for drain, status in (("10m", 200), ("0", None)):
             source.behave(hang={"hang": True})
             node = self.started(f"drain{drain}", node={"request_timeout": "10m", "drain_timeout": drain}, groups=groups)
-            caller = http.client.HTTPConnection("127.0.0.1", node.port, timeout=PATIENCE)
-            caller.request("GET", key_path("users", "hang " + drain))
+            caller = self.begun_get(node, "users", "hang " + drain)
             wait_until(lambda: source.count("hang " + drain) == 1, "the load has begun")
             node.signal(signal.SIGTERM)
             if status:
                 wait_until(lambda: not node.ready(), "the node takes no new requests")
                 self.assertTrue(node.running(), "it waits for the request under way")
                 source.behave()
-                self.assertEqual(caller.getresponse().status, status)
+                with caller.getresponse() as response:
+                    self.assertEqual(response.status, status)
             self.assertEqual(node.process.wait(PATIENCE), 0)
-            caller.close()
 
 
 class GroupOptions(Case):
@@ -171,15 +169,11 @@ class TransportOptions(Case):
         for most in (2, 64):
             nodes = self.cluster("ab", groups=groups, http={"peer_connections": most, "idle_timeout": "10m"},
                                  node={"drain_timeout": "100ms", "request_timeout": "10m"})
-            callers = []
-            for i in range(40):
-                caller = http.client.HTTPConnection("127.0.0.1", nodes["a"].port, timeout=PATIENCE)
-                caller.request("GET", key_path("users", f"hang {most} {i}"))
-                callers.append(caller)
+            callers = [self.begun_get(nodes["a"], "users", f"hang {most} {i}") for i in range(40)]
             wait_until(lambda: nodes["a"].metric("loads_waiting") == 40, "all callers wait")
-            sent = nodes["a"].metric("peer_requests_total")
-            self.assertGreater(sent, 4)
-            wait_until(lambda: nodes["b"].metric("loads_waiting") == sent, "the calls have arrived")
+            wait_until(lambda: nodes["b"].metric("loads_waiting") == nodes["a"].metric("peer_requests_total"),
+                       "the calls have arrived")
+            self.assertGreater(nodes["a"].metric("peer_requests_total"), 4)
             # The reading's own connection is one of those counted; one of an earlier reading may still be closing.
             if most == 2:
                 wait_until(lambda: nodes["b"].metric("connections") <= 2 + 1, "two connections carry all calls")
@@ -265,12 +259,12 @@ class ClusterOptions(Case):
 
     def test_peer_timeout(self):
         """A peer that hangs holds a write up for so long: less than the deadline, or until it."""
-        for timeout, status in (("200ms", {201, 204}), ("1h", {504})):
+        for timeout, deadline, status in (("200ms", "1m", {201, 204}), ("1h", "1s", {504})):
             nodes = self.cluster("ab", cluster={"peer_timeout": timeout, "retries": 0, "probe_interval": "100ms"},
                                  node={"drain_timeout": "100ms"})
             key = self.key_of("b", nodes)
             nodes["b"].pause()
-            answer = nodes["a"].ask("PUT", key_path(GROUP, key), "x", {"Larder-Timeout": "3s"})
+            answer = nodes["a"].ask("PUT", key_path(GROUP, key), "x", {"Larder-Timeout": deadline})
             self.assertIn(answer.status, status)
             nodes["b"].resume()
             for node in nodes.nodes():
@@ -302,22 +296,33 @@ class LoaderOptions(Case):
         source = self.origin()
         source.behave(hang={"hang": True})
         node = self.started(node={"request_timeout": "10m"}, groups=[
-            {"name": "users", "loader": loader(source, timeout="300ms"), "load_timeout": "10m"}])
+            {"name": "users", "loader": loader(source, timeout="3s"), "load_timeout": "10m"}])
         self.assertIn(node.get("users", "hang").status, (502, 504))
         source.behave()
         self.assertEqual(node.get("users", "hang").body, value_of(b"hang"))
 
     def test_max_connections(self):
-        source = self.origin(delay=20)
-        node = self.started(groups=[{"name": "few", "loader": loader(source, max_connections=2)},
-                                    {"name": "many", "loader": loader(source, max_connections=32)}])
+        source = self.origin()
+        node = self.started(node={"request_timeout": "10m", "drain_timeout": "100ms"}, groups=[
+            {"name": group, "load_timeout": "10m", "loader": loader(source, timeout="10m", max_connections=most)}
+            for group, most in (("few", 2), ("many", 32))])
 
-        def made_for(group):
-            before = int(source.ask("GET", "/connections").body)
-            in_threads(16, lambda i: node.get(group, f"{group} {i}"))
-            return int(source.ask("GET", "/connections").body) - before - 1
-        self.assertLessEqual(made_for("few"), 2)
-        self.assertGreater(made_for("many"), 2)
+        def made_for(group, at_once):
+            """Connections that 16 loads make while the origin hangs, which it does until so many have arrived."""
+            source.behave(**{group: {"hang": True}})
+            with Client(source.port) as client:
+                before = int(client.ask("GET", "/connections").body)
+                callers = [self.begun_get(node, group, f"{group} {i}") for i in range(16)]
+                wait_until(lambda: node.metric("loads_waiting") == 16, "all loads have begun")
+                wait_until(lambda: len([key for key in client.ask("GET", "/count").json() if key.startswith(group)]) >= at_once,
+                           f"{at_once} of them are at the origin")
+                client.ask("PUT", "/behaviour", "{}")
+                for caller in callers:
+                    with caller.getresponse() as response:
+                        self.assertEqual(response.status, 200)
+                return int(client.ask("GET", "/connections").body) - before
+        self.assertLessEqual(made_for("few", 2), 2)
+        self.assertGreater(made_for("many", 3), 2)
 
 
 class Reference(Case):

@@ -13,8 +13,8 @@ class Traffic:
     """Gets and puts without a pause, on one connection to each node; everything must be answered well."""
 
     def __init__(self, nodes, origin_group="users"):
-        self.group, self.wrong, self.done, self.ending = origin_group, [], 0, False
-        self.threads = [threading.Thread(target=self.run, args=(node.port,)) for node in nodes]
+        self.group, self.wrong, self.done, self.ending = origin_group, [], [0] * len(nodes), False
+        self.threads = [threading.Thread(target=self.run, args=(i, node.port)) for i, node in enumerate(nodes)]
 
     def __enter__(self):
         for thread in self.threads:
@@ -26,7 +26,7 @@ class Traffic:
         for thread in self.threads:
             thread.join()
 
-    def run(self, port):
+    def run(self, i, port):
         with Client(port) as client:
             turn = 0
             while not self.ending:
@@ -37,13 +37,14 @@ class Traffic:
                 if answers[1].status not in (201, 204):
                     self.wrong.append(answers[1])
                 turn += 1
-                self.done += 1  # of several threads: a rough count is enough
+                self.done[i] = turn
             if client.connects != 1:
                 self.wrong.append(f"{client.connects} connections")
 
-    def go_on(self, count):
-        wanted = self.done + count
-        wait_until(lambda: self.done >= wanted, f"{count} requests more")
+    def go_on(self, each):
+        """Waits until every thread has made so many turns more: what was under way before has been answered then."""
+        wanted = [done + each for done in self.done]
+        wait_until(lambda: all(done >= want for done, want in zip(self.done, wanted)), f"{each} turns more in each thread")
 
 
 class Reload(Case):
@@ -74,7 +75,7 @@ class Reload(Case):
                 group = self.groups_of(node)[GROUP]
                 self.assertEqual((group["eviction"]["plugin"], group["ttl"]), ("fifo", "3600000ms"))
                 self.assertEqual(node.metric("bytes_limit", group=GROUP), 4 << 20)
-            traffic.go_on(200)
+            traffic.go_on(70)
         self.assertEqual(traffic.wrong[:5], [])
         for i in range(50):
             answer = self.nodes["b"].get(GROUP, f"key {i}")
@@ -111,7 +112,7 @@ class Reload(Case):
             for node in self.nodes.nodes():
                 wait_until(lambda: "added" not in self.groups_of(node), f"node {node.name} has dropped the group")
                 self.assertEqual(node.get("added", "key").status, 404)
-            traffic.go_on(100)
+            traffic.go_on(30)
         self.assertEqual(traffic.wrong[:5], [])
 
     def test_fault_6_a_member_is_added_under_load_and_keys_move_to_it(self):
@@ -130,7 +131,7 @@ class Reload(Case):
             self.nodes["d"] = d
             for node in self.nodes.nodes():
                 wait_until(lambda: set(node.members()) == set("abcd"), f"node {node.name} knows the member")
-            traffic.go_on(200)
+            traffic.go_on(70)
             self.nodes.wait_up()
         self.assertEqual(traffic.wrong[:5], [])
         self.assertEqual(len({node.ask("GET", "/v1/cluster").json()["checksum"] for node in self.nodes.nodes()}), 1)
@@ -166,7 +167,7 @@ class Reload(Case):
                 document = json.dumps({"max_bytes": "1MiB", "loader": loader(self.source)})
                 for turn in range(25):
                     self.assertEqual(nodes[turn % 3].ask("PUT", "/v1/groups/brief", document).status, 201)
-                    traffic.go_on(60)
+                    traffic.go_on(20)
                     self.assertEqual(nodes[(turn + 1) % 3].ask("DELETE", "/v1/groups/brief").status, 204)
         finally:
             ending.set()
@@ -186,8 +187,9 @@ class Reload(Case):
             for node in rest:
                 node.reload()
                 wait_until(lambda: set(node.members()) == set("ab"), f"node {node.name} has taken its list")
+            traffic.go_on(2)  # what was sent to c by the list before is answered
             self.assertEqual(self.nodes["c"].stop(), 0)
-            traffic.go_on(100)
+            traffic.go_on(50)
         self.assertEqual(traffic.wrong[:5], [])
         self.assertEqual(sum(node.metric("peer_failures_total") for node in rest), 0)
 

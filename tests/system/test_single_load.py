@@ -10,7 +10,9 @@ class SingleLoad(Case):
     def setUp(self):
         super().setUp()
         self.source = self.origin(delay=150)
-        self.nodes = self.cluster(groups=[{"name": "users", "loader": loader(self.source)}])
+        # However long it takes until all have asked, no time of a load or a request passes.
+        self.nodes = self.cluster(node={"request_timeout": "10m"}, groups=[
+            {"name": "users", "loader": loader(self.source, timeout="10m"), "load_timeout": "10m"}])
 
     def callers(self, keys):
         """All callers ask for all keys, each on a connection of its own, every second one in the other order."""
@@ -46,19 +48,19 @@ class SingleLoad(Case):
             key = f"remote-{turn}"
             before = {node.name: node.metric("peer_requests_total") for node in self.nodes.nodes()}
             self.source.behave(**{"remote": {"hang": True}})
-            waiting = [node.metric("gets_total", group="users") for node in self.nodes.nodes()]
-            results = in_threads(2, lambda i: self.callers([key]) if i else self.let_go_when_all_wait(waiting))
+            joined = self.nodes.total("loads_deduplicated_total", group="users")
+            results = in_threads(2, lambda i: self.callers([key]) if i else self.let_go_when_all_wait(joined))
             for _, answer in results[1]:
                 self.assertEqual((answer.status, answer.body), (200, value_of(key.encode())))
             sent = sorted(node.metric("peer_requests_total") - before[node.name] for node in self.nodes.nodes())
             self.assertEqual(sent, [0, 1, 1], "the owner asks nobody, the others ask it once for all their callers")
             self.assertEqual(self.source.count(key), 1)
 
-    def let_go_when_all_wait(self, before):
-        """Lets the origin answer once every caller is known to wait at its node."""
-        nodes = self.nodes.nodes()
-        wait_until(lambda: all(node.metric("gets_total", group="users") >= known + CALLERS
-                               for node, known in zip(nodes, before)), "all callers wait")
+    def let_go_when_all_wait(self, joined):
+        """Lets the origin answer once every caller waits for what another, the first at each node, has begun."""
+        others = len(self.nodes) - 1  # whose one request waits at the owner, too
+        wanted = joined + len(self.nodes) * (CALLERS - 1) + others
+        wait_until(lambda: self.nodes.total("loads_deduplicated_total", group="users") == wanted, "all callers wait")
         self.source.behave()
 
 

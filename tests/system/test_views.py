@@ -2,7 +2,7 @@
 
 import http.client
 
-from kit import Case, Client, free_port, in_threads, key_path, loader, main, owner_of, value_of, wait_until
+from kit import PATIENCE, Case, Client, free_port, in_threads, key_path, loader, main, owner_of, value_of, wait_until
 
 GROUP = "default"
 RETRIES = 2
@@ -96,7 +96,7 @@ class Differing(Case):
         for node in nodes.nodes():
             wait_until(lambda: all(m["agrees"] for m in node.members().values() if m["state"] != "self"),
                        f"node {node.name} agrees with all others again")
-        settled = nodes.total("ring_mismatches_total")
+        settled = nodes.settled_total("ring_mismatches_total")
         for i in range(100):
             for client in clients.values():
                 self.assertEqual(client.get(GROUP, f"other {i}").status, 404)
@@ -188,7 +188,7 @@ class BeforeTheList(Case):
         members = [{"name": name, "http": f"127.0.0.1:{free_port()}"} for name in "abc"]
         node = self.node("stranger", cluster={"discovery": {"plugin": "static", "members": members}})
         node.start()
-        self.assertEqual(node.process.wait(60), 1)
+        self.assertEqual(node.process.wait(PATIENCE), 1)
         self.assertIn('node.name is "stranger", which is no member of cluster.discovery.members: a, b, c',
                       node.log_text())
 

@@ -219,16 +219,25 @@ static inline void *server_accept(void *arg)
     }
 }
 
-/* A socket that listens on a free port of 127.0.0.1. */
-static inline int server_listen(int backlog, unsigned *port)
+/* A socket on a free port of 127.0.0.1, on which nobody listens. */
+static inline int server_bind(unsigned *port)
 {
     struct sockaddr_in place = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t size = sizeof place;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&place, size) != 0 || listen(fd, backlog) != 0 ||
+    if (fd < 0 || bind(fd, (struct sockaddr *)&place, size) != 0 ||
         getsockname(fd, (struct sockaddr *)&place, &size) != 0)
         abort();
     *port = ntohs(place.sin_port);
+    return fd;
+}
+
+/* One that listens. */
+static inline int server_listen(int backlog, unsigned *port)
+{
+    int fd = server_bind(port);
+    if (listen(fd, backlog) != 0)
+        abort();
     return fd;
 }
 

@@ -190,7 +190,8 @@ static void repeats_are_told_by_the_next_line(void **state)
         last = line;
     }
     assert_non_null(last);
-    assert_non_null(strstr(last, "msg=\"text 2\" repeated="));
+    /* It tells of those held back, unless the line before it was the first of another second. */
+    assert_non_null(strstr(last, "msg=\"text 2\""));
     assert_int_equal(lines + repeated, 1001);
     assert_true(lines < 500);
     free(text);
