@@ -6,7 +6,8 @@ import shutil
 import kit
 from kit import NO, USAGE
 
-SHIPPED = {("eviction", "fifo"), ("eviction", "lru"), ("hash", "crc32"), ("hash", "murmur3"), ("hash", "xxhash"),
+SHIPPED = {("eviction", "clock"), ("eviction", "fifo"), ("eviction", "lru"),
+           ("hash", "crc32"), ("hash", "murmur3"), ("hash", "xxhash"),
            ("transport", "http"), ("discovery", "static"), ("loader", "http")}
 
 

@@ -15,9 +15,11 @@
 #include "core/store/store.h"
 #include "larder/plugin/runtime.h"
 
-extern const struct larder_eviction larder_plugin_table__eviction_lru, larder_plugin_table__eviction_fifo;
-#define LRU  (&larder_plugin_table__eviction_lru)
-#define FIFO (&larder_plugin_table__eviction_fifo)
+extern const struct larder_eviction larder_plugin_table__eviction_lru, larder_plugin_table__eviction_fifo,
+    larder_plugin_table__eviction_clock;
+#define LRU   (&larder_plugin_table__eviction_lru)
+#define FIFO  (&larder_plugin_table__eviction_fifo)
+#define CLOCK (&larder_plugin_table__eviction_clock)
 
 static inline struct ldr_store *kit_open(const struct larder_eviction *eviction, uint64_t max_bytes)
 {

@@ -1,1 +1,2 @@
-target_link_libraries(${name} PRIVATE plugin_eviction_lru_static plugin_eviction_fifo_static)
+target_link_libraries(${name} PRIVATE plugin_eviction_lru_static plugin_eviction_fifo_static
+    plugin_eviction_clock_static)
