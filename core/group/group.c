@@ -11,12 +11,14 @@ static bool open_store(struct ldr_group *group, const struct ldr_group_options *
     if (options->transit)
         return true;
     const struct larder_runtime *runtime = group->context->runtime;
+    uint64_t seed = runtime->random(runtime);
+    group->spread_seed = ldr_mix(seed); /* so that when a key expires does not tell where the index has it */
     group->store = ldr_store_open(&(struct ldr_store_options){
         .max_bytes = options->max_bytes,
         .max_value = options->max_value,
         .eviction = options->eviction,
         .params = options->eviction_params,
-        .seed = runtime->random(runtime),
+        .seed = seed,
     });
     return group->store != NULL;
 }
@@ -94,15 +96,6 @@ void ldr_group_clear(struct ldr_group *group)
 bool ldr_group_loads(const struct ldr_group *group)
 {
     return group->loader != NULL || atomic_load_explicit(&group->load, memory_order_acquire) != NULL;
-}
-
-int64_t ldr_group_ttl(const struct ldr_group *group, int64_t ttl_ms, bool stand_in)
-{
-    int64_t ttl = ttl_ms == LARDER_TTL_DEFAULT ? group->ttl_ms : ttl_ms;
-    int64_t most = (int64_t)group->context->fallback_ttl_ms;
-    if (stand_in && (ttl == LARDER_TTL_NONE || ttl > most))
-        ttl = most;
-    return ttl;
 }
 
 struct ldr_route ldr_group_route(struct ldr_group *group, const struct larder_request *request)

@@ -41,6 +41,7 @@ struct ldr_group {
     _Atomic size_t references;
     char name[LARDER_GROUP_MAX + 1];
     struct ldr_store *store; /* NULL: a gateway's */
+    uint64_t spread_seed;
 
     /* Changed while running; each is read once an operation. */
     _Atomic uint64_t max_value;
@@ -90,6 +91,20 @@ void ldr_group_touch(struct ldr_group *group, const struct larder_request *reque
 
 /* How long what is written now may live: the request's ttl, else the group's; less for an owner that is away. */
 int64_t ldr_group_ttl(const struct ldr_group *group, int64_t ttl_ms, bool stand_in);
+
+struct ldr_lifetime {
+    struct larder_slice key;
+    int64_t ttl_ms; /* > 0, LARDER_TTL_DEFAULT or LARDER_TTL_NONE */
+    bool stand_in;
+    /* Nobody asked for just this key to live just so long: it may go a little sooner, and not with all others. */
+    bool spread;
+};
+
+/*
+ * When what is written now expires: after its ttl, or with `spread` up to 5 % of it earlier, each key at its own time, so
+ * that keys that are written together are not loaded again together.
+ */
+uint64_t ldr_group_expires(const struct ldr_group *group, const struct ldr_lifetime *lifetime);
 
 /*
  * Where the request is to be answered: a peer, or (peer NULL) here. Requests from peers are always answered here: in the

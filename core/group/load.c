@@ -27,13 +27,18 @@ static void store_outcome(struct ldr_flight *flight, void *arg)
     const struct larder_load_result *result = outcome->result;
     struct ldr_group *group = flight->group;
     bool negative = result->status == LARDER_NOT_FOUND;
-    int64_t ttl = negative ? group->negative_ttl_ms : result->ttl_ms;
-    if (negative && ttl == 0)
+    struct ldr_lifetime lifetime = {
+        .key = flight->key,
+        .ttl_ms = negative ? group->negative_ttl_ms : result->ttl_ms,
+        .stand_in = flight->stand_in,
+        .spread = true,
+    };
+    if (negative && lifetime.ttl_ms == 0)
         return;
     uint64_t now = larder_now(group->context->runtime);
     struct ldr_put put = {
         .key = flight->key,
-        .expires = ldr_context_expires(group->context, ldr_group_ttl(group, ttl, flight->stand_in)),
+        .expires = ldr_group_expires(group, &lifetime),
         .version = flight->version,
         .flags = LDR_PUT_NEWER | (negative ? LDR_PUT_NEGATIVE : 0),
     };

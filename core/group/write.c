@@ -32,8 +32,13 @@ static uint32_t put_flags(uint32_t flags)
 
 static uint64_t expires(const struct write *write)
 {
-    const struct ldr_group *group = write->group;
-    return ldr_context_expires(group->context, ldr_group_ttl(group, write->request->ttl_ms, write->stand_in));
+    const struct larder_request *request = write->request;
+    return ldr_group_expires(write->group, &(struct ldr_lifetime){
+                                               .key = request->key,
+                                               .ttl_ms = request->ttl_ms,
+                                               .stand_in = write->stand_in,
+                                               .spread = request->ttl_ms == LARDER_TTL_DEFAULT,
+                                           });
 }
 
 static enum larder_status put(struct write *write)

@@ -87,7 +87,10 @@ struct larder_loaded; /* where a loader callback puts the value it found */
 typedef enum larder_status (*larder_load_fn)(void *arg, const void *key, size_t key_size, uint64_t timeout_ms,
                                              struct larder_loaded *loaded);
 
-/* Gives the value of a load; ttl_ms 0: the group's, -1: never expires. Copies. LARDER_NO_MEMORY, LARDER_TOO_LARGE. */
+/*
+ * Gives the value of a load; ttl_ms 0: the group's, -1: never expires. What was loaded lives 95 to 100 % of its ttl, each key
+ * its own part, so that keys loaded together are not loaded again together. Copies. LARDER_NO_MEMORY, LARDER_TOO_LARGE.
+ */
 LARDER_API enum larder_status larder_loaded_set(struct larder_loaded *loaded, const void *value, size_t value_size,
                                                 int64_t ttl_ms);
 
@@ -96,7 +99,7 @@ struct larder_group_options {
     uint64_t max_bytes;       /* the budget, all bookkeeping included; 0: 64 MiB */
     uint64_t max_value;       /* most bytes of one value; 0: 16 MiB */
     const char *eviction;     /* a policy's name; NULL: "lru" */
-    int64_t ttl_ms;           /* default time to live; 0: entries do not expire */
+    int64_t ttl_ms;           /* default time to live, of which entries live 95 to 100 %; 0: they do not expire */
     int64_t negative_ttl_ms;  /* how long "not found" of the origin is remembered; 0: not at all */
     uint64_t load_timeout_ms; /* how long a load may take; 0: 5000 */
     larder_load_fn load;      /* NULL: what is not there is not found */
@@ -152,7 +155,7 @@ LARDER_API enum larder_status larder_get(struct larder_group *group, const void 
 LARDER_API enum larder_status larder_get_copy(struct larder_group *group, const void *key, size_t key_size,
                                               uint64_t timeout_ms, void *buffer, size_t capacity, size_t *size);
 
-/* Stores a value. ttl_ms > 0; 0: the group's; -1: never expires. */
+/* Stores a value. ttl_ms > 0: exactly so long; 0: the group's; -1: never expires. */
 LARDER_API enum larder_status larder_set(struct larder_group *group, const void *key, size_t key_size,
                                          const void *value, size_t value_size, int64_t ttl_ms, uint64_t timeout_ms);
 
