@@ -1,197 +1,244 @@
+/*
+ * Why nothing is freed that somebody can read. "Announced s" means: wrote s to its mark, after it had loaded s from the
+ * clock; then a full barrier; then found s in the clock once more.
+ *
+ * 1. A thread reads in a section only what it finds after having announced the s that its section began with: either it
+ *    does so at the beginning, or its mark and the clock said s already.
+ * 2. While a section that began with s is open, the clock does not go beyond s + 1. Whoever moves it from s + 1 has a full
+ *    barrier between learning s + 1 and looking at the marks. The thread's second look found s, hence its barrier came
+ *    first, hence s is seen in its mark. Being behind, the thread is asked whether it is outside (3); it is not.
+ * 3. Whether a thread that is behind is outside is asked after membarrier(2), which puts a barrier somewhere into what the
+ *    thread is doing. If its entering lies before that, `inside` is seen. If it lies after, then so does its load of the
+ *    clock, which differs from its mark, so that it will announce itself: its section begins with a later epoch, to which
+ *    (2) applies anew. A thread found outside may therefore be counted as not there (parked) until it announces itself.
+ *    Without membarrier the thread always takes the way of announcing, the barrier of which does the same.
+ * 4. A tag r is loaded after a full barrier that follows the unlinking. A section that began with s > r has a barrier
+ *    after its load of s, which comes after that of r, and so sees the object unlinked. One with s <= r may see it, and
+ *    keeps the clock below r + 2 by (2). At r + 2 the object can be freed. Nothing is asked of the thread that unlinks: it
+ *    may be in a section, parked, or unknown here.
+ *
+ * What ThreadSanitizer and the standard call "happens before" needs no barrier: whoever moves the clock acquires each mark,
+ * or `inside` being 0, from the thread that released it after its last read, and releases the clock; those who move it
+ * follow one another under the lock; passed() acquires the clock.
+ */
 #include "core/base/epoch.h"
 
 #include <pthread.h>
-#include <stdalign.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stddef.h>
-#include <time.h>
+#ifdef __linux__
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
-/*
- * One a thread, in the thread's own storage, so that entering needs no memory; in the list below from the first section
- * until the thread ends.
- */
-struct record {
-    alignas(64) atomic_ulong active; /* the epoch the section began in; 0: outside */
-    unsigned nested;                 /* the thread's own, like all that follow but the links */
-    bool listed;
-    bool guest;                  /* in a section without being listed */
-    struct record *next, **link; /* guarded by the lock */
-};
+#define PARKED UINT64_C(0)
+/* Part of every mark where there is no membarrier, so that no mark ever equals the clock. */
+#define ALWAYS_ANNOUNCE (UINT64_C(1) << 63)
 
-static _Thread_local struct record mine __attribute__((tls_model("initial-exec")));
+struct ldr_epoch_clock ldr_epoch_clocks[LDR_EPOCH_DOMAINS] = {{.now = 1}, {.now = 1}};
+_Thread_local struct ldr_epoch_thread ldr_epoch_self __attribute__((tls_model("initial-exec")));
 
-/* The process-wide state of reclamation. */
+/* The process-wide state of reclamation, together with the clocks and the list of retired objects. */
 static struct {
-    atomic_ulong epoch;
-    atomic_ulong guests; /* sections of threads that could not be listed: none may be open when the epoch moves */
+    /* Sections of threads that could not be listed: none may be open when the clock moves. */
+    _Atomic uint64_t guests[LDR_EPOCH_DOMAINS];
     pthread_mutex_t lock;
-    struct record *records;    /* guarded by the lock, like all that follow */
-    struct ldr_retired *first; /* in order of their epochs */
-    struct ldr_retired **last; /* where the next is linked */
-    unsigned long freeing;     /* taken off the list, their free() not yet returned */
-    pthread_once_t once;       /* guards the two below */
+    struct ldr_epoch_thread *threads; /* guarded by the lock: from a thread's first section until it ends */
+    pthread_once_t once;              /* guards what follows */
     pthread_key_t key;
     bool have_key;
-} state = {.epoch = 1, .lock = PTHREAD_MUTEX_INITIALIZER, .last = &state.first, .once = PTHREAD_ONCE_INIT};
-
-static void forget(void *arg)
-{
-    struct record *record = arg;
-    pthread_mutex_lock(&state.lock);
-    *record->link = record->next;
-    if (record->next != NULL)
-        record->next->link = record->link;
-    pthread_mutex_unlock(&state.lock);
-    record->listed = false;
-}
-
-static void make_key(void)
-{
-    state.have_key = pthread_key_create(&state.key, forget) == 0;
-}
-
-/* False: there is no key, or no memory for its value, so that nobody would take the record off the list again. */
-static bool enlist(struct record *record)
-{
-    if (pthread_once(&state.once, make_key) != 0 || !state.have_key || pthread_setspecific(state.key, record) != 0)
-        return false;
-    pthread_mutex_lock(&state.lock);
-    record->next = state.records;
-    record->link = &state.records;
-    if (state.records != NULL)
-        state.records->link = &record->next;
-    state.records = record;
-    pthread_mutex_unlock(&state.lock);
-    record->listed = true;
-    return true;
-}
+    uint64_t mark_bits; /* 0 or ALWAYS_ANNOUNCE */
+} state = {.lock = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT};
 
 /*
- * A reader says that it is inside, then loads pointers; a writer unlinks, then looks who is inside: each must see the
- * other's first step or be seen by it, which takes a full barrier on both sides. On x86 the exchange is one; elsewhere an
- * exchange does not keep later loads behind its store. The writer's side is in advance().
+ * All loads and stores of this thread before it come before all after it. On x86 every exchange does that, for less than a
+ * fence; and ThreadSanitizer knows no fences.
  */
-static inline void barrier_after_exchange(void)
+static inline void full_barrier(void)
 {
-#if !defined(__x86_64__) && !defined(__i386__)
+#if defined(__x86_64__) || defined(__i386__)
+    atomic_exchange_explicit(&ldr_epoch_self.barrier, 0, memory_order_seq_cst);
+#else
     atomic_thread_fence(memory_order_seq_cst);
 #endif
 }
 
-void ldr_epoch_enter(void)
+/* ---- membarrier */
+
+static bool register_membarrier(void)
 {
-    struct record *record = &mine;
-    if (record->nested++ > 0)
-        return;
-    if (record->listed || enlist(record)) {
-        /* Acquire: whoever begins in an epoch sees all that was unlinked before it began. */
-        unsigned long epoch = atomic_load_explicit(&state.epoch, memory_order_acquire);
-        atomic_exchange_explicit(&record->active, epoch, memory_order_seq_cst);
-    } else {
-        record->guest = true;
-        atomic_fetch_add_explicit(&state.guests, 1, memory_order_seq_cst);
-    }
-    barrier_after_exchange();
+#ifdef __linux__
+    return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+#else
+    return false;
+#endif
 }
 
-/* Release: all that was read in the section comes before the free() of whoever sees that it has ended. */
-void ldr_epoch_exit(void)
+/* A full barrier in every thread of the process. Registered anew for a child that a fork has left without. */
+static bool barrier_in_all(void)
 {
-    struct record *record = &mine;
-    if (--record->nested > 0)
-        return;
-    if (record->guest) {
-        record->guest = false;
-        atomic_fetch_sub_explicit(&state.guests, 1, memory_order_release);
-    } else {
-        atomic_store_explicit(&record->active, 0, memory_order_release);
-    }
+#ifdef __linux__
+    return syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0 ||
+           (register_membarrier() && syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0);
+#else
+    return false;
+#endif
 }
 
-/* Moves to the next epoch when every open section began in this one. With the lock held. */
-static void advance(void)
+/* ---- the list of threads */
+
+/* The thread ends. Its mark must not let it enter unseen, should a later destructor do so. */
+static void forget(void *arg)
 {
-    unsigned long epoch = atomic_load_explicit(&state.epoch, memory_order_relaxed); /* written under the lock only */
-    barrier_after_exchange(); /* the exchange that took the lock */
-    if (atomic_load_explicit(&state.guests, memory_order_seq_cst) != 0)
-        return;
-    for (struct record *record = state.records; record != NULL; record = record->next) {
-        unsigned long active = atomic_load_explicit(&record->active, memory_order_seq_cst);
-        if (active != 0 && active != epoch)
-            return;
-    }
-    atomic_store_explicit(&state.epoch, epoch + 1, memory_order_release);
+    struct ldr_epoch_thread *thread = arg;
+    pthread_mutex_lock(&state.lock);
+    *thread->link = thread->next;
+    if (thread->next != NULL)
+        thread->next->link = thread->link;
+    pthread_mutex_unlock(&state.lock);
+    for (int domain = 0; domain < LDR_EPOCH_DOMAINS; domain++)
+        atomic_store_explicit(&thread->marks[domain].seen, PARKED, memory_order_relaxed);
+    thread->listed = false;
+    thread->ended = true;
+}
+
+static void set_up(void)
+{
+    state.have_key = pthread_key_create(&state.key, forget) == 0;
+    state.mark_bits = register_membarrier() ? 0 : ALWAYS_ANNOUNCE;
+}
+
+/* False: nobody would take the thread off the list again, for want of a key, of memory for its value, or as it is ending. */
+static bool enlist(struct ldr_epoch_thread *thread)
+{
+    if (thread->ended || pthread_once(&state.once, set_up) != 0 || !state.have_key ||
+        pthread_setspecific(state.key, thread) != 0)
+        return false;
+    pthread_mutex_lock(&state.lock);
+    thread->next = state.threads;
+    thread->link = &state.threads;
+    if (state.threads != NULL)
+        state.threads->link = &thread->next;
+    state.threads = thread;
+    pthread_mutex_unlock(&state.lock);
+    thread->listed = true;
+    return true;
 }
 
 /*
- * Takes what nobody can see any more off the list. Sections that were open when an object was retired in epoch e began in
- * e or before; they keep the epoch from going beyond e + 1. With the lock held.
+ * Threads that are not listed count their sections in one place. Either whoever moves the clock sees the count, or this
+ * barrier comes after the one of that move, in which case all that was unlinked before that is seen to be.
  */
-static struct ldr_retired *collect(void)
+static void enter_guest(enum ldr_epoch_domain domain)
 {
-    advance();
-    unsigned long epoch = atomic_load_explicit(&state.epoch, memory_order_relaxed);
-    struct ldr_retired *old = state.first, **end = &state.first;
-    while (*end != NULL && (*end)->epoch + 2 <= epoch) {
-        end = &(*end)->next;
-        state.freeing++;
-    }
-    if (end == &state.first)
-        return NULL;
-    state.first = *end;
-    *end = NULL;
-    if (state.first == NULL)
-        state.last = &state.first;
-    return old;
+    atomic_store_explicit(&ldr_epoch_self.marks[domain].inside, LDR_EPOCH_GUEST + 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&state.guests[domain], 1, memory_order_relaxed);
+    full_barrier();
 }
 
-/* Without the lock: free() may retire further objects. */
-static void free_all(struct ldr_retired *retired)
+void ldr_epoch_leave_guest(enum ldr_epoch_domain domain)
 {
-    unsigned long count = 0;
-    while (retired != NULL) {
-        struct ldr_retired *next = retired->next;
-        retired->free(retired);
-        retired = next;
-        count++;
-    }
-    if (count > 0) {
-        pthread_mutex_lock(&state.lock);
-        state.freeing -= count;
-        pthread_mutex_unlock(&state.lock);
-    }
+    atomic_store_explicit(&ldr_epoch_self.marks[domain].inside, 0, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&state.guests[domain], 1, memory_order_release);
 }
 
-void ldr_epoch_retire(struct ldr_retired *retired, void (*free)(struct ldr_retired *retired))
+/* The rest of entering when the clock is not what the mark says. Its loop ends: after one round the clock moves once at most. */
+void ldr_epoch_announce(enum ldr_epoch_domain domain)
 {
-    retired->free = free;
-    retired->next = NULL;
-    pthread_mutex_lock(&state.lock);
-    retired->epoch = atomic_load_explicit(&state.epoch, memory_order_relaxed);
-    *state.last = retired;
-    state.last = &retired->next;
-    struct ldr_retired *old = collect();
+    struct ldr_epoch_thread *self = &ldr_epoch_self;
+    if (!self->listed && !enlist(self)) {
+        enter_guest(domain);
+        return;
+    }
+    uint64_t now = atomic_load_explicit(&ldr_epoch_clocks[domain].now, memory_order_acquire), announced;
+    do {
+        announced = now;
+        atomic_store_explicit(&self->marks[domain].seen, now | state.mark_bits, memory_order_release);
+        full_barrier();
+        now = atomic_load_explicit(&ldr_epoch_clocks[domain].now, memory_order_acquire);
+    } while (now != announced);
+}
+
+/* ---- moving the clock; with the lock held */
+
+static bool behind(uint64_t seen, uint64_t now)
+{
+    return seen != PARKED && (seen & ~ALWAYS_ANNOUNCE) != now;
+}
+
+/* The caller knows without a barrier that it is outside. */
+static void park_self(enum ldr_epoch_domain domain, uint64_t now)
+{
+    struct ldr_epoch_mark *mark = &ldr_epoch_self.marks[domain];
+    if (atomic_load_explicit(&mark->inside, memory_order_relaxed) == 0 &&
+        behind(atomic_load_explicit(&mark->seen, memory_order_relaxed), now))
+        atomic_store_explicit(&mark->seen, PARKED, memory_order_release);
+}
+
+enum standing {
+    UP_TO_DATE,
+    IDLE,  /* some are behind and seem to be outside */
+    INSIDE /* one is behind and inside: no use in parking others */
+};
+
+static enum standing survey(enum ldr_epoch_domain domain, uint64_t now)
+{
+    enum standing standing = UP_TO_DATE;
+    for (struct ldr_epoch_thread *thread = state.threads; thread != NULL; thread = thread->next) {
+        struct ldr_epoch_mark *mark = &thread->marks[domain];
+        if (!behind(atomic_load_explicit(&mark->seen, memory_order_acquire), now))
+            continue;
+        if (atomic_load_explicit(&mark->inside, memory_order_relaxed) != 0)
+            return INSIDE;
+        standing = IDLE;
+    }
+    return standing;
+}
+
+/*
+ * Parks those who are behind and outside; false when one is inside. A thread that announces itself meanwhile wins: the
+ * exchange fails, and what counts is what it has written.
+ */
+static bool park(enum ldr_epoch_domain domain, uint64_t now)
+{
+    if (state.mark_bits != ALWAYS_ANNOUNCE && !barrier_in_all())
+        return false;
+    for (struct ldr_epoch_thread *thread = state.threads; thread != NULL; thread = thread->next) {
+        struct ldr_epoch_mark *mark = &thread->marks[domain];
+        uint64_t seen = atomic_load_explicit(&mark->seen, memory_order_acquire);
+        if (!behind(seen, now))
+            continue;
+        if (atomic_load_explicit(&mark->inside, memory_order_acquire) != 0)
+            return false;
+        if (!atomic_compare_exchange_strong_explicit(&mark->seen, &seen, PARKED, memory_order_acq_rel,
+                                                     memory_order_acquire) &&
+            behind(seen, now))
+            return false;
+    }
+    return true;
+}
+
+bool ldr_epoch_advance(enum ldr_epoch_domain domain, bool force)
+{
+    if (pthread_mutex_trylock(&state.lock) != 0)
+        return false;
+    _Atomic uint64_t *clock = &ldr_epoch_clocks[domain].now;
+    uint64_t now = atomic_load_explicit(clock, memory_order_relaxed); /* written under the lock only */
+    park_self(domain, now);
+    full_barrier();
+    bool clear = atomic_load_explicit(&state.guests[domain], memory_order_acquire) == 0;
+    if (clear) {
+        enum standing standing = survey(domain, now);
+        clear = standing == UP_TO_DATE || (standing == IDLE && force && park(domain, now));
+    }
+    if (clear)
+        atomic_store_explicit(clock, now + 1, memory_order_release);
     pthread_mutex_unlock(&state.lock);
-    free_all(old);
+    return clear;
 }
 
-void ldr_epoch_barrier(void)
+uint64_t ldr_epoch_tag(enum ldr_epoch_domain domain)
 {
-    const struct timespec pause = {.tv_nsec = 50000}; /* readers do not tell when they leave */
-    pthread_mutex_lock(&state.lock);
-    unsigned long until = atomic_load_explicit(&state.epoch, memory_order_relaxed);
-    for (;;) {
-        unsigned long before = atomic_load_explicit(&state.epoch, memory_order_relaxed);
-        struct ldr_retired *old = collect();
-        bool moved = atomic_load_explicit(&state.epoch, memory_order_relaxed) != before;
-        bool done = state.freeing == 0 && (state.first == NULL || state.first->epoch > until);
-        pthread_mutex_unlock(&state.lock);
-        if (done)
-            return;
-        free_all(old);
-        if (!moved)
-            nanosleep(&pause, NULL);
-        pthread_mutex_lock(&state.lock);
-    }
+    full_barrier();
+    return atomic_load_explicit(&ldr_epoch_clocks[domain].now, memory_order_relaxed);
 }

@@ -51,7 +51,7 @@ static void tell_peer(struct ldr_peer *peer, struct ldr_member_info *info, char 
 void ldr_cluster_members(struct ldr_cluster *cluster, void (*each)(void *arg, const struct ldr_member_info *info),
                          void *arg)
 {
-    ldr_epoch_enter();
+    ldr_epoch_enter(LDR_EPOCH_NODE);
     const struct ldr_view *view = ldr_cluster_view(cluster);
     for (size_t i = 0; view != NULL && i < view->count; i++) {
         const struct ldr_view_member *member = &view->members[i];
@@ -68,7 +68,7 @@ void ldr_cluster_members(struct ldr_cluster *cluster, void (*each)(void *arg, co
             tell_peer(member->peer, &info, reason);
         each(arg, &info);
     }
-    ldr_epoch_exit();
+    ldr_epoch_exit(LDR_EPOCH_NODE);
 }
 
 void ldr_cluster_stats(struct ldr_cluster *cluster, struct ldr_cluster_stats *stats)
@@ -81,13 +81,13 @@ void ldr_cluster_stats(struct ldr_cluster *cluster, struct ldr_cluster_stats *st
         .ring_mismatches = ldr_count_read(&cluster->mismatches),
         .forwarded_refused = ldr_count_read(&cluster->forwarded_refused),
     };
-    ldr_epoch_enter();
+    ldr_epoch_enter(LDR_EPOCH_NODE);
     const struct ldr_view *view = ldr_cluster_view(cluster);
     stats->members = view == NULL ? 0 : view->count;
     for (size_t i = 0; view != NULL && i < view->count; i++)
         if (view->members[i].peer != NULL && !ldr_breaker_admits(&view->members[i].peer->breaker))
             stats->peer_suspended++;
-    ldr_epoch_exit();
+    ldr_epoch_exit(LDR_EPOCH_NODE);
 }
 
 const char *ldr_cluster_settings_text(const struct ldr_cluster *cluster)

@@ -73,12 +73,12 @@ static void answer_without_memory(const struct ldr_view *view, struct ldr_fanout
 
 void ldr_cluster_call_all(struct ldr_cluster *cluster, const struct larder_request *request, struct ldr_fanout *fanout)
 {
-    ldr_epoch_enter();
+    ldr_epoch_enter(LDR_EPOCH_NODE);
     const struct ldr_view *view = ldr_cluster_view(cluster);
     struct fan *fan = view == NULL ? NULL : fan_new(fanout, view);
     if (fan == NULL && view != NULL)
         answer_without_memory(view, fanout);
-    ldr_epoch_exit();
+    ldr_epoch_exit(LDR_EPOCH_NODE);
     if (fan == NULL) {
         fanout->all(fanout);
         return;

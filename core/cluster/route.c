@@ -10,11 +10,11 @@ bool ldr_cluster_ready(const struct ldr_cluster *cluster)
 struct larder_ring_view ldr_cluster_ring(const struct ldr_cluster *cluster)
 {
     struct larder_ring_view seen = {.settings = cluster->settings_digest};
-    ldr_epoch_enter();
+    ldr_epoch_enter(LDR_EPOCH_NODE);
     const struct ldr_view *view = ldr_cluster_view(cluster);
     if (view != NULL)
         seen = view->seen;
-    ldr_epoch_exit();
+    ldr_epoch_exit(LDR_EPOCH_NODE);
     return seen;
 }
 
@@ -58,13 +58,13 @@ struct ldr_route ldr_cluster_route(struct ldr_cluster *cluster, struct larder_sl
     const struct ldr_ring_settings *settings = &cluster->options.ring;
     uint64_t digest = ldr_ring_key(settings, ldr_ring_group(settings, group), key);
     struct ldr_route route = {NULL, false};
-    ldr_epoch_enter();
+    ldr_epoch_enter(LDR_EPOCH_NODE);
     const struct ldr_view *view = ldr_cluster_view(cluster);
     if (view != NULL) {
         size_t place = ldr_ring_find(view->ring, digest);
         const struct ldr_view_member *owner = &view->members[ldr_ring_member(view->ring, place)];
         route = is_up(owner) ? to(owner, true) : stand_in(cluster, view, place);
     }
-    ldr_epoch_exit();
+    ldr_epoch_exit(LDR_EPOCH_NODE);
     return route;
 }

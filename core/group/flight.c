@@ -139,13 +139,13 @@ static void complete(struct ldr_flight *flight, struct larder_reply *reply)
 {
     const struct larder_runtime *runtime = flight->flights->context->runtime;
     struct shard *shard = shard_of(flight->flights, flight->hash);
-    ldr_epoch_enter();
+    ldr_epoch_enter(LDR_EPOCH_NODE);
     pthread_mutex_lock(&shard->lock);
     bool first = !flight->completed;
     struct ldr_waiter *waiters = first ? take_waiters(shard, flight) : NULL;
     pthread_mutex_unlock(&shard->lock);
     answer_all(waiters, reply);
-    ldr_epoch_exit();
+    ldr_epoch_exit(LDR_EPOCH_NODE);
     if (first && runtime->timer_cancel(runtime, &flight->timer))
         unreference(flight); /* the timer's */
 }
@@ -199,7 +199,7 @@ static void waiter_timed_out(struct larder_timer *timer)
     struct ldr_waiter *waiter = (struct ldr_waiter *)((char *)timer - offsetof(struct ldr_waiter, timer));
     struct ldr_flights *flights = waiter->flights;
     struct shard *shard = shard_of(flights, waiter->hash);
-    ldr_epoch_enter();
+    ldr_epoch_enter(LDR_EPOCH_NODE);
     pthread_mutex_lock(&shard->lock);
     bool waiting = waiter->flight != NULL;
     if (waiting) {
@@ -214,7 +214,7 @@ static void waiter_timed_out(struct larder_timer *timer)
     let_go(waiter, waiting ? 2 : 1);
     if (waiting)
         ldr_answer_status(flights->context, LARDER_DEADLINE, NULL, done, arg);
-    ldr_epoch_exit();
+    ldr_epoch_exit(LDR_EPOCH_NODE);
 }
 
 static struct ldr_waiter *new_waiter(struct ldr_flights *flights, const struct ldr_flight_ask *ask, uint64_t hash)

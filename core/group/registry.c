@@ -90,11 +90,11 @@ struct ldr_group *ldr_registry_find(struct ldr_registry *registry, struct larder
 
 void ldr_registry_each(struct ldr_registry *registry, void (*each)(void *arg, struct ldr_group *group), void *arg)
 {
-    ldr_epoch_enter();
+    ldr_epoch_enter(LDR_EPOCH_NODE);
     const struct directory *directory = atomic_load_explicit(&registry->directory, memory_order_acquire);
     for (size_t i = 0; i < directory->count; i++)
         each(arg, directory->groups[i]);
-    ldr_epoch_exit();
+    ldr_epoch_exit(LDR_EPOCH_NODE);
 }
 
 static void free_directory(struct ldr_retired *retired)

@@ -91,18 +91,18 @@ static void execute(struct larder_node *node, const struct larder_request *reque
 
 bool ldr_node_enter(struct larder_node *node)
 {
-    ldr_epoch_enter();
+    ldr_epoch_enter(LDR_EPOCH_NODE);
     /* Acquire: pairs with larder_node_close(), which waits for every section that may have seen false. */
     if (!atomic_load_explicit(&node->closing, memory_order_acquire))
         return true;
-    ldr_epoch_exit();
+    ldr_epoch_exit(LDR_EPOCH_NODE);
     ldr_fail(LARDER_UNAVAILABLE, "the node is closing");
     return false;
 }
 
 void ldr_node_exit(void)
 {
-    ldr_epoch_exit();
+    ldr_epoch_exit(LDR_EPOCH_NODE);
 }
 
 void ldr_node_execute(struct larder_node *node, const struct larder_request *request, larder_reply_fn done, void *arg)

@@ -12,11 +12,11 @@ static const struct larder_eviction *eviction_of(const struct ldr_group_settings
 
 struct ldr_group *ldr_node_find_group(struct larder_node *node, struct larder_slice name)
 {
-    ldr_epoch_enter();
+    ldr_epoch_enter(LDR_EPOCH_NODE);
     struct ldr_group *group = ldr_registry_find(node->registry, name);
     if (group != NULL)
         ldr_group_reference(group);
-    ldr_epoch_exit();
+    ldr_epoch_exit(LDR_EPOCH_NODE);
     if (group == NULL)
         ldr_fail(LARDER_NO_GROUP, "no group %.*s", (int)name.size, (const char *)name.data);
     return group;

@@ -76,16 +76,16 @@ static void own_section_keeps_what_it_retires(void **state)
 {
     (void)state;
     atomic_uint freed = 0;
-    ldr_epoch_enter();
-    ldr_epoch_enter();
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    ldr_epoch_enter(LDR_EPOCH_NODE);
     for (int i = 0; i < 100; i++)
         retire(new_object(&freed, 1));
     assert_int_equal(freed, 0);
-    ldr_epoch_exit();
+    ldr_epoch_exit(LDR_EPOCH_NODE);
     for (int i = 0; i < 100; i++)
         retire(new_object(&freed, 1));
     assert_int_equal(freed, 0); /* the inner section has ended, the outer has not */
-    ldr_epoch_exit();
+    ldr_epoch_exit(LDR_EPOCH_NODE);
     ldr_epoch_barrier();
     assert_int_equal(freed, 200);
 }
@@ -104,10 +104,10 @@ static void wait_for(sem_t *semaphore)
 static void *sit(void *arg)
 {
     struct sitter *sitter = arg;
-    ldr_epoch_enter();
+    ldr_epoch_enter(LDR_EPOCH_NODE);
     sem_post(&sitter->entered);
     wait_for(&sitter->leave);
-    ldr_epoch_exit();
+    ldr_epoch_exit(LDR_EPOCH_NODE);
     return NULL;
 }
 
@@ -142,12 +142,12 @@ static void *read_current(void *arg)
 {
     struct exchange *exchange = arg;
     while (!atomic_load(&exchange->stop)) {
-        ldr_epoch_enter();
+        ldr_epoch_enter(LDR_EPOCH_NODE);
         struct object *object = atomic_load_explicit(&exchange->current, memory_order_acquire);
         for (int i = 0; i < 20; i++)
             if (object->value != 42)
                 atomic_store(&exchange->torn, true);
-        ldr_epoch_exit();
+        ldr_epoch_exit(LDR_EPOCH_NODE);
     }
     return NULL;
 }
@@ -186,8 +186,8 @@ static void readers_never_see_what_was_freed(void **state)
 
 static void *enter_and_end(void *arg)
 {
-    ldr_epoch_enter();
-    ldr_epoch_exit();
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    ldr_epoch_exit(LDR_EPOCH_NODE);
     retire(new_object(arg, 1));
     return NULL;
 }
@@ -214,14 +214,14 @@ static int without_a_key(void)
     while (pthread_key_create(&key, NULL) == 0)
         ;
     atomic_uint freed = 0;
-    ldr_epoch_enter();
-    ldr_epoch_enter();
-    ldr_epoch_exit();
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    ldr_epoch_exit(LDR_EPOCH_NODE);
     for (int i = 0; i < 10; i++)
         retire(new_object(&freed, 1));
     if (freed != 0)
         return 1;
-    ldr_epoch_exit();
+    ldr_epoch_exit(LDR_EPOCH_NODE);
     ldr_epoch_barrier();
     return freed == 10 ? 0 : 2;
 }
