@@ -197,7 +197,8 @@ static enum standing survey(enum ldr_epoch_domain domain, uint64_t now)
 
 /*
  * Parks those who are behind and outside; false when one is inside. A thread that announces itself meanwhile wins: the
- * exchange fails, and what counts is what it has written.
+ * exchange fails, and what counts is what it has written. It may write, late, the very epoch that it was seen with, and be
+ * parked in spite of being inside: its second look at the clock, which has moved since, makes it announce itself anew.
  */
 static bool park(enum ldr_epoch_domain domain, uint64_t now)
 {

@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 static atomic_bool membarrier_fails;
-static atomic_uint membarriers; /* that were called */
+static atomic_uint membarriers;         /* that were called */
+static void (*during_membarrier)(void); /* called before the next, once */
 
 long __real_syscall(long number, ...);
 long __wrap_syscall(long number, ...);
@@ -30,6 +31,10 @@ long __wrap_syscall(long number, ...)
     int command = va_arg(arguments, int), flags = va_arg(arguments, int), cpu = va_arg(arguments, int);
     va_end(arguments);
     atomic_fetch_add(&membarriers, 1);
+    void (*hook)(void) = during_membarrier;
+    during_membarrier = NULL;
+    if (hook != NULL)
+        hook();
     if (atomic_load(&membarrier_fails)) {
         errno = ENOSYS;
         return -1;

@@ -267,6 +267,38 @@ static void without_a_barrier_nobody_is_parked(void **state)
     end(&sitter);
 }
 
+static struct sitter *awakened;
+
+static void enter_again(void)
+{
+    let_enter(awakened);
+}
+
+static void one_who_enters_while_being_parked_is_not_overlooked(void **state)
+{
+    (void)state;
+    struct sitter sitter, idle;
+    start(&idle, LDR_EPOCH_STORE);
+    start(&sitter, LDR_EPOCH_STORE);
+    let_leave(&sitter);
+    let_leave(&idle);
+    moves(LDR_EPOCH_STORE, false); /* to where both are behind */
+    awakened = &sitter;
+    during_membarrier = enter_again;
+    assert_true(ldr_epoch_advance(LDR_EPOCH_STORE, true)); /* it begins in the epoch that ends now */
+    if (during_membarrier != NULL) {                       /* no such call is made */
+        during_membarrier = NULL;
+        let_enter(&sitter);
+    }
+    uint64_t tag = ldr_epoch_tag(LDR_EPOCH_STORE);
+    assert_true(moves(LDR_EPOCH_STORE, true) <= 1);
+    assert_false(ldr_epoch_passed(LDR_EPOCH_STORE, tag));
+    end(&sitter);
+    assert_int_equal(moves(LDR_EPOCH_STORE, true), 10);
+    let_enter(&idle);
+    end(&idle);
+}
+
 static void domains_do_not_wait_for_each_other(void **state)
 {
     (void)state;
@@ -462,6 +494,7 @@ static int run(void)
         cmocka_unit_test(a_thread_in_a_section_holds_the_epoch_back),
         cmocka_unit_test(an_idle_thread_is_parked_by_force_and_only_once),
         cmocka_unit_test(without_a_barrier_nobody_is_parked),
+        cmocka_unit_test(one_who_enters_while_being_parked_is_not_overlooked),
         cmocka_unit_test(domains_do_not_wait_for_each_other),
         cmocka_unit_test(an_inner_section_ends_nothing),
         cmocka_unit_test(readers_never_see_what_was_freed),
