@@ -4,22 +4,23 @@
  *
  * 1. A thread reads in a section only what it finds after having announced the s that its section began with: either it
  *    does so at the beginning, or its mark and the clock said s already.
- * 2. While a section that began with s is open, the clock does not go beyond s + 1. Whoever moves it from s + 1 has a full
- *    barrier between learning s + 1 and looking at the marks. The thread's second look found s, hence its barrier came
- *    first, hence s is seen in its mark. Being behind, the thread is asked whether it is outside (3); it is not.
- * 3. Whether a thread that is behind is outside is asked after membarrier(2), which puts a barrier somewhere into what the
- *    thread is doing. If its entering lies before that, `inside` is seen. If it lies after, then so does its load of the
- *    clock, which differs from its mark, so that it will announce itself: its section begins with a later epoch, to which
- *    (2) applies anew. A thread found outside may therefore be counted as not there (parked) until it announces itself.
- *    Without membarrier the thread always takes the way of announcing, the barrier of which does the same.
+ * 2. While a section that began with s is open, the clock does not go beyond s + 1. Whoever moves it from s + 1 has a
+ *    full barrier between learning s + 1 and looking at the marks. The thread's second look found s, hence its barrier
+ *    came first, hence s is seen in its mark. Being behind, the thread is asked whether it is outside (3); it is not.
+ * 3. Whether a thread that is behind is outside is asked after membarrier(2), which puts a barrier somewhere into what
+ *    the thread is doing. If its entering lies before that, `inside` is seen. If it lies after, then so does its load
+ *    of the clock, which differs from its mark, so that it will announce itself: its section begins with a later epoch,
+ *    to which (2) applies anew. A thread found outside may therefore be counted as not there (parked) until it
+ *    announces itself. Without membarrier the thread always takes the way of announcing, the barrier of which does the
+ *    same.
  * 4. A tag r is loaded after a full barrier that follows the unlinking. A section that began with s > r has a barrier
  *    after its load of s, which comes after that of r, and so sees the object unlinked. One with s <= r may see it, and
- *    keeps the clock below r + 2 by (2). At r + 2 the object can be freed. Nothing is asked of the thread that unlinks: it
- *    may be in a section, parked, or unknown here.
+ *    keeps the clock below r + 2 by (2). At r + 2 the object can be freed. Nothing is asked of the thread that unlinks:
+ *    it may be in a section, parked, or unknown here.
  *
- * What ThreadSanitizer and the standard call "happens before" needs no barrier: whoever moves the clock acquires each mark,
- * or `inside` being 0, from the thread that released it after its last read, and releases the clock; those who move it
- * follow one another under the lock; passed() acquires the clock.
+ * What ThreadSanitizer and the standard call "happens before" needs no barrier: whoever moves the clock acquires each
+ * mark, or `inside` being 0, from the thread that released it after its last read, and releases the clock; those who
+ * move it follow one another under the lock; passed() acquires the clock.
  */
 #include "core/base/epoch.h"
 
@@ -51,8 +52,8 @@ static struct {
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT};
 
 /*
- * All loads and stores of this thread before it come before all after it. On x86 every exchange does that, for less than a
- * fence; and ThreadSanitizer knows no fences.
+ * All loads and stores of this thread before it come before all after it. On x86 every exchange does that, for less than
+ * a fence; and ThreadSanitizer knows no fences.
  */
 static inline void full_barrier(void)
 {
@@ -108,7 +109,7 @@ static void set_up(void)
     state.mark_bits = register_membarrier() ? 0 : ALWAYS_ANNOUNCE;
 }
 
-/* False: nobody would take the thread off the list again, for want of a key, of memory for its value, or as it is ending. */
+/* False: nobody would take the thread off the list again: it is ending, or there is no key or no memory for its value. */
 static bool enlist(struct ldr_epoch_thread *thread)
 {
     if (thread->ended || pthread_once(&state.once, set_up) != 0 || !state.have_key ||
@@ -142,7 +143,7 @@ void ldr_epoch_leave_guest(enum ldr_epoch_domain domain)
     atomic_fetch_sub_explicit(&state.guests[domain], 1, memory_order_release);
 }
 
-/* The rest of entering when the clock is not what the mark says. Its loop ends: after one round the clock moves once at most. */
+/* The rest of entering when the clock is not what the mark says. After a round or two the clock moves once at most. */
 void ldr_epoch_announce(enum ldr_epoch_domain domain)
 {
     struct ldr_epoch_thread *self = &ldr_epoch_self;
@@ -197,8 +198,8 @@ static enum standing survey(enum ldr_epoch_domain domain, uint64_t now)
 
 /*
  * Parks those who are behind and outside; false when one is inside. A thread that announces itself meanwhile wins: the
- * exchange fails, and what counts is what it has written. It may write, late, the very epoch that it was seen with, and be
- * parked in spite of being inside: its second look at the clock, which has moved since, makes it announce itself anew.
+ * exchange fails, and what counts is what it has written. It may write, late, the very epoch that it was seen with, and
+ * be parked in spite of being inside: its second look at the clock, which has moved since, makes it announce itself anew.
  */
 static bool park(enum ldr_epoch_domain domain, uint64_t now)
 {
