@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/epoch.h"
 #include "tests/unit/epoch_modes.h"
@@ -49,7 +50,7 @@ static void poison(struct object *object)
 
 static void open_world(struct world *world)
 {
-    *world = (struct world){0};
+    memset(world, 0, sizeof *world);
     for (int i = 0; i < CELLS; i++)
         atomic_init(&world->cells[i], new_object());
 }

@@ -150,7 +150,7 @@ static void fault_29_every_number_of_a_group_is_counted(void **state)
     origin = LARDER_OK;
     struct larder_group *group = larder_group_open(
         kit.node, "g",
-        &(struct larder_group_options){.max_bytes = 32 << 10, .ttl_ms = 30000, .negative_ttl_ms = 30000, .load = load});
+        &(struct larder_group_options){.max_bytes = 32 << 10, .ttl_ms = 50000, .negative_ttl_ms = 50000, .load = load});
     assert_non_null(group);
     kit_members(1, 2);
     work_here();
