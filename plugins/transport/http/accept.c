@@ -57,6 +57,7 @@ int http_reserve_open(void)
 static void accept_without_descriptor(struct http_worker *worker)
 {
     int fd = -1;
+    pthread_mutex_lock(&worker->server->accepting);
     if (worker->reserve >= 0) {
         close(worker->reserve);
         fd = accept4(worker->listener, NULL, NULL, SOCK_CLOEXEC);
@@ -64,6 +65,7 @@ static void accept_without_descriptor(struct http_worker *worker)
             turn_away(worker, fd);
     }
     worker->reserve = http_reserve_open();
+    pthread_mutex_unlock(&worker->server->accepting);
     if (fd < 0) {
         struct timeval pause = {0, PAUSE_MS * 1000};
         event_del(worker->accept_event);
@@ -82,13 +84,24 @@ void http_worker_on_pause_over(evutil_socket_t fd, short what, void *arg)
         event_add(worker->accept_event, NULL);
 }
 
+static int accept_next(struct http_worker *worker)
+{
+    pthread_mutex_lock(&worker->server->accepting);
+    int fd = accept4(worker->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int error = errno;
+    pthread_mutex_unlock(&worker->server->accepting);
+    errno = error;
+    return fd;
+}
+
 void http_worker_on_accept(evutil_socket_t listener, short what, void *arg)
 {
+    (void)listener;
     (void)what;
     struct http_worker *worker = arg;
     http_worker_now(worker);
     for (int i = 0; i < ACCEPT_BATCH; i++) {
-        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept_next(worker);
         if (fd >= 0) {
             take(worker, fd);
             continue;

@@ -98,6 +98,7 @@ static void init_wait(struct http_server *server)
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&server->lock, NULL);
+    pthread_mutex_init(&server->accepting, NULL);
     pthread_cond_init(&server->changed, &attributes);
     pthread_condattr_destroy(&attributes);
 }
@@ -105,6 +106,7 @@ static void init_wait(struct http_server *server)
 static void free_server(struct http_server *server)
 {
     pthread_cond_destroy(&server->changed);
+    pthread_mutex_destroy(&server->accepting);
     pthread_mutex_destroy(&server->lock);
     http_options_free(&server->options);
     free(server->loops);

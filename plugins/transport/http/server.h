@@ -19,6 +19,11 @@ struct http_server {
     char address[64];            /* bound; empty before listen() */
     pthread_mutex_t lock;        /* guards nothing but the wait for `changed` */
     pthread_cond_t changed;      /* a count below went down to zero, or a worker did what it was asked */
+    /*
+     * Around accept(), and while a worker gives up its reserve of one descriptor: with none left, another worker would take
+     * that one for a connection of its own, and who waits at this worker would wait until somebody leaves.
+     */
+    pthread_mutex_t accepting;
     atomic_size_t connections;
     atomic_size_t busy_workers; /* that have not done what they were asked yet */
     atomic_size_t body_bytes;   /* memory of the requests' bodies */
