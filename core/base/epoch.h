@@ -26,7 +26,7 @@
 
 enum ldr_epoch_domain {
     LDR_EPOCH_NODE,  /* groups, views, plugins */
-    LDR_EPOCH_STORE, /* entries and lines of indexes */
+    LDR_EPOCH_STORE, /* what readers of a store see; not in use while the store takes a lock */
     LDR_EPOCH_DOMAINS
 };
 

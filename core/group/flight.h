@@ -81,8 +81,8 @@ struct ldr_flight_ask {
 bool ldr_flight_ask(struct ldr_flights *flights, const struct ldr_flight_ask *ask);
 
 /*
- * The work is done, or not needed any more: every waiter gets the reply (values are shared, not copied). Takes the reply and the work's
- * reference to the flight.
+ * The work is done, or not needed any more: every waiter gets the reply (values are shared, not copied). Takes the reply
+ * and the work's reference to the flight.
  */
 void ldr_flight_finish(struct ldr_flight *flight, struct larder_reply *reply);
 
