@@ -1,0 +1,30 @@
+/*
+ * Memory straight from the system, in pages: a range of addresses is reserved, and costs memory only where it is
+ * touched.
+ */
+#ifndef LDR_BASE_PAGES_H
+#define LDR_BASE_PAGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What a huge page takes, and is aligned to. */
+#define LDR_HUGE_PAGE ((size_t)2 << 20)
+
+/* Bytes of a page. */
+size_t ldr_pages_size(void);
+
+/* A range that reads as zeros, at a page's start. NULL: no address space. Give it back with the same size. */
+void *ldr_pages_reserve(size_t size);
+void ldr_pages_release(void *address, size_t size);
+
+/* Gives the memory of the whole pages within a range back: they read as zeros again. */
+void ldr_pages_discard(void *address, size_t size);
+
+/*
+ * Whether the system shall back the range with huge pages where it can: fewer misses of the address cache, but the
+ * first touch makes 2 MiB resident. For whole pages; a system that knows nothing of it does as it likes.
+ */
+void ldr_pages_huge(void *address, size_t size, bool huge);
+
+#endif

@@ -1,0 +1,121 @@
+#include "core/store/size_class.h"
+
+#include <stdbool.h>
+
+#define UNIT_STEPS   64u /* classes in steps of one unit */
+#define STEPS_SHIFT  4u  /* 16 steps a doubling after that */
+#define GRAIN_SHIFT  12u
+#define GRAIN_SMALL  6u
+#define QUOTA_SPANS  256u /* spans that a quota should be cut into */
+#define SMALL_QUOTA  (UINT64_C(64) << 10)
+#define SPAN_LEAST   8ull  /* grains that the longest span has at least, so that entries of some grains are packed */
+#define SMALL_SPAN   1024u /* and bytes, a quarter of the quota at most */
+#define STRUCT_BYTES 40u   /* what a span costs besides its cells */
+
+static unsigned log2_floor(uint64_t x)
+{
+    return 63u - (unsigned)__builtin_clzll(x);
+}
+
+static uint64_t at_most(uint64_t x, uint64_t most)
+{
+    return x < most ? x : most;
+}
+
+static uint64_t at_least(uint64_t x, uint64_t least)
+{
+    return x > least ? x : least;
+}
+
+static uint32_t class_of_units(uint64_t units)
+{
+    if (units <= UNIT_STEPS)
+        return (uint32_t)units - 1;
+    unsigned doubling = log2_floor(units - 1);
+    uint64_t step = (units - 1) >> (doubling - STEPS_SHIFT); /* 16 to 31 */
+    return UNIT_STEPS + ((doubling - 6u) << STEPS_SHIFT) + (uint32_t)step - (1u << STEPS_SHIFT);
+}
+
+static uint64_t units_of_class(uint32_t class)
+{
+    if (class < UNIT_STEPS)
+        return class + 1u;
+    uint32_t doubling = (class - UNIT_STEPS) >> STEPS_SHIFT, step = (class - UNIT_STEPS) & ((1u << STEPS_SHIFT) - 1);
+    return (uint64_t)(step + (1u << STEPS_SHIFT) + 1) << (doubling + 6u - STEPS_SHIFT);
+}
+
+struct ldr_sizes ldr_sizes_for(uint64_t quota, unsigned shift)
+{
+    quota = at_least(quota, 256);
+    struct ldr_sizes sizes = {0};
+    uint64_t target = quota / QUOTA_SPANS;
+    sizes.grain_shift = (uint8_t)at_least(at_most(log2_floor(target), GRAIN_SHIFT), at_least(GRAIN_SMALL, shift));
+    /* Wider steps in small stores: there a head for each class would cost more than the steps save. */
+    sizes.unit_shift = (uint8_t)at_least(shift, quota < SMALL_QUOTA ? 4 : 3);
+    uint64_t most = at_least(at_least(8 * target, SPAN_LEAST << sizes.grain_shift), SMALL_SPAN);
+    most = at_most(most, quota / 4) >> sizes.grain_shift;
+    sizes.span_max = (uint8_t)at_least(at_most(most, LDR_SPAN_GRAINS_MAX), 1);
+    uint64_t grains = at_least(target >> sizes.grain_shift, sizes.span_max / 4u);
+    sizes.span_target = (uint8_t)at_least(at_most(grains, LDR_SPAN_GRAINS_MAX), 1);
+    /* A span has two cells at least: an entry that would be alone in it needs no class. */
+    uint64_t largest = ((uint64_t)sizes.span_max << sizes.grain_shift) / 2 >> sizes.unit_shift;
+    if (largest > 0) {
+        uint32_t class = class_of_units(largest);
+        sizes.classes = class + (units_of_class(class) == largest);
+    }
+    return sizes;
+}
+
+/*
+ * What is lost with spans of so many grains, in 1/65536: what the cells leave over and the struct of the span, and, for
+ * spans larger than they should be, the cells of a class that nothing lies in.
+ */
+static uint64_t loss(const struct ldr_sizes *sizes, size_t cell, uint32_t grains)
+{
+    uint64_t bytes = (uint64_t)grains << sizes->grain_shift, lost = bytes % cell + STRUCT_BYTES;
+    uint32_t target = sizes->span_target, off = grains > target ? grains - target : target - grains;
+    return lost * 65536 / bytes + off * UINT64_C(65536) / (32 * target);
+}
+
+static uint32_t best_grains(const struct ldr_sizes *sizes, size_t cell)
+{
+    uint64_t least = UINT64_MAX;
+    uint32_t best = sizes->span_max;
+    for (uint32_t grains = (sizes->span_target + 1u) / 2; grains <= sizes->span_max; grains++) {
+        uint64_t lost = loss(sizes, cell, grains);
+        if ((uint64_t)grains << sizes->grain_shift < 2 * cell || lost >= least)
+            continue;
+        least = lost;
+        best = grains;
+    }
+    return best;
+}
+
+void ldr_sizes_fill(struct ldr_sizes *sizes, struct ldr_size_class *table)
+{
+    sizes->table = table;
+    uint32_t end = 0;
+    for (uint32_t i = 0; i < sizes->classes; i++) {
+        size_t cell = ldr_sizes_cell(sizes, i);
+        uint32_t grains = best_grains(sizes, cell);
+        while (end < sizes->classes && 4 * ldr_sizes_cell(sizes, end) <= 5 * cell)
+            end++;
+        table[i].cells = (uint16_t)(((size_t)grains << sizes->grain_shift) / cell);
+        table[i].span_grains = (uint8_t)grains;
+        table[i].borrow_end = (uint8_t)end;
+    }
+}
+
+uint32_t ldr_sizes_class(const struct ldr_sizes *sizes, size_t size)
+{
+    uint64_t units = (size >> sizes->unit_shift) + ((size & ((UINT64_C(1) << sizes->unit_shift) - 1)) != 0);
+    if (units == 0)
+        units = 1;
+    uint32_t class = units > UINT32_MAX ? UINT32_MAX : class_of_units(units);
+    return class < sizes->classes ? class : LDR_CLASS_LARGE;
+}
+
+size_t ldr_sizes_cell(const struct ldr_sizes *sizes, uint32_t class)
+{
+    return units_of_class(class) << sizes->unit_shift;
+}

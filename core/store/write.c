@@ -1,0 +1,413 @@
+/* Writes: put, remove, touch, and what has expired. */
+#include <inttypes.h>
+
+#include "core/base/fail.h"
+#include "core/store/cost.h"
+#include "core/store/state.h"
+
+/* Values from this size on are copied without the shard's lock. */
+#define COPIED_OUTSIDE (UINT64_C(64) << 10)
+
+/* A put on its way. */
+struct newcomer {
+    const struct ldr_put *put;
+    uint64_t hash, now;
+    size_t size;  /* of the entry */
+    ldr_ref cell; /* 0: none yet */
+    bool written; /* the cell is filled */
+    const struct ldr_entry *over; /* only in the place of this entry, which the caller pins, and not a use; NULL: any */
+    bool prepared;
+    bool created;
+    bool there; /* an entry of the key was there at first, perhaps a negative one */
+    bool asked; /* other shards have given room, or have none */
+};
+
+static enum larder_status check(const struct ldr_store *store, const struct ldr_put *put)
+{
+    uint64_t most = store->max_value < LDR_VALUE_MAX ? store->max_value : LDR_VALUE_MAX;
+    if (put->key.size == 0)
+        return ldr_fail(LARDER_INVALID, "key: got 0 bytes, wanted 1 to %d", LARDER_KEY_MAX);
+    if (put->key.size > LARDER_KEY_MAX)
+        return ldr_fail(LARDER_TOO_LARGE, "key: got %zu bytes, wanted at most %d", put->key.size, LARDER_KEY_MAX);
+    if (put->value.size > most)
+        return ldr_fail(LARDER_TOO_LARGE, "value: got %zu bytes, wanted at most %" PRIu64, put->value.size, most);
+    if ((put->flags & LDR_PUT_NEGATIVE) != 0 && put->value.size > 0)
+        return ldr_fail(LARDER_INVALID, "value of a negative entry: got %zu bytes, wanted none", put->value.size);
+    return LARDER_OK;
+}
+
+static bool newer(struct larder_version a, struct larder_version b)
+{
+    return a.epoch != b.epoch ? a.epoch > b.epoch : a.clock > b.clock;
+}
+
+static uint32_t slot_of(const struct ldr_entry *entry)
+{
+    return atomic_load_explicit(&entry->slot, memory_order_relaxed); /* the lock orders it */
+}
+
+/* The entry when it answers for its key: not a remembered "not found". */
+static const struct ldr_entry *positive(const struct ldr_entry *entry)
+{
+    return entry != NULL && (entry->flags & LDR_ENTRY_NEGATIVE) == 0 ? entry : NULL;
+}
+
+static bool conditions_hold(const struct ldr_put *put, const struct ldr_entry *present)
+{
+    if ((put->flags & LDR_PUT_IF_ABSENT) != 0 && present != NULL)
+        return false;
+    if ((put->flags & LDR_PUT_IF_PRESENT) != 0 && present == NULL)
+        return false;
+    return (put->flags & LDR_PUT_IF_VERSION) == 0 ||
+           (present != NULL && ldr_version_same(ldr_entry_version(present), put->expected));
+}
+
+/* What remains to be done for a put whose entry has its cell. False: the index is being trimmed just now. */
+static bool add(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer)
+{
+    struct ldr_entry *entry = ldr_entry_at(store->place, newcomer->cell);
+    struct larder_object object = ldr_shard_object(store, entry, newcomer->hash);
+    uint32_t slot = ldr_slots_take(&shard->slots, newcomer->cell);
+    atomic_store_explicit(&entry->slot, slot, memory_order_relaxed); /* published with the reference */
+    if (!ldr_index_insert(&shard->writer, newcomer->hash, newcomer->cell)) {
+        ldr_slots_give(&shard->slots, slot);
+        return false;
+    }
+    ldr_policy_insert(&shard->policy, slot, &object);
+    return true;
+}
+
+static void replace(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer,
+                    const struct ldr_found_entry *old)
+{
+    struct ldr_entry *entry = ldr_entry_at(store->place, newcomer->cell);
+    struct larder_object object = ldr_shard_object(store, entry, newcomer->hash);
+    uint32_t slot = slot_of(old->entry);
+    atomic_store_explicit(&entry->slot, slot, memory_order_relaxed);
+    shard->slots.refs[slot] = newcomer->cell;
+    shard->value_bytes -= (uint64_t)old->entry->key_size + old->entry->value_size;
+    ldr_index_replace(&shard->writer, newcomer->hash, old->ref, newcomer->cell);
+    ldr_slab_retire(shard->slab, old->ref);
+    ldr_policy_update(&shard->policy, slot, &object);
+}
+
+/* The newcomer stays: what is missing then is taken from all shards, see after_put(). */
+static void settle(struct ldr_store *store, struct ldr_shard *shard, const struct ldr_entry *newcomer)
+{
+    shard->keep = slot_of(newcomer);
+    ldr_room_settle(store, shard);
+    shard->keep = LARDER_NO_SLOT;
+}
+
+static bool publish(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer,
+                    const struct ldr_found_entry *old)
+{
+    struct ldr_entry *entry = ldr_entry_at(store->place, newcomer->cell);
+    uint32_t unpublished = atomic_exchange_explicit(&entry->pins, 0, memory_order_relaxed);
+    if (old->entry != NULL) {
+        replace(store, shard, newcomer, old);
+    } else if (!add(store, shard, newcomer)) {
+        atomic_store_explicit(&entry->pins, unpublished, memory_order_relaxed);
+        return false;
+    }
+    if (old->entry == NULL && newcomer->there && shard->kept_went) {
+        shard->evictions--; /* it went for its own rewrite: nothing is lost */
+        shard->evictions_unexpired--;
+    }
+    shard->kept_went = false;
+    newcomer->cell = 0;
+    shard->value_bytes += (uint64_t)entry->key_size + entry->value_size;
+    if (shard->due.count != 0 || (entry->flags & LDR_ENTRY_EXPIRES) != 0)
+        ldr_shard_set_due(shard, entry);
+    settle(store, shard, entry);
+    return true;
+}
+
+/* Others may take the room that was made; so often one has to be unlucky before it is said that there is none. */
+#define CLAIMS 10000u
+
+/* What became of a try under the lock. */
+enum outcome {
+    DONE,
+    AGAIN,     /* the lock was given back in between */
+    ELSEWHERE, /* this shard has nothing more to give */
+};
+
+static void get_cell(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer, bool there)
+{
+    uint64_t charge = ldr_slab_cell_size(store->heap, newcomer->size);
+    const struct larder_object object = {.digest = newcomer->hash,
+                                         .charge = charge < UINT32_MAX ? (uint32_t)charge : UINT32_MAX};
+    if (!there && !newcomer->prepared)
+        ldr_policy_prepare(&shard->policy, &object);
+    newcomer->prepared = true;
+    if (!there)
+        while (!ldr_slots_have_free(&shard->slots, shard->policy.max_slots) && ldr_room_evict(store, shard))
+            ;
+    newcomer->cell = ldr_room_cell(store, shard, newcomer->size, newcomer->asked);
+}
+
+static void write_cell(struct ldr_store *store, struct newcomer *newcomer)
+{
+    ldr_entry_write(ldr_entry_at(store->place, newcomer->cell), newcomer->put, LARDER_NO_SLOT);
+    newcomer->written = true;
+}
+
+static enum outcome try_put(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer,
+                            enum larder_status *status)
+{
+    const struct ldr_put *put = newcomer->put;
+    struct ldr_found_entry found = ldr_shard_find(store, shard, put->key, newcomer->hash, newcomer->now);
+    const struct ldr_entry *present = positive(found.entry);
+    *status = LARDER_OK;
+    if (newcomer->over != NULL && newcomer->over != found.entry)
+        return DONE; /* somebody has written the key since */
+    if (!conditions_hold(put, present)) {
+        *status = LARDER_PRECONDITION;
+        return DONE;
+    }
+    if (!newcomer->prepared) { /* later it may be gone for this very put */
+        newcomer->created = present == NULL;
+        newcomer->there = found.entry != NULL;
+    }
+    if ((put->flags & LDR_PUT_NEWER) != 0 && found.entry != NULL &&
+        !newer(put->version, ldr_entry_version(found.entry))) {
+        newcomer->created = false;
+        return DONE;
+    }
+    if (newcomer->cell == 0) {
+        if (ldr_slab_cell_size(store->heap, newcomer->size) > ldr_store_room(store)) {
+            *status = LARDER_TOO_LARGE;
+            return DONE;
+        }
+        /* The use first, so that what is rewritten is not what has to go for it. */
+        if (found.entry != NULL && newcomer->over == NULL)
+            ldr_policy_hit(&shard->policy, slot_of(found.entry));
+        shard->keep = found.entry != NULL ? slot_of(found.entry) : LARDER_NO_SLOT; /* also while others give room */
+        get_cell(store, shard, newcomer, found.entry != NULL);
+        if (newcomer->cell == 0)
+            return ELSEWHERE;
+        if (newcomer->size >= COPIED_OUTSIDE)
+            return AGAIN;
+        write_cell(store, newcomer);
+        /* Making room may have moved what was found, or, when nothing else was left, evicted it. */
+        found.entry = ldr_index_find(&shard->index, store->place, put->key, newcomer->hash, &found.ref);
+    }
+    if (found.entry == NULL && !ldr_slots_have_free(&shard->slots, shard->policy.max_slots))
+        ldr_room_evict(store, shard);
+    return publish(store, shard, newcomer, &found) ? DONE : AGAIN;
+}
+
+/* Makes the budget hold where the shard alone could not: by what its policy remembers besides entries, and by others. */
+static void after_put(struct ldr_store *store, struct ldr_shard *shard, uint64_t now)
+{
+    if (!ldr_budget_lacks(&store->budget, 0) || ldr_room_fit(store, now))
+        return;
+    ldr_shard_enter(shard, 0);
+    ldr_rebuild_renew(store, shard);
+    ldr_shard_leave(shard);
+    ldr_room_fit(store, now);
+}
+
+/* One try. What was claimed for it is given back under the lock, so that nobody comes in between. */
+static enum outcome locked_put(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer,
+                               uint64_t claim, enum larder_status *status)
+{
+    ldr_shard_enter(shard, newcomer->now);
+    ldr_budget_unclaim(&store->budget, claim);
+    enum outcome outcome = try_put(store, shard, newcomer, status);
+    if (outcome == DONE && newcomer->cell != 0)
+        ldr_slab_untake(shard->slab, newcomer->cell);
+    bool trim = ldr_ranges_sparse(shard);
+    ldr_shard_leave(shard);
+    if (trim)
+        ldr_ranges_trim(store);
+    if (outcome == DONE)
+        after_put(store, shard, newcomer->now);
+    return outcome;
+}
+
+static enum larder_status run_put(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer)
+{
+    enum larder_status status = LARDER_OK;
+    uint64_t claim = 0;
+    for (unsigned claims = 0; claims < CLAIMS;) {
+        enum outcome outcome = locked_put(store, shard, newcomer, claim, &status);
+        claim = 0;
+        if (outcome == DONE)
+            return status;
+        if (outcome == AGAIN) {
+            if (!newcomer->written)
+                write_cell(store, newcomer);
+            continue;
+        }
+        if (claims++ > 0) {
+            ldr_shard_enter(shard, newcomer->now);
+            ldr_rebuild_renew(store, shard);
+            ldr_shard_leave(shard);
+        }
+        newcomer->asked = true;
+        claim = ldr_room_claim(store, ldr_slab_span_size(store->heap, newcomer->size), newcomer->now);
+    }
+    ldr_budget_unclaim(&store->budget, claim);
+    return LARDER_NO_ROOM;
+}
+
+static enum larder_status explain(const struct ldr_store *store, enum larder_status status,
+                                  const struct newcomer *newcomer)
+{
+    switch (status) {
+    case LARDER_PRECONDITION: return ldr_fail(status, "the key is not as the condition wants it");
+    case LARDER_TOO_LARGE: /* for the budget, not for the limit of a value: see check() */
+        return ldr_fail(LARDER_NO_ROOM, "entry: got %zu bytes with its header, wanted at most %" PRIu64, newcomer->size,
+                        ldr_store_room(store));
+    case LARDER_NO_ROOM:
+        return ldr_fail(status, "entry: got %zu bytes with its header, for which there is no room beside what readers hold",
+                        newcomer->size);
+    default: return status;
+    }
+}
+
+enum larder_status ldr_store_put(struct ldr_store *store, const struct ldr_put *put, uint64_t now, bool *created)
+{
+    if (created != NULL)
+        *created = false;
+    enum larder_status status = check(store, put);
+    if (status != LARDER_OK)
+        return status;
+    struct newcomer newcomer = {
+        .put = put, .hash = ldr_store_hash(put->key, store->seed), .now = now, .size = ldr_entry_bytes_of(put)};
+    struct ldr_shard *shard = ldr_store_shard(store, newcomer.hash);
+    struct ldr_probe probe = ldr_index_probe(&shard->index, newcomer.hash);
+    ldr_index_prefetch(&probe);
+    status = run_put(store, shard, &newcomer);
+    if (created != NULL)
+        *created = status == LARDER_OK && newcomer.created;
+    return explain(store, status, &newcomer);
+}
+
+enum larder_status ldr_store_remove(struct ldr_store *store, struct larder_slice key, uint32_t flags,
+                                    struct larder_version expected, uint64_t now)
+{
+    enum larder_status status = LARDER_OK;
+    uint64_t hash = ldr_store_hash(key, store->seed);
+    struct ldr_shard *shard = ldr_store_shard(store, hash);
+    ldr_shard_enter(shard, now);
+    struct ldr_found_entry found = ldr_shard_find(store, shard, key, hash, now);
+    const struct ldr_entry *present = positive(found.entry);
+    if (present == NULL)
+        status = LARDER_NOT_FOUND;
+    else if ((flags & LDR_PUT_IF_VERSION) != 0 && !ldr_version_same(ldr_entry_version(present), expected))
+        status = LARDER_PRECONDITION;
+    if (found.entry != NULL && status != LARDER_PRECONDITION)
+        ldr_shard_discard(store, shard, found.ref);
+    ldr_shard_tidy(store, shard);
+    ldr_shard_leave(shard);
+    return status == LARDER_PRECONDITION ? ldr_fail(status, "the entry has another version") : status;
+}
+
+/* An entry without a time of expiry has no place for one: it gets a new entry. Takes the pin. */
+static enum larder_status touch_anew(struct ldr_store *store, struct ldr_shard *shard, struct ldr_entry *pinned,
+                                     uint64_t hash, uint64_t expires, uint64_t now)
+{
+    const struct ldr_put put = {
+        .key = ldr_entry_key(pinned),
+        .value = ldr_entry_value(pinned),
+        .expires = expires,
+        .version = ldr_entry_version(pinned),
+    };
+    struct newcomer newcomer = {
+        .put = &put, .hash = hash, .now = now, .size = ldr_entry_bytes_of(&put), .over = pinned};
+    enum larder_status status = run_put(store, shard, &newcomer);
+    ldr_entry_release(pinned);
+    return explain(store, status, &newcomer);
+}
+
+enum larder_status ldr_store_touch(struct ldr_store *store, struct larder_slice key, uint64_t expires, uint64_t now,
+                                   struct larder_version *version)
+{
+    uint64_t hash = ldr_store_hash(key, store->seed);
+    struct ldr_shard *shard = ldr_store_shard(store, hash);
+    struct ldr_entry *pinned = NULL;
+    ldr_shard_enter(shard, now);
+    struct ldr_found_entry found = ldr_shard_find(store, shard, key, hash, now);
+    const struct ldr_entry *present = positive(found.entry);
+    if (present != NULL && version != NULL)
+        *version = ldr_entry_version(present);
+    if (present != NULL && (present->flags & LDR_ENTRY_EXPIRES) != 0) {
+        ldr_entry_set_expires(found.entry, expires);
+        ldr_shard_set_due(shard, found.entry);
+        ldr_room_settle(store, shard);
+    } else if (present != NULL && expires != LARDER_NEVER) {
+        ldr_entry_pin(found.entry);
+        pinned = found.entry;
+    }
+    ldr_shard_leave(shard);
+    if (present == NULL)
+        return LARDER_NOT_FOUND;
+    return pinned != NULL ? touch_anew(store, shard, pinned, hash, expires, now) : LARDER_OK;
+}
+
+/* So many entries are removed before writers of the shard get a turn. */
+#define EXPIRED_AT_ONCE 256u
+
+static size_t expire_some(struct ldr_store *store, struct ldr_shard *shard, uint64_t now, size_t limit)
+{
+    size_t removed = 0;
+    ldr_shard_enter(shard, now);
+    for (; removed < limit && shard->due.count != 0 && shard->due.times[0] <= now; removed++) {
+        shard->expirations++;
+        ldr_shard_discard(store, shard, shard->slots.refs[ldr_due_first(&shard->due)]);
+    }
+    ldr_shard_tidy(store, shard);
+    ldr_shard_leave(shard);
+    return removed;
+}
+
+/* What was retired and not needed since: a shard that is in use takes it back by itself. */
+static void collect(struct ldr_store *store, struct ldr_shard *shard)
+{
+    if (!ldr_shard_try(shard, 0))
+        return;
+    if (ldr_slab_bytes(shard->slab).retired != 0)
+        ldr_epoch_advance(LDR_EPOCH_STORE, true);
+    ldr_shard_tidy(store, shard);
+    bool trim = ldr_ranges_sparse(shard);
+    ldr_shard_leave(shard);
+    if (trim)
+        ldr_ranges_trim(store);
+}
+
+uint64_t ldr_store_expire(struct ldr_store *store, uint64_t now, size_t limit)
+{
+    uint64_t next = LARDER_NEVER;
+    for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
+        struct ldr_shard *shard = &store->shards[i];
+        uint64_t due;
+        if (limit == 0)
+            return now;
+        while ((due = atomic_load_explicit(&shard->next_due, memory_order_relaxed)) <= now && due != LARDER_NEVER) {
+            if (limit == 0)
+                return now;
+            limit -= expire_some(store, shard, now, limit < EXPIRED_AT_ONCE ? limit : EXPIRED_AT_ONCE);
+        }
+        next = due < next ? due : next;
+        collect(store, shard);
+    }
+    return next;
+}
+
+void ldr_store_clear(struct ldr_store *store)
+{
+    for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
+        struct ldr_shard *shard = &store->shards[i];
+        ldr_shard_enter(shard, 0);
+        for (uint32_t slot = 0; slot < shard->slots.used; slot++)
+            if (ldr_slots_resident(&shard->slots, slot))
+                ldr_shard_discard(store, shard, shard->slots.refs[slot]);
+        ldr_room_reclaim(shard);
+        ldr_shard_tidy(store, shard);
+        ldr_shard_leave(shard);
+    }
+    ldr_ranges_trim(store);
+}
