@@ -133,14 +133,14 @@ static void discard_lines(const struct ldr_store *store, struct ldr_line *lines,
 static void trim_shard(struct ldr_shard *shard, struct touched *lines, struct touched *extra)
 {
     struct ldr_index_writer *writer = &shard->writer;
-    pthread_mutex_lock(&shard->lock);
+    ldr_spin_lock(&shard->lock);
     uint32_t high = writer->high, extra_used = writer->extra_used;
     ldr_index_trim(writer);
     writer->lines_max = writer->high;
     writer->extra_max = writer->extra_used;
     see(lines, high, writer->high);
     see(extra, extra_used, writer->extra_used);
-    pthread_mutex_unlock(&shard->lock);
+    ldr_spin_unlock(&shard->lock);
 }
 
 /*
@@ -158,11 +158,11 @@ void ldr_ranges_trim(struct ldr_store *store)
     discard_lines(store, store->shards[0].index.extra, &extra);
     for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
         struct ldr_shard *shard = &store->shards[i];
-        pthread_mutex_lock(&shard->lock);
+        ldr_spin_lock(&shard->lock);
         shard->writer.lines_max = store->lines_max;
         shard->writer.extra_max = store->extra_max;
         ldr_shard_account(store, shard);
-        pthread_mutex_unlock(&shard->lock);
+        ldr_spin_unlock(&shard->lock);
     }
     pthread_mutex_unlock(&store->trim_lock);
 }

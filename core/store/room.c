@@ -40,19 +40,28 @@ bool ldr_room_evict(struct ldr_store *store, struct ldr_shard *shard)
     return true;
 }
 
-struct mover {
+struct place {
     struct ldr_store *store;
     struct ldr_shard *shard;
 };
 
+/* A cell that is retired or free has a link for its slot, at which no reference leads back to it. */
+static bool live(void *arg, ldr_ref ref)
+{
+    const struct place *place = arg;
+    const struct ldr_entry *entry = ldr_entry_at(place->store->place, ref);
+    uint32_t slot = atomic_load_explicit(&entry->slot, memory_order_relaxed);
+    return slot < place->shard->slots.used && place->shard->slots.refs[slot] == ref;
+}
+
 /* The copy is complete: readers find the one or the other from here on, which are the same to them. */
 static void moved(void *arg, ldr_ref from, ldr_ref to)
 {
-    const struct mover *mover = arg;
-    const struct ldr_entry *entry = ldr_entry_at(mover->store->place, to);
-    uint64_t hash = ldr_store_hash(ldr_entry_key(entry), mover->store->seed);
-    ldr_index_replace(&mover->shard->writer, hash, from, to);
-    mover->shard->slots.refs[atomic_load_explicit(&entry->slot, memory_order_relaxed)] = to;
+    const struct place *place = arg;
+    const struct ldr_entry *entry = ldr_entry_at(place->store->place, to);
+    uint64_t hash = ldr_store_hash(ldr_entry_key(entry), place->store->seed);
+    ldr_index_replace(&place->shard->writer, hash, from, to);
+    place->shard->slots.refs[atomic_load_explicit(&entry->slot, memory_order_relaxed)] = to;
 }
 
 /*
@@ -80,8 +89,9 @@ void ldr_room_reclaim(struct ldr_shard *shard)
 /* One step on the way that the slab names. False: there is nothing left to give. */
 static bool step(struct ldr_store *store, struct ldr_shard *shard, enum ldr_need need, unsigned *waits)
 {
-    struct mover mover = {store, shard};
-    if (need == LDR_NEED_COMPACT && ldr_slab_compact(shard->slab, MOVED_AT_ONCE, moved, &mover))
+    struct place place = {store, shard};
+    const struct ldr_mover mover = {live, moved, &place};
+    if (need == LDR_NEED_COMPACT && ldr_slab_compact(shard->slab, MOVED_AT_ONCE, &mover))
         return true;
     if (need != LDR_NEED_GRACE && ldr_room_evict(store, shard))
         return true;

@@ -11,13 +11,13 @@ static void entered(struct ldr_shard *shard, uint64_t now)
 
 void ldr_shard_enter(struct ldr_shard *shard, uint64_t now)
 {
-    pthread_mutex_lock(&shard->lock);
+    ldr_spin_lock(&shard->lock);
     entered(shard, now);
 }
 
 bool ldr_shard_try(struct ldr_shard *shard, uint64_t now)
 {
-    if (pthread_mutex_trylock(&shard->lock) != 0)
+    if (!ldr_spin_try(&shard->lock))
         return false;
     entered(shard, now);
     return true;
@@ -25,7 +25,7 @@ bool ldr_shard_try(struct ldr_shard *shard, uint64_t now)
 
 void ldr_shard_leave(struct ldr_shard *shard)
 {
-    pthread_mutex_unlock(&shard->lock);
+    ldr_spin_unlock(&shard->lock);
 }
 
 struct larder_object ldr_shard_object(const struct ldr_store *store, const struct ldr_entry *entry, uint64_t hash)

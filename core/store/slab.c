@@ -62,35 +62,19 @@ static uint32_t *ring_of(struct ldr_slab *slab, const struct ldr_span *span)
     return ldr_span_gives(span) ? &slab->classes[span->class].partial : &slab->others;
 }
 
-/* ---- counting */
-
-static void change(struct ldr_slab *slab, struct ldr_span *span, enum ldr_cell_state from, enum ldr_cell_state to)
-{
-    uint32_t units = ldr_span_units(slab->heap, span), leaving = ldr_span_is_leaving(span) ? span->grains : 0;
-    span->count[from]--;
-    span->count[to]++;
-    slab->leaving += (ldr_span_is_leaving(span) ? span->grains : 0) - leaving;
-    slab->units[from] -= units;
-    slab->units[to] += units;
-    if (span->class == LDR_CLASS_LARGE || span->emptied)
-        return;
-    struct ldr_class *class = &slab->classes[span->class];
-    class->free += (uint32_t)(to == LDR_CELL_FREE) - (from == LDR_CELL_FREE);
-    class->retired += (uint32_t)(to == LDR_CELL_RETIRED) - (from == LDR_CELL_RETIRED);
-}
-
-/* A cell of a span changes its state; the span moves to the ring it then belongs to. */
-void ldr_slab_change(struct ldr_slab *slab, uint32_t number, enum ldr_cell_state from, enum ldr_cell_state to)
+/* A span that gives cells does so no longer, or the reverse: it has moved from one ring to another. */
+void ldr_slab_turn(struct ldr_slab *slab, uint32_t number)
 {
     struct ldr_span *span = ldr_heap_span(slab->heap, number);
-    uint32_t *before = ring_of(slab, span);
-    change(slab, span, from, to);
-    uint32_t *after = ring_of(slab, span);
-    if (before == after)
+    if (span->class == LDR_CLASS_LARGE || span->emptied)
         return;
-    ring_remove(slab, before, number);
-    ring_add(slab, after, number);
+    bool gives = ldr_span_gives(span);
+    uint32_t *partial = &slab->classes[span->class].partial;
+    ring_remove(slab, gives ? &slab->others : partial, number);
+    ring_add(slab, gives ? partial : &slab->others, number);
 }
+
+/* ---- counting */
 
 /* What the cells of a span count for in its class, once more or once less. */
 static void count_in_class(struct ldr_slab *slab, const struct ldr_span *span, bool more)

@@ -97,14 +97,20 @@ enum ldr_need ldr_slab_need(const struct ldr_slab *slab, size_t size);
 /* The same so that this slab's spans become so many bytes fewer. */
 enum ldr_need ldr_slab_need_bytes(const struct ldr_slab *slab, uint64_t bytes);
 
+/* What the owner of entries does when they are moved. */
+struct ldr_mover {
+    bool (*live)(void *arg, ldr_ref ref); /* whether a cell that is in use has an entry that is resident */
+    void (*moved)(void *arg, ldr_ref from, ldr_ref to); /* swaps the references in the index and in the table of slots */
+    void *arg;
+};
+
 /*
  * Empties one of the sparsest spans whose entries have room in other spans of this slab: each live entry is copied into
- * another cell and `moved` is called, which swaps the references in the index and in the table of slots; the old cell
- * is retired then. At most about `bytes` are copied a call, one entry at least: a span half emptied is gone on with
- * next time. Never a span that has the only free cells of its class, nor one that pins keep. False: there is none.
+ * another cell and `moved` is called; the old cell is retired then. At most about `bytes` are copied a call, one entry
+ * at least: a span half emptied is gone on with next time. Never a span that has the only free cells of its class, nor
+ * one that pins keep. False: there is none.
  */
-bool ldr_slab_compact(struct ldr_slab *slab, size_t bytes, void (*moved)(void *arg, ldr_ref from, ldr_ref to),
-                      void *arg);
+bool ldr_slab_compact(struct ldr_slab *slab, size_t bytes, const struct ldr_mover *mover);
 
 /*
  * Bytes in this slab's spans; those in free cells; those in retired cells and spans, without what readers pin. The

@@ -201,16 +201,15 @@ static void stop(struct ldr_slab *slab)
     ldr_slab_set_emptied(slab, number, false);
 }
 
-/* A move on its way. */
-struct mover {
-    void (*moved)(void *arg, ldr_ref from, ldr_ref to);
-    void *arg;
+/* Moves on their way. */
+struct moves {
+    const struct ldr_mover *mover;
     size_t spent, limit; /* bytes */
     bool any;
 };
 
 /* False: there is no cell to move it to. */
-static bool move(struct ldr_slab *slab, ldr_ref from, uint32_t class, struct mover *mover)
+static bool move(struct ldr_slab *slab, ldr_ref from, uint32_t class, struct moves *moves)
 {
     uint32_t target = ldr_slab_giver(slab, class);
     if (target == 0)
@@ -219,26 +218,33 @@ static bool move(struct ldr_slab *slab, ldr_ref from, uint32_t class, struct mov
     size_t size = ldr_entry_size(entry);
     ldr_ref to = ldr_slab_take_from(slab, target, size);
     ldr_entry_copy(ldr_slab_entry(slab, to), entry);
-    mover->moved(mover->arg, from, to);
+    moves->mover->moved(moves->mover->arg, from, to);
     ldr_slab_retire(slab, from);
-    mover->spent += size;
-    mover->any = true;
+    moves->spent += size;
+    moves->any = true;
     return true;
 }
 
 /*
- * Goes on with the span that is being emptied. Entries that are pinned stay (a reader that pins one now does no harm:
- * the old copy is retired and kept for it), as do cells that were taken and are not written yet.
+ * Entries that are pinned stay (a reader that pins one now does no harm: the old copy is retired and kept for it), as do
+ * cells that were taken and are not written yet.
  */
-static void go_on(struct ldr_slab *slab, struct mover *mover)
+static bool can_move(const struct ldr_slab *slab, ldr_ref ref, const struct ldr_mover *mover)
+{
+    return atomic_load_explicit(&ldr_slab_entry(slab, ref)->pins, memory_order_relaxed) == 0 &&
+           mover->live(mover->arg, ref);
+}
+
+/* Goes on with the span that is being emptied. */
+static void go_on(struct ldr_slab *slab, struct moves *moves)
 {
     const struct ldr_span *span = ldr_heap_span(slab->heap, slab->emptying);
-    while (slab->cursor < span->carved && mover->spent < mover->limit) {
+    while (slab->cursor < span->carved && moves->spent < moves->limit) {
         ldr_ref from = ldr_span_start(slab->heap, span) + slab->cursor;
         slab->cursor += span->cell;
-        if (atomic_load_explicit(&ldr_slab_entry(slab, from)->pins, memory_order_relaxed) != 0) {
-            mover->spent += LOOKED_BYTES;
-        } else if (!move(slab, from, span->class, mover)) {
+        if (!can_move(slab, from, moves->mover)) {
+            moves->spent += LOOKED_BYTES;
+        } else if (!move(slab, from, span->class, moves)) {
             slab->cursor = span->carved;
         }
     }
@@ -246,14 +252,13 @@ static void go_on(struct ldr_slab *slab, struct mover *mover)
         stop(slab);
 }
 
-bool ldr_slab_compact(struct ldr_slab *slab, size_t bytes, void (*moved)(void *arg, ldr_ref from, ldr_ref to),
-                      void *arg)
+bool ldr_slab_compact(struct ldr_slab *slab, size_t bytes, const struct ldr_mover *mover)
 {
-    struct mover mover = {.moved = moved, .arg = arg, .limit = bytes > 0 ? bytes : 1};
+    struct moves moves = {.mover = mover, .limit = bytes > 0 ? bytes : 1};
     do {
         if (slab->emptying == 0 && !begin(slab))
-            return mover.any;
-        go_on(slab, &mover);
-    } while (!mover.any && mover.spent < mover.limit);
+            return moves.any;
+        go_on(slab, &moves);
+    } while (!moves.any && moves.spent < moves.limit);
     return true;
 }

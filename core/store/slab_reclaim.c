@@ -13,8 +13,7 @@ static uint32_t pins_of(const struct ldr_slab *slab, ldr_ref ref)
 
 void ldr_slab_retire(struct ldr_slab *slab, ldr_ref ref)
 {
-    /* Relaxed: only the slab asks for the mark, under the lock. Key, value and sizes stay, readers may be at them. */
-    atomic_fetch_or_explicit(&ldr_slab_entry(slab, ref)->pins, LDR_ENTRY_RETIRED, memory_order_relaxed);
+    /* Key, value and sizes stay: readers may be at them. */
     ldr_slab_change(slab, ldr_heap_owner(slab->heap, ref), LDR_CELL_LIVE, LDR_CELL_RETIRED);
     ldr_slab_set_link(slab, ref, slab->fresh_first);
     if (slab->fresh_first == 0)

@@ -39,8 +39,8 @@ ldr_ref ldr_slab_take_from(struct ldr_slab *slab, uint32_t number, size_t size);
 /* A span that gives cells for entries of a class, its own or a little larger ones; 0: there is none. */
 uint32_t ldr_slab_giver(const struct ldr_slab *slab, uint32_t class);
 
-/* A cell of a span changes its state. */
-void ldr_slab_change(struct ldr_slab *slab, uint32_t number, enum ldr_cell_state from, enum ldr_cell_state to);
+/* The last free cell of a span was taken, or the first one came free: the span goes over to the other ring. */
+void ldr_slab_turn(struct ldr_slab *slab, uint32_t number) __attribute__((cold));
 
 /* A cell is free: no reader can see it, nobody pins it. A span that is then empty goes back to the heap. */
 void ldr_slab_free_cell(struct ldr_slab *slab, ldr_ref ref, enum ldr_cell_state from);
@@ -87,6 +87,31 @@ static inline bool ldr_span_gives(const struct ldr_span *span)
 static inline bool ldr_span_is_leaving(const struct ldr_span *span)
 {
     return span->count[LDR_CELL_RETIRED] > 0 && span->count[LDR_CELL_LIVE] == 0 && span->count[LDR_CELL_PINNED] == 0;
+}
+
+/* A cell of a span changes its state. Inline with states that are known: three of these are a good part of a small write. */
+__attribute__((always_inline)) static inline void ldr_slab_change(struct ldr_slab *slab, uint32_t number,
+                                                                  enum ldr_cell_state from, enum ldr_cell_state to)
+{
+    struct ldr_span *span = ldr_heap_span(slab->heap, number);
+    uint32_t units = ldr_span_units(slab->heap, span);
+    bool may_leave = span->count[LDR_CELL_LIVE] <= 1; /* else it has a live cell before and after */
+    if (may_leave && ldr_span_is_leaving(span))
+        slab->leaving -= span->grains;
+    span->count[from]--;
+    span->count[to]++;
+    if (may_leave && ldr_span_is_leaving(span))
+        slab->leaving += span->grains;
+    slab->units[from] -= units;
+    slab->units[to] += units;
+    if (span->class != LDR_CLASS_LARGE && !span->emptied) {
+        struct ldr_class *class = &slab->classes[span->class];
+        class->free += (uint32_t)(to == LDR_CELL_FREE) - (from == LDR_CELL_FREE);
+        class->retired += (uint32_t)(to == LDR_CELL_RETIRED) - (from == LDR_CELL_RETIRED);
+    }
+    if ((from == LDR_CELL_FREE && span->count[LDR_CELL_FREE] == 0) ||
+        (to == LDR_CELL_FREE && span->count[LDR_CELL_FREE] == 1))
+        ldr_slab_turn(slab, number);
 }
 
 #endif

@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "core/base/epoch.h"
+#include "core/base/spin.h"
 #include "core/store/budget.h"
 #include "core/store/due.h"
 #include "core/store/hash.h"
@@ -50,7 +51,7 @@ struct ldr_shard {
     struct ldr_hits *_Atomic hits; /* published with release; NULL: nobody wants to hear of hits */
 
     /* Everything below is the writers', under the lock, but for next_due. */
-    _Alignas(64) pthread_mutex_t lock;
+    _Alignas(64) struct ldr_spin lock;
     struct ldr_index_writer writer;
     struct ldr_slots slots;
     struct ldr_due due;

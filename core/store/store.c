@@ -100,20 +100,11 @@ static enum larder_status open_shard(struct ldr_store *store, struct ldr_shard *
     enum larder_status status = ldr_rebuild_open(store, setup, 0, &shard->policy);
     if (status != LARDER_OK)
         goto slab;
-    pthread_mutexattr_t attributes;
-    if (pthread_mutexattr_init(&attributes) != 0)
-        goto policy;
-    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
-    pthread_mutex_init(&shard->lock, &attributes); /* does not fail on Linux */
-    pthread_mutexattr_destroy(&attributes);
     atomic_init(&shard->hits, shard->policy.hits);
     atomic_init(&shard->next_due, LARDER_NEVER);
     shard->keep = LARDER_NO_SLOT;
     ldr_shard_account(store, shard);
     return LARDER_OK;
-policy:
-    status = ldr_fail_memory();
-    ldr_policy_close(&shard->policy);
 slab:
     ldr_slab_close(shard->slab);
     return status;
@@ -123,7 +114,6 @@ static void close_shard(struct ldr_shard *shard)
 {
     ldr_policy_close(&shard->policy);
     ldr_slab_close(shard->slab);
-    pthread_mutex_destroy(&shard->lock);
 }
 
 static enum larder_status open_shards(struct ldr_store *store)
@@ -248,9 +238,9 @@ void ldr_store_close(struct ldr_store *store)
 
 static uint32_t entries_of(struct ldr_shard *shard)
 {
-    pthread_mutex_lock(&shard->lock);
+    ldr_spin_lock(&shard->lock);
     uint32_t entries = shard->slots.count;
-    pthread_mutex_unlock(&shard->lock);
+    ldr_spin_unlock(&shard->lock);
     return entries;
 }
 
@@ -372,7 +362,7 @@ void ldr_store_stats(struct ldr_store *store, struct ldr_store_stats *stats)
     };
     for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
         struct ldr_shard *shard = &store->shards[i];
-        pthread_mutex_lock(&shard->lock);
+        ldr_spin_lock(&shard->lock);
         const struct ldr_hits *hits = shard->policy.hits;
         stats->entries += shard->slots.count;
         stats->value_bytes += shard->value_bytes;
@@ -384,6 +374,6 @@ void ldr_store_stats(struct ldr_store *store, struct ldr_store_stats *stats)
         stats->dropped_hits += shard->dropped_hits;
         if (hits != NULL)
             stats->dropped_hits += atomic_load_explicit(&hits->dropped, memory_order_relaxed);
-        pthread_mutex_unlock(&shard->lock);
+        ldr_spin_unlock(&shard->lock);
     }
 }

@@ -103,11 +103,11 @@ static bool publish(struct ldr_store *store, struct ldr_shard *shard, struct new
                     const struct ldr_found_entry *old)
 {
     struct ldr_entry *entry = ldr_entry_at(store->place, newcomer->cell);
-    uint32_t unpublished = atomic_exchange_explicit(&entry->pins, 0, memory_order_relaxed);
+    atomic_store_explicit(&entry->pins, 0, memory_order_relaxed);
     if (old->entry != NULL) {
         replace(store, shard, newcomer, old);
     } else if (!add(store, shard, newcomer)) {
-        atomic_store_explicit(&entry->pins, unpublished, memory_order_relaxed);
+        atomic_store_explicit(&entry->pins, LDR_ENTRY_NEW, memory_order_relaxed);
         return false;
     }
     if (old->entry == NULL && newcomer->there && shard->kept_went) {

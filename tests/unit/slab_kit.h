@@ -201,6 +201,14 @@ static inline bool evict(struct world *world)
     return true;
 }
 
+static inline bool is_live(void *arg, ldr_ref ref)
+{
+    const struct world *world = arg;
+    uint32_t number = atomic_load_explicit(&ldr_entry_at(world->place, ref)->slot, memory_order_relaxed);
+    return number < world->capacity &&
+           atomic_load_explicit(&world->items[number].ref, memory_order_relaxed) == ref;
+}
+
 static inline void moved(void *arg, ldr_ref from, ldr_ref to)
 {
     struct world *world = arg;
@@ -211,6 +219,12 @@ static inline void moved(void *arg, ldr_ref from, ldr_ref to)
     world->live_bytes += ldr_slab_cell_of(world->heap, to) - ldr_slab_cell_of(world->heap, from);
     world->moved++;
     world->moved_bytes += item->size;
+}
+
+static inline bool compact(struct world *world, size_t bytes)
+{
+    const struct ldr_mover mover = {is_live, moved, world};
+    return ldr_slab_compact(world->slab, bytes, &mover);
 }
 
 /* Does what the slab says it needs. False: there is nothing left to evict. */
@@ -226,7 +240,7 @@ static inline bool make_room(struct world *world, size_t size)
         return true;
     case LDR_NEED_COMPACT:
         world->compactions++;
-        return ldr_slab_compact(world->slab, 4096, moved, world) || evict(world);
+        return compact(world, 4096) || evict(world);
     default: return evict(world);
     }
 }

@@ -237,7 +237,7 @@ static void pinned_entries_do_not_move(void **state)
     settle(world);
     uint64_t spans = ldr_slab_bytes(world->slab).spans;
     for (int i = 0; i < 1000; i++)
-        ldr_slab_compact(world->slab, 4 * KIB, moved, world);
+        compact(world, 4 * KIB);
     check_slab(world->slab);
     check_contents(world);
     settle(world);
@@ -246,7 +246,7 @@ static void pinned_entries_do_not_move(void **state)
         ldr_entry_release(entry_of(world, i));
     /* Spans that pins held are tried again only when no other is left, some at a time. */
     for (int i = 0; i < 5000 && ldr_slab_bytes(world->slab).spans >= spans / 2; i++) {
-        ldr_slab_compact(world->slab, 4 * KIB, moved, world);
+        compact(world, 4 * KIB);
         settle(world);
     }
     check_slab(world->slab);
@@ -270,7 +270,7 @@ static void a_cell_that_is_not_written_yet_does_not_move(void **state)
         if (i % 10 != 0)
             drop(world, i);
     settle(world);
-    while (ldr_slab_compact(world->slab, KIB, moved, world))
+    while (compact(world, KIB))
         settle(world);
     check_slab(world->slab);
     check_contents(world);
@@ -295,7 +295,7 @@ static void the_last_free_cells_of_a_class_are_given_even_while_their_span_is_em
     /* The budget is full, so that there is nothing else to take from. */
     while (ldr_budget_take(&world->budget, 4 * KIB))
         ;
-    assert_true(ldr_slab_compact(world->slab, 1, moved, world));
+    assert_true(compact(world, 1));
     uint64_t cells = ldr_slab_bytes(world->slab).free / 136, taken = 0;
     while (ldr_slab_take(world->slab, 136) != 0)
         taken++;
@@ -424,7 +424,7 @@ static void what_the_budget_does_not_count_is_not_in_memory(void **state)
             if (i % 50 != 0 && atomic_load(&world->items[i].ref) != 0)
                 drop(world, i);
         settle(world);
-        while (ldr_slab_compact(world->slab, MIB, moved, world))
+        while (compact(world, MIB))
             settle(world);
         assert_true(ldr_budget_used(&world->budget) < MIB);
         assert_true(resident(world) < MIB);
@@ -482,7 +482,7 @@ static void step(struct world *world, struct fuzz *fuzz, size_t most)
 {
     uint32_t number = (uint32_t)(draw(world) % world->capacity);
     switch (draw(world) % 16) {
-    case 0: ldr_slab_compact(world->slab, draw(world) % 8192, moved, world); break;
+    case 0: compact(world, draw(world) % 8192); break;
     case 1: ldr_epoch_advance(LDR_EPOCH_STORE, true); break;
     case 2: ldr_slab_collect(world->slab); break;
     case 3:
