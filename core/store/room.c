@@ -185,8 +185,10 @@ static void check_policy(const struct ldr_store *store, struct ldr_shard *shard)
 void ldr_room_settle(struct ldr_store *store, struct ldr_shard *shard)
 {
     unsigned waits = 0;
-    check_policy(store, shard);
-    ldr_shard_account(store, shard);
+    if (ldr_shard_grew(shard)) {
+        check_policy(store, shard);
+        ldr_shard_account(store, shard);
+    }
     while (ldr_budget_lacks(&store->budget, 0) && (shard->keep == LARDER_NO_SLOT || shard->slots.count > 1)) {
         if (!ldr_slab_collect(shard->slab) &&
             !step(store, shard, ldr_slab_need_bytes(shard->slab, ldr_budget_excess(&store->budget)), &waits))

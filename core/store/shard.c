@@ -97,8 +97,21 @@ static void account_heap(struct ldr_store *store)
         }
 }
 
+static struct ldr_extent extent(const struct ldr_shard *shard)
+{
+    return (struct ldr_extent){shard->slots.used, shard->due.high, ldr_index_lines(&shard->writer),
+                               ldr_slab_grains(shard->slab)};
+}
+
+bool ldr_shard_grew(const struct ldr_shard *shard)
+{
+    const struct ldr_extent now = extent(shard);
+    return memcmp(&now, &shard->told, sizeof now) != 0 || shard->policy.module->extra_bytes != NULL;
+}
+
 void ldr_shard_account(struct ldr_store *store, struct ldr_shard *shard)
 {
+    shard->told = extent(shard);
     uint64_t owed = ldr_ranges_bytes(store, shard) + ldr_policy_bytes(&shard->policy, shard->slots.used);
     if (owed > shard->owed)
         ldr_budget_owe(&store->budget, owed - shard->owed);

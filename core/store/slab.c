@@ -245,3 +245,8 @@ struct ldr_slab_bytes ldr_slab_bytes(const struct ldr_slab *slab)
         .pinned = (uint64_t)slab->units[LDR_CELL_PINNED] << shift,
     };
 }
+
+uint32_t ldr_slab_grains(const struct ldr_slab *slab)
+{
+    return slab->grains;
+}

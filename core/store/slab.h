@@ -121,4 +121,7 @@ struct ldr_slab_bytes {
 };
 struct ldr_slab_bytes ldr_slab_bytes(const struct ldr_slab *slab);
 
+/* Grains in this slab's spans: changes whenever it takes or gives one. */
+uint32_t ldr_slab_grains(const struct ldr_slab *slab);
+
 #endif

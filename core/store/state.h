@@ -45,6 +45,11 @@ struct ldr_setup {
 #define LDR_SPARE_PART 100u
 #define LDR_SPARE_FROM 4096u
 
+/* How far a shard reaches in what is touched as it grows. */
+struct ldr_extent {
+    uint32_t slots, due, lines, spans;
+};
+
 struct ldr_shard {
     /* What readers look at: changes when a bucket is split or merged, or with the policy. */
     _Alignas(64) struct ldr_index index;
@@ -63,6 +68,7 @@ struct ldr_shard {
     uint32_t keep;  /* the slot of an entry that stays while others go, as long as there are others */
     bool kept_went; /* there were none */
     uint64_t owed;            /* bytes of the budget for all but the spans */
+    struct ldr_extent told;   /* what that was reckoned from */
     uint64_t value_bytes;
     uint64_t latest;          /* the latest time that a caller told */
     uint64_t evictions, evictions_unexpired, expirations;
@@ -150,6 +156,9 @@ void ldr_shard_set_due(struct ldr_shard *shard, const struct ldr_entry *entry);
 
 /* After something was taken out: takes back memory, and makes smaller what has become too large. */
 void ldr_shard_tidy(struct ldr_store *store, struct ldr_shard *shard);
+
+/* Whether the shard may hold more or less besides its spans than when it was last told. */
+bool ldr_shard_grew(const struct ldr_shard *shard);
 
 /* Tells the budget what the shard holds besides its spans, which may then be over its limit. */
 void ldr_shard_account(struct ldr_store *store, struct ldr_shard *shard);

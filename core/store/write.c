@@ -12,8 +12,9 @@
 struct newcomer {
     const struct ldr_put *put;
     uint64_t hash, now;
-    size_t size;  /* of the entry */
-    ldr_ref cell; /* 0: none yet */
+    size_t size;      /* of the entry */
+    size_t cell_size; /* of its cell */
+    ldr_ref cell;     /* 0: none yet */
     bool written; /* the cell is filled */
     const struct ldr_entry *over; /* only in the place of this entry, which the caller pins, and not a use; NULL: any */
     bool prepared;
@@ -62,11 +63,19 @@ static bool conditions_hold(const struct ldr_put *put, const struct ldr_entry *p
            (present != NULL && ldr_version_same(ldr_entry_version(present), put->expected));
 }
 
+/* What the policy is told of the newcomer. */
+static struct larder_object object_of(const struct newcomer *newcomer)
+{
+    size_t charge = newcomer->cell_size;
+    return (struct larder_object){.digest = newcomer->hash,
+                                  .charge = charge < UINT32_MAX ? (uint32_t)charge : UINT32_MAX};
+}
+
 /* What remains to be done for a put whose entry has its cell. False: the index is being trimmed just now. */
 static bool add(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer)
 {
     struct ldr_entry *entry = ldr_entry_at(store->place, newcomer->cell);
-    struct larder_object object = ldr_shard_object(store, entry, newcomer->hash);
+    const struct larder_object object = object_of(newcomer);
     uint32_t slot = ldr_slots_take(&shard->slots, newcomer->cell);
     atomic_store_explicit(&entry->slot, slot, memory_order_relaxed); /* published with the reference */
     if (!ldr_index_insert(&shard->writer, newcomer->hash, newcomer->cell)) {
@@ -81,7 +90,7 @@ static void replace(struct ldr_store *store, struct ldr_shard *shard, struct new
                     const struct ldr_found_entry *old)
 {
     struct ldr_entry *entry = ldr_entry_at(store->place, newcomer->cell);
-    struct larder_object object = ldr_shard_object(store, entry, newcomer->hash);
+    const struct larder_object object = object_of(newcomer);
     uint32_t slot = slot_of(old->entry);
     atomic_store_explicit(&entry->slot, slot, memory_order_relaxed);
     shard->slots.refs[slot] = newcomer->cell;
@@ -135,9 +144,7 @@ enum outcome {
 
 static void get_cell(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer, bool there)
 {
-    uint64_t charge = ldr_slab_cell_size(store->heap, newcomer->size);
-    const struct larder_object object = {.digest = newcomer->hash,
-                                         .charge = charge < UINT32_MAX ? (uint32_t)charge : UINT32_MAX};
+    const struct larder_object object = object_of(newcomer);
     if (!there && !newcomer->prepared)
         ldr_policy_prepare(&shard->policy, &object);
     newcomer->prepared = true;
@@ -147,10 +154,23 @@ static void get_cell(struct ldr_store *store, struct ldr_shard *shard, struct ne
     newcomer->cell = ldr_room_cell(store, shard, newcomer->size, newcomer->asked);
 }
 
+static void measure(const struct ldr_store *store, struct newcomer *newcomer)
+{
+    newcomer->size = ldr_entry_bytes_of(newcomer->put);
+    newcomer->cell_size = ldr_slab_cell_size(store->heap, newcomer->size);
+}
+
 static void write_cell(struct ldr_store *store, struct newcomer *newcomer)
 {
     ldr_entry_write(ldr_entry_at(store->place, newcomer->cell), newcomer->put, LARDER_NO_SLOT);
     newcomer->written = true;
+}
+
+/* Whether what was found is still where it was. */
+static bool is_resident(const struct ldr_shard *shard, const struct ldr_found_entry *found)
+{
+    uint32_t slot = slot_of(found->entry);
+    return slot < shard->slots.used && shard->slots.refs[slot] == found->ref;
 }
 
 static enum outcome try_put(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer,
@@ -176,7 +196,7 @@ static enum outcome try_put(struct ldr_store *store, struct ldr_shard *shard, st
         return DONE;
     }
     if (newcomer->cell == 0) {
-        if (ldr_slab_cell_size(store->heap, newcomer->size) > ldr_store_room(store)) {
+        if (newcomer->cell_size > ldr_store_room(store)) {
             *status = LARDER_TOO_LARGE;
             return DONE;
         }
@@ -191,7 +211,8 @@ static enum outcome try_put(struct ldr_store *store, struct ldr_shard *shard, st
             return AGAIN;
         write_cell(store, newcomer);
         /* Making room may have moved what was found, or, when nothing else was left, evicted it. */
-        found.entry = ldr_index_find(&shard->index, store->place, put->key, newcomer->hash, &found.ref);
+        if (found.entry != NULL && !is_resident(shard, &found))
+            found.entry = ldr_index_find(&shard->index, store->place, put->key, newcomer->hash, &found.ref);
     }
     if (found.entry == NULL && !ldr_slots_have_free(&shard->slots, shard->policy.max_slots))
         ldr_room_evict(store, shard);
@@ -275,11 +296,12 @@ enum larder_status ldr_store_put(struct ldr_store *store, const struct ldr_put *
     enum larder_status status = check(store, put);
     if (status != LARDER_OK)
         return status;
-    struct newcomer newcomer = {
-        .put = put, .hash = ldr_store_hash(put->key, store->seed), .now = now, .size = ldr_entry_bytes_of(put)};
+    struct newcomer newcomer = {.put = put, .hash = ldr_store_hash(put->key, store->seed), .now = now};
+    measure(store, &newcomer);
     struct ldr_shard *shard = ldr_store_shard(store, newcomer.hash);
+    /* Before the lock is taken, as nothing can be read ahead of that. What is asked for here is not looked at. */
     struct ldr_probe probe = ldr_index_probe(&shard->index, newcomer.hash);
-    ldr_index_prefetch(&probe);
+    ldr_index_prefetch_entry(&probe, store->place, 1);
     status = run_put(store, shard, &newcomer);
     if (created != NULL)
         *created = status == LARDER_OK && newcomer.created;
@@ -316,8 +338,8 @@ static enum larder_status touch_anew(struct ldr_store *store, struct ldr_shard *
         .expires = expires,
         .version = ldr_entry_version(pinned),
     };
-    struct newcomer newcomer = {
-        .put = &put, .hash = hash, .now = now, .size = ldr_entry_bytes_of(&put), .over = pinned};
+    struct newcomer newcomer = {.put = &put, .hash = hash, .now = now, .over = pinned};
+    measure(store, &newcomer);
     enum larder_status status = run_put(store, shard, &newcomer);
     ldr_entry_release(pinned);
     return explain(store, status, &newcomer);
