@@ -130,10 +130,26 @@ void ldr_index_open(struct ldr_index_writer *writer, struct ldr_index *index, st
     writer->extra_max = extra_max;
 }
 
+/* Where a reference is that is there: as a rule in the bucket's own line, under its tag. */
+static struct ldr_cursor find_ref(const struct ldr_index_writer *writer, struct ldr_line *line, uint64_t hash, ldr_ref ref)
+{
+    struct ldr_cursor at = {line, 0};
+    for (uint64_t m = ldr_line_matches(line, ldr_hash_tag(hash)); m != 0; m &= m - 1) {
+        at.i = ldr_line_match(m);
+        if (ldr_cursor_ref(at) == ref)
+            return at;
+    }
+    at.i = 0;
+    ldr_chain_ref(writer, &at, ref);
+    return at;
+}
+
 bool ldr_index_insert(struct ldr_index_writer *writer, uint64_t hash, ldr_ref ref)
 {
     struct ldr_cursor at = {ldr_index_line_now(writer, hash), 0};
-    if (!ldr_chain_hole(writer, &at))
+    while (at.i < LDR_LINE_REFS && ldr_cursor_ref(at) != 0)
+        at.i++;
+    if (at.i == LDR_LINE_REFS && !ldr_chain_hole(writer, &at))
         return false;
     ldr_cursor_put(at, ldr_hash_tag(hash), ref);
     writer->count++;
@@ -145,18 +161,15 @@ bool ldr_index_insert(struct ldr_index_writer *writer, uint64_t hash, ldr_ref re
 
 void ldr_index_replace(struct ldr_index_writer *writer, uint64_t hash, ldr_ref from, ldr_ref to)
 {
-    struct ldr_cursor at = {ldr_index_line_now(writer, hash), 0};
-    ldr_chain_ref(writer, &at, from);
-    ldr_cursor_set_ref(at, to);
+    ldr_cursor_set_ref(find_ref(writer, ldr_index_line_now(writer, hash), hash, from), to);
 }
 
 void ldr_index_remove(struct ldr_index_writer *writer, uint64_t hash, ldr_ref ref)
 {
     struct ldr_line *line = ldr_index_line_now(writer, hash);
-    struct ldr_cursor at = {line, 0};
-    ldr_chain_ref(writer, &at, ref);
-    ldr_cursor_clear(at);
-    ldr_chain_compact(writer, line);
+    ldr_cursor_clear(find_ref(writer, line, hash, ref));
+    if (ldr_chain_next(line) != 0)
+        ldr_chain_compact(writer, line);
     writer->count--;
     uint32_t buckets = ldr_index_buckets(ldr_index_state(writer));
     if (buckets > 1 && writer->count < (uint64_t)(buckets - 1) * MERGE_LOAD)

@@ -11,23 +11,25 @@
 #define SPINS  64u
 #define YIELDS 256u
 
-/* Another victim in the place of the one that shall stay, which the policy takes back as a newcomer. */
+/* The policy takes an entry back as a newcomer, which it has given up and which shall stay. */
+static void readmit(struct ldr_store *store, struct ldr_shard *shard, uint32_t slot)
+{
+    const struct ldr_entry *entry = ldr_entry_at(store->place, shard->slots.refs[slot]);
+    struct larder_object object = ldr_shard_object(store, entry, ldr_store_hash(ldr_entry_key(entry), store->seed));
+    ldr_policy_insert(&shard->policy, slot, &object);
+}
+
+/* Another victim in the place of the one that shall stay. */
 static uint32_t another(struct ldr_store *store, struct ldr_shard *shard)
 {
     uint32_t slot = ldr_policy_evict(&shard->policy, &shard->slots);
-    const struct ldr_entry *entry = ldr_entry_at(store->place, shard->slots.refs[shard->keep]);
-    struct larder_object object = ldr_shard_object(store, entry, ldr_store_hash(ldr_entry_key(entry), store->seed));
-    ldr_policy_insert(&shard->policy, shard->keep, &object);
+    readmit(store, shard, shard->keep);
     return slot;
 }
 
-bool ldr_room_evict(struct ldr_store *store, struct ldr_shard *shard)
+/* Drops an entry that the policy has given up. */
+static void drop_victim(struct ldr_store *store, struct ldr_shard *shard, uint32_t slot)
 {
-    uint32_t slot = ldr_policy_evict(&shard->policy, &shard->slots);
-    if (slot == LARDER_NO_SLOT)
-        return false;
-    if (slot == shard->keep && shard->slots.count > 1)
-        slot = another(store, shard);
     ldr_ref ref = shard->slots.refs[slot];
     shard->evictions++;
     if (!ldr_entry_past(ldr_entry_at(store->place, ref), shard->latest))
@@ -37,7 +39,50 @@ bool ldr_room_evict(struct ldr_store *store, struct ldr_shard *shard)
         shard->kept_went = true;
     }
     ldr_shard_drop(store, shard, ref);
+}
+
+bool ldr_room_evict(struct ldr_store *store, struct ldr_shard *shard)
+{
+    uint32_t slot = ldr_policy_evict(&shard->policy, &shard->slots);
+    if (slot == LARDER_NO_SLOT)
+        return false;
+    if (slot == shard->keep && shard->slots.count > 1)
+        slot = another(store, shard);
+    drop_victim(store, shard, slot);
     return true;
+}
+
+/* So many are evicted at a time when there is a choice. */
+#define VICTIMS 8u
+
+/*
+ * Evicts some entries ahead of need. Victims are what has not been used for longest: their slots, entries and lines are
+ * in no cache, so they are asked for all at once.
+ */
+static void evict_some(struct ldr_store *store, struct ldr_shard *shard)
+{
+    uint32_t victims[VICTIMS], count = 0;
+    uint64_t hashes[VICTIMS];
+    while (count < VICTIMS && shard->slots.count > count + VICTIMS) {
+        uint32_t slot = ldr_policy_coldest(&shard->policy, &shard->slots);
+        if (slot == LARDER_NO_SLOT)
+            break;
+        if (slot == shard->keep) {
+            readmit(store, shard, slot);
+            break;
+        }
+        victims[count++] = slot;
+        __builtin_prefetch(&shard->slots.refs[slot]);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        __builtin_prefetch(ldr_entry_at(store->place, shard->slots.refs[victims[i]]));
+    for (uint32_t i = 0; i < count; i++) {
+        const struct ldr_entry *entry = ldr_entry_at(store->place, shard->slots.refs[victims[i]]);
+        hashes[i] = ldr_store_hash(ldr_slice(ldr_entry_key_bytes(entry), entry->key_size), store->seed);
+        __builtin_prefetch(ldr_index_probe(&shard->index, hashes[i]).line);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        drop_victim(store, shard, victims[i]);
 }
 
 struct place {
@@ -146,8 +191,7 @@ static void keep_spare(struct ldr_store *store, struct ldr_shard *shard, size_t 
         atomic_load_explicit(&store->exact_hits, memory_order_relaxed) || /* then evictions are exact, too */
         is_poor(store, shard))
         return;
-    for (int i = 0; i < 3 && bytes.free + bytes.retired < spare + size && ldr_room_evict(store, shard); i++)
-        bytes = ldr_slab_bytes(shard->slab);
+    evict_some(store, shard);
 }
 
 ldr_ref ldr_room_cell(struct ldr_store *store, struct ldr_shard *shard, size_t size, bool alone)

@@ -103,6 +103,7 @@ bool ldr_slab_collect(struct ldr_slab *slab)
     for (uint32_t i = 0; i < COLLECT_CELLS && bag != NULL; i++) {
         ldr_ref ref = bag->first;
         bag->first = ldr_slab_link(slab, ref);
+        __builtin_prefetch(ldr_slab_entry(slab, bag->first)); /* its link and pins */
         if (pins_of(slab, ref) != 0) {
             set_aside(slab, ref);
         } else {
