@@ -135,11 +135,13 @@ static inline bool ldr_key_equal(const unsigned char *a, const unsigned char *b,
     }
     /* By words; the last one ends where the keys end and may overlap the one before. */
     size_t last = size - sizeof(uint64_t);
-    for (size_t i = 0; i < last; i += sizeof(uint64_t)) {
+    if (((ldr_key_word(a) ^ ldr_key_word(b)) | (ldr_key_word(a + last) ^ ldr_key_word(b + last))) != 0)
+        return false;
+    for (size_t i = sizeof(uint64_t); i < last; i += sizeof(uint64_t)) {
         if (ldr_key_word(a + i) != ldr_key_word(b + i))
             return false;
     }
-    return ldr_key_word(a + last) == ldr_key_word(b + last);
+    return true;
 }
 
 static inline bool ldr_entry_is(const struct ldr_entry *entry, struct larder_slice key)

@@ -46,7 +46,7 @@ static inline bool count_hit(struct ldr_shard *shard, const struct ldr_entry *en
 /* What remains to be done about a lookup once the section is over. */
 enum rest { NOTHING, TELL_POLICY, EXACT_HIT, EXPIRED };
 
-static void finish(struct ldr_store *store, struct ldr_shard *shard, struct larder_slice key, uint64_t hash,
+static __attribute__((noinline)) void finish(struct ldr_store *store, struct ldr_shard *shard, struct larder_slice key, uint64_t hash,
                    uint64_t now, enum rest rest)
 {
     if (rest == EXPIRED)
@@ -75,8 +75,8 @@ static inline enum ldr_found copy_out(const struct ldr_entry *entry, struct ldr_
     return LDR_FOUND;
 }
 
-/* Inside the section. */
-static inline enum rest copy_one(struct ldr_store *store, struct ldr_shard *shard, struct ldr_copy *copy,
+/* Inside the section. Inline, so that a lookup is so short that the processor has several under way at a time. */
+__attribute__((always_inline)) static inline enum rest copy_one(struct ldr_store *store, struct ldr_shard *shard, struct ldr_copy *copy,
                                  const struct ldr_probe *probe, unsigned ahead, uint64_t now)
 {
     const struct ldr_entry *entry =
@@ -90,7 +90,7 @@ static inline enum rest copy_one(struct ldr_store *store, struct ldr_shard *shar
     return use(store, shard, entry);
 }
 
-enum ldr_found ldr_store_copy(struct ldr_store *store, struct ldr_copy *copy, uint64_t now)
+__attribute__((flatten)) enum ldr_found ldr_store_copy(struct ldr_store *store, struct ldr_copy *copy, uint64_t now)
 {
     uint64_t hash = ldr_store_hash(copy->key, store->seed);
     struct ldr_shard *shard = ldr_store_shard(store, hash);
