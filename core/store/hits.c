@@ -3,14 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/pages.h"
-#include "core/store/cost.h"
-
 /* Elements of the ring, and how many slots it takes to be worth telling which were put into it. */
 #define RING       128u
 #define MARKS_FROM 4096u
-
-#define MAPPED_FROM 16384u
 
 static uint32_t ring_of(uint32_t hit_max, uint32_t slots)
 {
@@ -25,12 +20,6 @@ static uint32_t ring_of(uint32_t hit_max, uint32_t slots)
 static bool has_bytes(uint32_t hit_max, uint32_t slots)
 {
     return hit_max != 0 || slots >= MARKS_FROM;
-}
-
-/* So many bytes are worth pages of their own, of which those that are touched count. */
-static bool is_mapped(uint32_t slots)
-{
-    return slots >= MAPPED_FROM;
 }
 
 static size_t struct_bytes(uint32_t ring)
@@ -51,7 +40,7 @@ struct ldr_hits *ldr_hits_open(uint32_t hit_max, uint32_t slots)
     hits->most = (uint8_t)hit_max;
     atomic_init(&hits->generation, 1);
     if (has_bytes(hit_max, slots)) {
-        hits->bytes = is_mapped(slots) ? ldr_pages_reserve(slots) : calloc(slots, 1);
+        hits->bytes = calloc(slots, 1);
         if (hits->bytes == NULL) {
             free(hits);
             return NULL;
@@ -64,18 +53,13 @@ void ldr_hits_close(struct ldr_hits *hits)
 {
     if (hits == NULL)
         return;
-    if (is_mapped(hits->slots) && hits->bytes != NULL)
-        ldr_pages_release(hits->bytes, hits->slots);
-    else
-        free(hits->bytes);
+    free(hits->bytes);
     free(hits);
 }
 
-uint64_t ldr_hits_bytes(uint32_t hit_max, uint32_t slots, uint32_t used)
+uint64_t ldr_hits_bytes(uint32_t hit_max, uint32_t slots)
 {
-    if (!has_bytes(hit_max, slots))
-        return 0;
-    return is_mapped(slots) ? ldr_whole_pages(used) : slots;
+    return has_bytes(hit_max, slots) ? slots : 0;
 }
 
 void ldr_hits_hand_on(struct ldr_hits *hits, uint32_t entries, void (*hit)(void *arg, uint32_t slot), void *arg)

@@ -23,11 +23,11 @@
 
 /* Of one state of a policy. Readers reach it through the shard; it lives until the sections that might have are over. */
 struct ldr_hits {
-    uint8_t *bytes;  /* one a slot; NULL: none. All accesses are relaxed atomics: each byte stands alone */
-    uint32_t slots;  /* an entry that is gone may show any number as its slot */
-    uint32_t ring;   /* elements, a power of two; 0: hits are counted in the bytes */
-    uint8_t most;    /* hits that are counted */
-    uint32_t handed; /* hits handed on in this generation; under the shard's lock */
+    uint8_t *bytes;              /* one a slot; NULL: none. All accesses are relaxed atomics: each byte stands alone */
+    uint32_t slots;              /* an entry that is gone may show any number as its slot */
+    uint32_t ring;               /* elements, a power of two; 0: hits are counted in the bytes */
+    uint8_t most;                /* hits that are counted */
+    uint32_t handed;             /* hits handed on in this generation; under the shard's lock */
     _Atomic uint32_t generation; /* 1 to 255 */
     _Atomic uint64_t dropped;
     /* The ring's ends count on and on; relaxed, as a slot that is read too early or too late is one hit wrong. */
@@ -40,8 +40,8 @@ struct ldr_hits {
 struct ldr_hits *ldr_hits_open(uint32_t hit_max, uint32_t slots);
 void ldr_hits_close(struct ldr_hits *hits); /* NULL is fine */
 
-/* What its bytes cost with slots below `used` touched. */
-uint64_t ldr_hits_bytes(uint32_t hit_max, uint32_t slots, uint32_t used);
+/* What its bytes cost. */
+uint64_t ldr_hits_bytes(uint32_t hit_max, uint32_t slots);
 
 /* One hit. False: the ring is full now, and whoever can take the shard's lock should empty it. */
 static inline bool ldr_hits_add(struct ldr_hits *hits, uint32_t slot)

@@ -1,7 +1,5 @@
 #include "core/store/policy.h"
 
-#include "core/store/cost.h"
-
 /* Whether readers have anything to tell this module. */
 static bool wants_hits(const struct larder_eviction *module)
 {
@@ -57,21 +55,15 @@ void ldr_policy_close(struct ldr_policy *policy)
     policy->hits = NULL;
 }
 
-uint64_t ldr_policy_slot_bytes(const struct larder_eviction *module)
+uint64_t ldr_policy_array_bytes(const struct larder_eviction *module, uint32_t max_slots)
 {
-    return (uint64_t)module->slot_bytes + (wants_hits(module) ? 1 : 0);
+    uint64_t bytes = (uint64_t)module->slot_bytes * max_slots;
+    return wants_hits(module) ? bytes + ldr_hits_bytes(module->hit_max, max_slots) : bytes;
 }
 
-uint64_t ldr_policy_array_bytes(const struct larder_eviction *module, uint32_t max_slots, uint32_t used)
+uint64_t ldr_policy_bytes(const struct ldr_policy *policy)
 {
-    uint64_t bytes =
-        ldr_touched_bytes((uint64_t)module->slot_bytes * max_slots, (uint64_t)module->slot_bytes * used);
-    return wants_hits(module) ? bytes + ldr_hits_bytes(module->hit_max, max_slots, used) : bytes;
-}
-
-uint64_t ldr_policy_bytes(const struct ldr_policy *policy, uint32_t used)
-{
-    return ldr_policy_array_bytes(policy->module, policy->max_slots, used) + extra_bytes(policy);
+    return ldr_policy_array_bytes(policy->module, policy->max_slots) + extra_bytes(policy);
 }
 
 /* The next resident slot, in the order of slots; there is one. */

@@ -30,20 +30,17 @@ void ldr_policy_give_up(struct ldr_policy *policy);
 /* Everything; no reader may see the hits any more. */
 void ldr_policy_close(struct ldr_policy *policy);
 
-/* What a slot costs, the hit byte included. */
-uint64_t ldr_policy_slot_bytes(const struct larder_eviction *module);
-
 /*
- * What a state with arrays of max_slots costs when slots below `used` have been touched. Arrays that the allocator maps
- * cost what is touched of them, smaller ones cost all of it. Without extra_bytes.
+ * What a state with arrays of max_slots costs, hit bytes included, without extra_bytes. All of it, whether it has been
+ * touched or not: nobody knows what the module's allocator does.
  */
-uint64_t ldr_policy_array_bytes(const struct larder_eviction *module, uint32_t max_slots, uint32_t used);
+uint64_t ldr_policy_array_bytes(const struct larder_eviction *module, uint32_t max_slots);
 
 /*
  * The same for this state, with its extra_bytes of now. A state that was given up costs its arrays all the same: they are
  * held ready for the one that comes after it, so that no entry has to go for it.
  */
-uint64_t ldr_policy_bytes(const struct ldr_policy *policy, uint32_t used);
+uint64_t ldr_policy_bytes(const struct ldr_policy *policy);
 
 /*
  * Takes the coldest slot out of the policy, while there is one. LARDER_NO_SLOT: the state was given up, now (which is

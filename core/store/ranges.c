@@ -65,7 +65,8 @@ bool ldr_ranges_open(struct ldr_store *store, uint64_t reach)
         return false;
     store->slots_max = (uint32_t)slots;
     store->lines_size = shards * lines * sizeof(struct ldr_line);
-    store->slots_size = 2 * half_size(store) + array_size(store, sizeof(uint64_t)) + array_size(store, sizeof(uint32_t));
+    store->slots_size = 2 * half_size(store) + array_size(store, sizeof(uint64_t)) +
+                        array_size(store, sizeof(uint32_t));
     size_t extra_size = shards * extra * sizeof(struct ldr_line);
     store->slots_at = (size_t)ldr_whole_pages(store->lines_size + extra_size);
     store->ranges_size = store->slots_at + shards * store->slots_size;

@@ -2,11 +2,10 @@
 #include <sched.h>
 
 #include "core/base/fail.h"
-#include "core/store/cost.h"
 #include "core/store/state.h"
 
-/* Fewer slots are not worth numbering anew. */
-#define COMPACT_FROM 64u
+/* Slots of an empty shard, if it may have so many. Fewer are not worth numbering anew. */
+#define SLOTS_LEAST 2048u
 
 static enum larder_status too_small(const struct ldr_setup *setup, uint64_t least)
 {
@@ -17,11 +16,11 @@ static enum larder_status too_small(const struct ldr_setup *setup, uint64_t leas
 /* What one shard costs with a fresh state, no matter how small its arrays are. */
 static uint64_t fresh_bytes(const struct ldr_setup *setup, uint32_t max_slots, uint64_t extra)
 {
-    return ldr_policy_array_bytes(setup->module, max_slots, 0) + extra + 2 * sizeof(struct ldr_line);
+    return ldr_policy_array_bytes(setup->module, max_slots) + extra + 2 * sizeof(struct ldr_line);
 }
 
 /* As many slots as a shard would need for the smallest entries, within its part of the budget and a little more. */
-static uint32_t slots_of(const struct ldr_store *store, const struct ldr_setup *setup, uint64_t extra)
+static uint32_t most_slots(const struct ldr_store *store, const struct ldr_setup *setup, uint64_t extra)
 {
     uint64_t shards = ldr_store_shards(store), spent = store->base + shards * fresh_bytes(setup, 0, extra);
     if (setup->max_bytes <= spent)
@@ -33,20 +32,33 @@ static uint32_t slots_of(const struct ldr_store *store, const struct ldr_setup *
     return slots < store->slots_max ? (uint32_t)slots : store->slots_max;
 }
 
+static uint32_t slots_within(uint64_t wanted, uint32_t most)
+{
+    uint64_t slots = wanted > SLOTS_LEAST ? wanted : SLOTS_LEAST;
+    return slots < most ? (uint32_t)slots : most;
+}
+
+/* With a quarter to spare each entry is moved about four times until a shard is full. */
+static uint64_t slots_for(uint64_t entries)
+{
+    return entries + entries / 4;
+}
+
 enum larder_status ldr_rebuild_open(const struct ldr_store *store, const struct ldr_setup *setup, uint64_t entries,
-                                    struct ldr_policy *policy)
+                                    uint64_t slots, struct ldr_policy *policy)
 {
     uint64_t shards = ldr_store_shards(store), extra = 0;
     /* What a module keeps in a fresh state besides its slots is known afterwards: then there is room for fewer slots. */
     for (int attempt = 0; attempt < 2; attempt++) {
-        uint32_t max_slots = slots_of(store, setup, extra);
+        uint32_t max_slots = slots_within(slots, most_slots(store, setup, extra));
         if (max_slots == 0)
             break;
         uint32_t expected = entries < max_slots ? (uint32_t)entries : max_slots;
         if (!ldr_policy_open(policy, setup->module, setup->params, max_slots, expected,
                              (setup->max_bytes - store->base) / shards))
             return ldr_fail_memory();
-        if (store->base + shards * fresh_bytes(setup, max_slots, policy->fresh_bytes) + LDR_FIRST_ENTRY <= setup->max_bytes)
+        if (store->base + shards * fresh_bytes(setup, max_slots, policy->fresh_bytes) + LDR_FIRST_ENTRY <=
+            setup->max_bytes)
             return LARDER_OK;
         extra = policy->fresh_bytes;
         ldr_policy_close(policy);
@@ -54,9 +66,21 @@ enum larder_status ldr_rebuild_open(const struct ldr_store *store, const struct 
     return too_small(setup, store->base + shards * fresh_bytes(setup, 0, extra) + 2 * LDR_FIRST_ENTRY);
 }
 
+uint64_t ldr_rebuild_least(const struct ldr_store *store, const struct ldr_policy *policies)
+{
+    uint64_t least = store->base;
+    for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
+        const struct ldr_policy *policy = &policies[i];
+        least += ldr_policy_array_bytes(policy->module, slots_within(0, policy->max_slots)) + policy->fresh_bytes +
+                 2 * sizeof(struct ldr_line);
+    }
+    return least;
+}
+
 uint64_t ldr_store_room(const struct ldr_store *store)
 {
-    uint64_t limit = ldr_budget_limit(&store->budget), least = atomic_load_explicit(&store->least, memory_order_relaxed);
+    uint64_t limit = ldr_budget_limit(&store->budget),
+             least = atomic_load_explicit(&store->least, memory_order_relaxed);
     least += atomic_load_explicit(&store->budget.reserve, memory_order_relaxed);
     return limit > least ? limit - least : 0;
 }
@@ -114,12 +138,25 @@ static void wait_for_readers(void)
             sched_yield();
 }
 
+/* More entries may have come since the state was opened. Where it cannot be larger, some of them have to go. */
+static void fit_policy(struct ldr_store *store, struct ldr_shard *shard, struct ldr_policy *policy)
+{
+    const struct ldr_setup *setup = atomic_load_explicit(&store->setup, memory_order_acquire);
+    struct ldr_policy larger;
+    if (shard->slots.count > policy->max_slots &&
+        ldr_rebuild_open(store, setup, shard->slots.count, slots_for(shard->slots.count), &larger) == LARDER_OK) {
+        ldr_policy_close(policy);
+        *policy = larger;
+    }
+    while (shard->slots.count > policy->max_slots && ldr_room_evict(store, shard))
+        ;
+}
+
 void ldr_rebuild_shard(struct ldr_store *store, struct ldr_shard *shard, const struct ldr_policy *policy)
 {
     struct target target = {.policy = *policy, .keep = LARDER_NO_SLOT};
     ldr_policy_hand_on(&shard->policy, &shard->slots);
-    while (shard->slots.count > policy->max_slots && ldr_room_evict(store, shard))
-        ;
+    fit_policy(store, shard, &target.policy);
     target.due = shard->due;
     ldr_ranges_turn(store, shard, &target.slots, &target.due);
     move_all(store, shard, &target);
@@ -143,7 +180,7 @@ void ldr_rebuild_renew(struct ldr_store *store, struct ldr_shard *shard)
 {
     struct ldr_policy policy;
     const struct ldr_setup *setup = atomic_load_explicit(&store->setup, memory_order_acquire);
-    if (shard->policy.state != NULL && ldr_rebuild_open(store, setup, 0, &policy) == LARDER_OK)
+    if (shard->policy.state != NULL && ldr_rebuild_open(store, setup, 0, 0, &policy) == LARDER_OK)
         ldr_rebuild_shard(store, shard, &policy);
 }
 
@@ -151,8 +188,19 @@ void ldr_rebuild_compact(struct ldr_store *store, struct ldr_shard *shard)
 {
     const struct ldr_setup *setup = atomic_load_explicit(&store->setup, memory_order_acquire);
     struct ldr_policy policy;
-    if (shard->slots.used <= COMPACT_FROM || shard->slots.count >= shard->slots.used / 4)
+    uint32_t count = shard->slots.count;
+    if (shard->policy.max_slots <= SLOTS_LEAST || count >= shard->policy.max_slots / 4)
         return;
-    if (ldr_rebuild_open(store, setup, shard->slots.count, &policy) == LARDER_OK)
+    if (ldr_rebuild_open(store, setup, count, slots_for(count), &policy) == LARDER_OK)
+        ldr_rebuild_shard(store, shard, &policy);
+}
+
+void ldr_rebuild_grow(struct ldr_store *store, struct ldr_shard *shard)
+{
+    const struct ldr_setup *setup = atomic_load_explicit(&store->setup, memory_order_acquire);
+    struct ldr_policy policy;
+    uint32_t count = shard->slots.count;
+    if (count < most_slots(store, setup, shard->policy.fresh_bytes) &&
+        ldr_rebuild_open(store, setup, count, slots_for(count), &policy) == LARDER_OK)
         ldr_rebuild_shard(store, shard, &policy);
 }

@@ -220,7 +220,7 @@ ldr_ref ldr_room_cell(struct ldr_store *store, struct ldr_shard *shard, size_t s
 static void check_policy(const struct ldr_store *store, struct ldr_shard *shard)
 {
     uint64_t part = ldr_budget_limit(&store->budget) >> store->shard_bits;
-    if (shard->policy.state == NULL || ldr_policy_bytes(&shard->policy, shard->slots.used) <= part)
+    if (shard->policy.state == NULL || ldr_policy_bytes(&shard->policy) <= part)
         return;
     shard->policy.faults++;
     ldr_policy_give_up(&shard->policy);

@@ -112,7 +112,7 @@ bool ldr_shard_grew(const struct ldr_shard *shard)
 void ldr_shard_account(struct ldr_store *store, struct ldr_shard *shard)
 {
     shard->told = extent(shard);
-    uint64_t owed = ldr_ranges_bytes(store, shard) + ldr_policy_bytes(&shard->policy, shard->slots.used);
+    uint64_t owed = ldr_ranges_bytes(store, shard) + ldr_policy_bytes(&shard->policy);
     if (owed > shard->owed)
         ldr_budget_owe(&store->budget, owed - shard->owed);
     else if (owed < shard->owed)

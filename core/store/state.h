@@ -62,17 +62,17 @@ struct ldr_shard {
     struct ldr_due due;
     struct ldr_policy policy;
     struct ldr_slab *slab;
-    unsigned char *ranges;    /* of the arrays of `slots` and `due`, for the next time they are laid out */
-    bool second_half;         /* which half of them is in use */
+    unsigned char *ranges; /* of the arrays of `slots` and `due`, for the next time they are laid out */
+    bool second_half;      /* which half of them is in use */
     uint32_t writes;
     uint32_t keep;  /* the slot of an entry that stays while others go, as long as there are others */
     bool kept_went; /* there were none */
-    uint64_t owed;            /* bytes of the budget for all but the spans */
-    struct ldr_extent told;   /* what that was reckoned from */
+    uint64_t owed;  /* bytes of the budget for all but the spans */
+    struct ldr_extent told; /* what that was reckoned from */
     uint64_t value_bytes;
-    uint64_t latest;          /* the latest time that a caller told */
+    uint64_t latest; /* the latest time that a caller told */
     uint64_t evictions, evictions_unexpired, expirations;
-    uint64_t dropped_hits; /* of states of the policy that are closed */
+    uint64_t dropped_hits;     /* of states of the policy that are closed */
     _Atomic uint64_t next_due; /* when the first entry expires, for those who only want to know whether to come in */
 };
 
@@ -88,9 +88,9 @@ struct ldr_store {
     unsigned char *ranges; /* reserved: lines of the index, extra lines, arrays of slots */
     size_t ranges_size, lines_size, slots_at, slots_size;
     uint32_t slots_max, lines_max, extra_max; /* of a shard */
-    uint64_t reach;     /* the largest budget it can be given */
-    bool paged;         /* arrays are counted in whole pages; a small store has a few pages that are not full */
-    uint64_t base;      /* of the budget, spent before the first shard: a huge page of lines that is not full */
+    uint64_t reach;                           /* the largest budget it can be given */
+    bool paged;          /* arrays are counted in whole pages; a small store has a few pages that are not full */
+    uint64_t base;       /* of the budget, spent before the first shard: a huge page of lines that is not full */
     uint64_t heap_fresh; /* what the heap kept besides spans when the store was opened */
     _Atomic bool exact_hits;
 
@@ -197,9 +197,13 @@ uint64_t ldr_room_claim(struct ldr_store *store, uint64_t bytes, uint64_t now);
 
 /* ---- rebuild.c: the state of the policy and the numbers of slots anew */
 
-/* Opens a state for one shard. LARDER_NO_ROOM when not even one entry fits, LARDER_NO_MEMORY; told in larder_last_error(). */
+/*
+ * Opens a state for one shard that has so many entries, with so many slots or as many as it may have: few more than it
+ * needs, as its arrays count whole; when they run out, larger ones take their place. LARDER_NO_ROOM when not even one entry fits, LARDER_NO_MEMORY; told in
+ * larder_last_error().
+ */
 enum larder_status ldr_rebuild_open(const struct ldr_store *store, const struct ldr_setup *setup, uint64_t entries,
-                                    struct ldr_policy *policy);
+                                    uint64_t slots, struct ldr_policy *policy);
 
 /* The largest cell that fits when everything is evicted. */
 uint64_t ldr_store_room(const struct ldr_store *store);
@@ -209,6 +213,12 @@ void ldr_rebuild_shard(struct ldr_store *store, struct ldr_shard *shard, const s
 
 /* Gives a shard that has nothing left to evict a fresh state, which keeps less than one with a history. */
 void ldr_rebuild_renew(struct ldr_store *store, struct ldr_shard *shard);
+
+/* Gives a shard more slots, unless it has as many as it may have or there is no memory. */
+void ldr_rebuild_grow(struct ldr_store *store, struct ldr_shard *shard);
+
+/* What is held when there is no entry. */
+uint64_t ldr_rebuild_least(const struct ldr_store *store, const struct ldr_policy *policies);
 
 /* Numbers the slots of a shard anew when most of them are free. */
 void ldr_rebuild_compact(struct ldr_store *store, struct ldr_shard *shard);

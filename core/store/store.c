@@ -1,16 +1,14 @@
 #include "core/store/store.h"
 
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/fail.h"
 #include "core/base/pages.h"
-#include "core/store/cost.h"
 #include "core/store/state.h"
 
-/* A shard is worth having from this budget on: the arrays of its policy are mapped then, and cost what is in use. */
+/* A shard is worth having from this budget on. */
 #define SHARD_BYTES (UINT64_C(2) << 20)
 #define SHARD_LEAST UINT64_C(4096)
 #define SHARDS_BITS 12u
@@ -97,7 +95,7 @@ static enum larder_status open_shard(struct ldr_store *store, struct ldr_shard *
     shard->slab = ldr_slab_open(store->heap);
     if (shard->slab == NULL)
         return ldr_fail_memory();
-    enum larder_status status = ldr_rebuild_open(store, setup, 0, &shard->policy);
+    enum larder_status status = ldr_rebuild_open(store, setup, 0, 0, &shard->policy);
     if (status != LARDER_OK)
         goto slab;
     atomic_init(&shard->hits, shard->policy.hits);
@@ -132,8 +130,7 @@ static enum larder_status open_shards(struct ldr_store *store)
 static void set_limit(struct ldr_store *store, uint64_t max_bytes)
 {
     atomic_store_explicit(&store->budget.limit, max_bytes, memory_order_relaxed);
-    atomic_store_explicit(&store->budget.reserve, max_bytes / RESERVE_PART + RESERVE_LEAST,
-                          memory_order_relaxed);
+    atomic_store_explicit(&store->budget.reserve, max_bytes / RESERVE_PART + RESERVE_LEAST, memory_order_relaxed);
 }
 
 static void *aligned_zeroed(size_t size)
@@ -186,20 +183,8 @@ setup:
     return status;
 }
 
-/*
- * Blocks of this size and larger are mapped, and cost what is touched of them: the arrays of policies rely on it. glibc
- * would raise the size each time a mapped block is freed, and then clear, which is touch, what it takes from its heap.
- */
-static void keep_large_blocks_mapped(void)
-{
-#ifdef __GLIBC__
-    mallopt(M_MMAP_THRESHOLD, (int)LDR_MAPPED_FROM);
-#endif
-}
-
 struct ldr_store *ldr_store_open(const struct ldr_store_options *options)
 {
-    keep_large_blocks_mapped();
     struct ldr_store *store = aligned_zeroed(sizeof *store);
     if (store == NULL) {
         ldr_fail_memory();
@@ -236,21 +221,16 @@ void ldr_store_close(struct ldr_store *store)
 
 /* ------------------------------------------------------------------------------------------------ changing */
 
-static uint32_t entries_of(struct ldr_shard *shard)
-{
-    ldr_spin_lock(&shard->lock);
-    uint32_t entries = shard->slots.count;
-    ldr_spin_unlock(&shard->lock);
-    return entries;
-}
-
 /* States for all shards, or none. */
 static enum larder_status open_policies(const struct ldr_store *store, const struct ldr_setup *setup,
                                         struct ldr_policy *policies)
 {
     for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
-        uint32_t entries = entries_of(&store->shards[i]);
-        enum larder_status status = ldr_rebuild_open(store, setup, entries, &policies[i]);
+        struct ldr_shard *shard = &store->shards[i];
+        ldr_spin_lock(&shard->lock);
+        uint32_t entries = shard->slots.count, slots = shard->policy.max_slots;
+        ldr_spin_unlock(&shard->lock);
+        enum larder_status status = ldr_rebuild_open(store, setup, entries, slots, &policies[i]);
         if (status == LARDER_OK)
             continue;
         while (i-- > 0)
@@ -260,18 +240,10 @@ static enum larder_status open_policies(const struct ldr_store *store, const str
     return LARDER_OK;
 }
 
-static uint64_t least_of(struct ldr_store *store, const struct ldr_policy *policies)
-{
-    uint64_t least = store->base;
-    for (uint32_t i = 0; i < ldr_store_shards(store); i++)
-        least += ldr_policy_bytes(&policies[i], 0) + 2 * sizeof(struct ldr_line);
-    return least;
-}
-
 /* What the heap has kept since more was held is not given back. */
 static bool fits(struct ldr_store *store, const struct ldr_setup *setup, const struct ldr_policy *policies)
 {
-    uint64_t least = least_of(store, policies) + LDR_FIRST_ENTRY +
+    uint64_t least = ldr_rebuild_least(store, policies) + LDR_FIRST_ENTRY +
                      atomic_load_explicit(&store->heap_owed, memory_order_relaxed);
     if (setup->max_bytes >= least)
         return true;
@@ -285,7 +257,7 @@ static void change(struct ldr_store *store, struct ldr_setup *setup, const struc
 {
     struct ldr_setup *old = atomic_load_explicit(&store->setup, memory_order_relaxed);
     set_limit(store, setup->max_bytes);
-    atomic_store_explicit(&store->least, least_of(store, policies), memory_order_relaxed);
+    atomic_store_explicit(&store->least, ldr_rebuild_least(store, policies), memory_order_relaxed);
     atomic_store_explicit(&store->setup, setup, memory_order_release);
     for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
         struct ldr_shard *shard = &store->shards[i];
@@ -313,8 +285,8 @@ static enum larder_status set(struct ldr_store *store, const struct larder_evict
     if (setup == NULL || policies == NULL)
         ldr_fail_memory();
     else if (max_bytes > store->reach)
-        status = ldr_fail(LARDER_NO_ROOM, "max_bytes: got %" PRIu64 ", wanted at most %" PRIu64,
-                          max_bytes, store->reach);
+        status = ldr_fail(LARDER_NO_ROOM, "max_bytes: got %" PRIu64 ", wanted at most %" PRIu64, max_bytes,
+                          store->reach);
     else
         status = open_policies(store, setup, policies);
     if (status == LARDER_OK && !fits(store, setup, policies)) {

@@ -2,7 +2,6 @@
 #include <inttypes.h>
 
 #include "core/base/fail.h"
-#include "core/store/cost.h"
 #include "core/store/state.h"
 
 /* Values from this size on are copied without the shard's lock. */
@@ -148,9 +147,6 @@ static void get_cell(struct ldr_store *store, struct ldr_shard *shard, struct ne
     if (!there && !newcomer->prepared)
         ldr_policy_prepare(&shard->policy, &object);
     newcomer->prepared = true;
-    if (!there)
-        while (!ldr_slots_have_free(&shard->slots, shard->policy.max_slots) && ldr_room_evict(store, shard))
-            ;
     newcomer->cell = ldr_room_cell(store, shard, newcomer->size, newcomer->asked);
 }
 
@@ -158,6 +154,16 @@ static void measure(const struct ldr_store *store, struct newcomer *newcomer)
 {
     newcomer->size = ldr_entry_bytes_of(newcomer->put);
     newcomer->cell_size = ldr_slab_cell_size(store->heap, newcomer->size);
+}
+
+/* When room was made by evicting there is one: so it is asked for after the cell. */
+static void get_slot(struct ldr_store *store, struct ldr_shard *shard)
+{
+    if (ldr_slots_have_free(&shard->slots, shard->policy.max_slots))
+        return;
+    ldr_rebuild_grow(store, shard);
+    if (!ldr_slots_have_free(&shard->slots, shard->policy.max_slots))
+        ldr_room_evict(store, shard);
 }
 
 static void write_cell(struct ldr_store *store, struct newcomer *newcomer)
@@ -214,8 +220,8 @@ static enum outcome try_put(struct ldr_store *store, struct ldr_shard *shard, st
         if (found.entry != NULL && !is_resident(shard, &found))
             found.entry = ldr_index_find(&shard->index, store->place, put->key, newcomer->hash, &found.ref);
     }
-    if (found.entry == NULL && !ldr_slots_have_free(&shard->slots, shard->policy.max_slots))
-        ldr_room_evict(store, shard);
+    if (found.entry == NULL)
+        get_slot(store, shard);
     return publish(store, shard, newcomer, &found) ? DONE : AGAIN;
 }
 
@@ -240,6 +246,8 @@ static enum outcome locked_put(struct ldr_store *store, struct ldr_shard *shard,
     if (outcome == DONE && newcomer->cell != 0)
         ldr_slab_untake(shard->slab, newcomer->cell);
     bool trim = ldr_ranges_sparse(shard);
+    if (trim)
+        ldr_rebuild_compact(store, shard);
     ldr_shard_leave(shard);
     if (trim)
         ldr_ranges_trim(store);
@@ -283,7 +291,8 @@ static enum larder_status explain(const struct ldr_store *store, enum larder_sta
         return ldr_fail(LARDER_NO_ROOM, "entry: got %zu bytes with its header, wanted at most %" PRIu64, newcomer->size,
                         ldr_store_room(store));
     case LARDER_NO_ROOM:
-        return ldr_fail(status, "entry: got %zu bytes with its header, for which there is no room beside what readers hold",
+        return ldr_fail(status,
+                        "entry: got %zu bytes with its header, for which there is no room beside what readers hold",
                         newcomer->size);
     default: return status;
     }
