@@ -13,13 +13,15 @@ struct layout {
     uint8_t epoch_bytes;
 };
 
-static unsigned words(unsigned flags)
+/* The three lowest flags stand for a word each. */
+static inline unsigned words(unsigned flags)
 {
-    return (flags & LDR_ENTRY_EXPIRES ? 1u : 0u) + (flags & LDR_ENTRY_CLOCK ? 1u : 0u) +
-           (flags & LDR_ENTRY_EPOCH ? 1u : 0u);
+    return (flags & 1u) + (flags >> 1 & 1u) + (flags >> 2 & 1u);
 }
 
-static struct layout layout_of(const struct ldr_put *put)
+_Static_assert((LDR_ENTRY_EXPIRES | LDR_ENTRY_CLOCK | LDR_ENTRY_EPOCH) == 7, "flags of words are the lowest");
+
+static inline struct layout layout_of(const struct ldr_put *put)
 {
     struct layout layout = {0};
     struct larder_version version = put->version;
@@ -27,14 +29,14 @@ static struct layout layout_of(const struct ldr_put *put)
         layout.flags |= LDR_ENTRY_EXPIRES;
     if (version.clock >> CLOCK_BITS != 0)
         layout.flags |= LDR_ENTRY_CLOCK | LDR_ENTRY_EPOCH;
-    else if (version.clock != 0 || version.epoch != 0)
+    else if ((version.clock | version.epoch) != 0)
         layout.flags |= LDR_ENTRY_CLOCK;
     if ((put->flags & LDR_PUT_NEGATIVE) != 0)
         layout.flags |= LDR_ENTRY_NEGATIVE;
     layout.epoch = (uint8_t)(LDR_ENTRY_HEADER + words(layout.flags) * WORD);
-    if ((layout.flags & LDR_ENTRY_EPOCH) == 0)
-        for (uint64_t rest = version.epoch >> EPOCH_BITS; rest != 0; rest >>= 8)
-            layout.epoch_bytes++;
+    uint64_t rest = (layout.flags & LDR_ENTRY_EPOCH) != 0 ? 0 : version.epoch >> EPOCH_BITS;
+    if (rest != 0)
+        layout.epoch_bytes = (uint8_t)((64u - (unsigned)__builtin_clzll(rest) + 7) / 8);
     return layout;
 }
 

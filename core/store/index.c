@@ -176,11 +176,6 @@ void ldr_index_remove(struct ldr_index_writer *writer, uint64_t hash, ldr_ref re
         merge(writer);
 }
 
-uint32_t ldr_index_lines(const struct ldr_index_writer *writer)
-{
-    return writer->high + writer->extra_used;
-}
-
 void ldr_index_walk(const struct ldr_index_writer *writer, void (*each)(void *arg, ldr_ref ref), void *arg)
 {
     uint32_t buckets = ldr_index_buckets(ldr_index_state(writer));

@@ -101,7 +101,10 @@ void ldr_index_replace(struct ldr_index_writer *writer, uint64_t hash, ldr_ref f
 void ldr_index_remove(struct ldr_index_writer *writer, uint64_t hash, ldr_ref ref);
 
 /* Lines of both ranges that this shard has touched: `high` and `extra_used`. The budget counts them. */
-uint32_t ldr_index_lines(const struct ldr_index_writer *writer);
+static inline uint32_t ldr_index_lines(const struct ldr_index_writer *writer)
+{
+    return writer->high + writer->extra_used;
+}
 
 /*
  * Lowers `high` and `extra_used` to what is needed now; it packs the extra lines for that, in a time that follows their

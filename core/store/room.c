@@ -146,12 +146,9 @@ static bool step(struct ldr_store *store, struct ldr_shard *shard, enum ldr_need
     return true;
 }
 
-/* Retired cells are taken back so many at a time: asking the epoch costs as much as a small write. */
-#define RETIRED_AT_ONCE 32u
-
 static void take_back(struct ldr_shard *shard)
 {
-    if (++shard->writes % RETIRED_AT_ONCE != 0)
+    if (++shard->writes % LDR_WRITES_AT_ONCE != 0)
         return;
     ldr_epoch_advance(LDR_EPOCH_STORE, false);
     ldr_slab_collect(shard->slab);
@@ -186,7 +183,7 @@ static void keep_spare(struct ldr_store *store, struct ldr_shard *shard, size_t 
 {
     struct ldr_slab_bytes bytes = ldr_slab_bytes(shard->slab);
     uint64_t spare = bytes.spans / LDR_SPARE_PART;
-    if (spare < LDR_SPARE_FROM || bytes.free + bytes.retired >= spare + size ||
+    if (bytes.free + bytes.retired >= spare + size || spare < LDR_SPARE_FROM ||
         !ldr_budget_lacks(&store->budget, spare + atomic_load_explicit(&store->budget.reserve, memory_order_relaxed)) ||
         atomic_load_explicit(&store->exact_hits, memory_order_relaxed) || /* then evictions are exact, too */
         is_poor(store, shard))
@@ -229,7 +226,7 @@ static void check_policy(const struct ldr_store *store, struct ldr_shard *shard)
 void ldr_room_settle(struct ldr_store *store, struct ldr_shard *shard)
 {
     unsigned waits = 0;
-    if (ldr_shard_grew(shard)) {
+    if (ldr_shard_grew(store, shard)) {
         check_policy(store, shard);
         ldr_shard_account(store, shard);
     }

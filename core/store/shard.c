@@ -97,21 +97,23 @@ static void account_heap(struct ldr_store *store)
         }
 }
 
-static struct ldr_extent extent(const struct ldr_shard *shard)
+static inline struct ldr_extent extent(const struct ldr_store *store, const struct ldr_shard *shard)
 {
-    return (struct ldr_extent){shard->slots.used, shard->due.high, ldr_index_lines(&shard->writer),
-                               ldr_slab_grains(shard->slab)};
+    unsigned steps = store->paged ? 3 : 0;
+    return (struct ldr_extent){shard->slots.used >> (2 * steps), shard->due.high >> (2 * steps),
+                               ldr_index_lines(&shard->writer) >> steps, ldr_slab_grains(shard->slab)};
 }
 
-bool ldr_shard_grew(const struct ldr_shard *shard)
+bool ldr_shard_grew(const struct ldr_store *store, const struct ldr_shard *shard)
 {
-    const struct ldr_extent now = extent(shard);
-    return memcmp(&now, &shard->told, sizeof now) != 0 || shard->policy.module->extra_bytes != NULL;
+    const struct ldr_extent now = extent(store, shard), told = shard->told;
+    return ((now.slots ^ told.slots) | (now.due ^ told.due) | (now.lines ^ told.lines) | (now.grains ^ told.grains)) != 0 ||
+           (shard->policy.module->extra_bytes != NULL && (!store->paged || shard->writes % LDR_WRITES_AT_ONCE == 0));
 }
 
 void ldr_shard_account(struct ldr_store *store, struct ldr_shard *shard)
 {
-    shard->told = extent(shard);
+    shard->told = extent(store, shard);
     uint64_t owed = ldr_ranges_bytes(store, shard) + ldr_policy_bytes(&shard->policy);
     if (owed > shard->owed)
         ldr_budget_owe(&store->budget, owed - shard->owed);

@@ -2,8 +2,6 @@
 
 #include <stdbool.h>
 
-#define UNIT_STEPS   64u /* classes in steps of one unit */
-#define STEPS_SHIFT  4u  /* 16 steps a doubling after that */
 #define GRAIN_SHIFT  12u
 #define GRAIN_SMALL  6u
 #define QUOTA_SPANS  256u /* spans that a quota should be cut into */
@@ -27,23 +25,6 @@ static uint64_t at_least(uint64_t x, uint64_t least)
     return x > least ? x : least;
 }
 
-static uint32_t class_of_units(uint64_t units)
-{
-    if (units <= UNIT_STEPS)
-        return (uint32_t)units - 1;
-    unsigned doubling = log2_floor(units - 1);
-    uint64_t step = (units - 1) >> (doubling - STEPS_SHIFT); /* 16 to 31 */
-    return UNIT_STEPS + ((doubling - 6u) << STEPS_SHIFT) + (uint32_t)step - (1u << STEPS_SHIFT);
-}
-
-static uint64_t units_of_class(uint32_t class)
-{
-    if (class < UNIT_STEPS)
-        return class + 1u;
-    uint32_t doubling = (class - UNIT_STEPS) >> STEPS_SHIFT, step = (class - UNIT_STEPS) & ((1u << STEPS_SHIFT) - 1);
-    return (uint64_t)(step + (1u << STEPS_SHIFT) + 1) << (doubling + 6u - STEPS_SHIFT);
-}
-
 struct ldr_sizes ldr_sizes_for(uint64_t quota, unsigned shift)
 {
     quota = at_least(quota, 256);
@@ -60,8 +41,8 @@ struct ldr_sizes ldr_sizes_for(uint64_t quota, unsigned shift)
     /* A span has two cells at least: an entry that would be alone in it needs no class. */
     uint64_t largest = ((uint64_t)sizes.span_max << sizes.grain_shift) / 2 >> sizes.unit_shift;
     if (largest > 0) {
-        uint32_t class = class_of_units(largest);
-        sizes.classes = class + (units_of_class(class) == largest);
+        uint32_t class = ldr_class_of_units(largest);
+        sizes.classes = class + (ldr_units_of_class(class) == largest);
     }
     return sizes;
 }
@@ -104,18 +85,4 @@ void ldr_sizes_fill(struct ldr_sizes *sizes, struct ldr_size_class *table)
         table[i].span_grains = (uint8_t)grains;
         table[i].borrow_end = (uint8_t)end;
     }
-}
-
-uint32_t ldr_sizes_class(const struct ldr_sizes *sizes, size_t size)
-{
-    uint64_t units = (size >> sizes->unit_shift) + ((size & ((UINT64_C(1) << sizes->unit_shift) - 1)) != 0);
-    if (units == 0)
-        units = 1;
-    uint32_t class = units > UINT32_MAX ? UINT32_MAX : class_of_units(units);
-    return class < sizes->classes ? class : LDR_CLASS_LARGE;
-}
-
-size_t ldr_sizes_cell(const struct ldr_sizes *sizes, uint32_t class)
-{
-    return units_of_class(class) << sizes->unit_shift;
 }

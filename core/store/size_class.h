@@ -34,11 +34,40 @@ struct ldr_sizes ldr_sizes_for(uint64_t quota, unsigned shift);
 /* Fills in what is told of each class, in a table that has room for sizes->classes. */
 void ldr_sizes_fill(struct ldr_sizes *sizes, struct ldr_size_class *table);
 
+#define LDR_UNIT_STEPS  64u /* classes in steps of one unit */
+#define LDR_STEPS_SHIFT 4u  /* 16 steps a doubling after that */
+
+static inline uint32_t ldr_class_of_units(uint64_t units)
+{
+    if (units <= LDR_UNIT_STEPS)
+        return (uint32_t)units - 1;
+    unsigned doubling = 63u - (unsigned)__builtin_clzll(units - 1);
+    uint64_t step = (units - 1) >> (doubling - LDR_STEPS_SHIFT); /* 16 to 31 */
+    return LDR_UNIT_STEPS + ((doubling - 6u) << LDR_STEPS_SHIFT) + (uint32_t)step - (1u << LDR_STEPS_SHIFT);
+}
+
+static inline uint64_t ldr_units_of_class(uint32_t class)
+{
+    if (class < LDR_UNIT_STEPS)
+        return class + 1u;
+    uint32_t step = class - LDR_UNIT_STEPS, doubling = step >> LDR_STEPS_SHIFT;
+    step &= (1u << LDR_STEPS_SHIFT) - 1;
+    return (uint64_t)(step + (1u << LDR_STEPS_SHIFT) + 1) << (doubling + 6u - LDR_STEPS_SHIFT);
+}
+
 /* The class of an entry; LDR_CLASS_LARGE: none. */
-uint32_t ldr_sizes_class(const struct ldr_sizes *sizes, size_t size);
+static inline uint32_t ldr_sizes_class(const struct ldr_sizes *sizes, size_t size)
+{
+    uint64_t units = (size >> sizes->unit_shift) + ((size & ((UINT64_C(1) << sizes->unit_shift) - 1)) != 0);
+    uint32_t class = ldr_class_of_units(units > 0 ? units : 1);
+    return units <= UINT32_MAX && class < sizes->classes ? class : LDR_CLASS_LARGE;
+}
 
 /* The bytes of a cell. */
-size_t ldr_sizes_cell(const struct ldr_sizes *sizes, uint32_t class);
+static inline size_t ldr_sizes_cell(const struct ldr_sizes *sizes, uint32_t class)
+{
+    return ldr_units_of_class(class) << sizes->unit_shift;
+}
 
 /* The grains that so many bytes take. */
 static inline uint64_t ldr_sizes_grains(const struct ldr_sizes *sizes, uint64_t bytes)

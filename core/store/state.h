@@ -41,13 +41,19 @@ struct ldr_setup {
 /* Fewer lines of a shard are not worth giving back. */
 #define LDR_TRIM_FROM 8u
 
+/*
+ * What is done once in so many writes: taking back what was retired, as asking the epoch costs as much as a small write,
+ * and asking the policy what it keeps.
+ */
+#define LDR_WRITES_AT_ONCE 32u
+
 /* Cells that a shard keeps to spare: this part of its spans, when that is worth it. */
 #define LDR_SPARE_PART 100u
 #define LDR_SPARE_FROM 4096u
 
-/* How far a shard reaches in what is touched as it grows. */
+/* How far a shard reaches in what is touched as it grows: by and by, in steps of less than a KiB where it has a MiB. */
 struct ldr_extent {
-    uint32_t slots, due, lines, spans;
+    uint32_t slots, due, lines, grains;
 };
 
 struct ldr_shard {
@@ -158,7 +164,7 @@ void ldr_shard_set_due(struct ldr_shard *shard, const struct ldr_entry *entry);
 void ldr_shard_tidy(struct ldr_store *store, struct ldr_shard *shard);
 
 /* Whether the shard may hold more or less besides its spans than when it was last told. */
-bool ldr_shard_grew(const struct ldr_shard *shard);
+bool ldr_shard_grew(const struct ldr_store *store, const struct ldr_shard *shard);
 
 /* Tells the budget what the shard holds besides its spans, which may then be over its limit. */
 void ldr_shard_account(struct ldr_store *store, struct ldr_shard *shard);
