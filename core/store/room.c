@@ -150,7 +150,8 @@ static void take_back(struct ldr_shard *shard)
 {
     if (++shard->writes % LDR_WRITES_AT_ONCE != 0)
         return;
-    ldr_epoch_advance(LDR_EPOCH_STORE, false);
+    if (ldr_slab_waits(shard->slab))
+        ldr_epoch_advance(LDR_EPOCH_STORE, false);
     ldr_slab_collect(shard->slab);
 }
 

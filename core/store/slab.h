@@ -81,6 +81,9 @@ void ldr_slab_retire(struct ldr_slab *slab, ldr_ref ref);
  */
 bool ldr_slab_collect(struct ldr_slab *slab);
 
+/* Whether what was retired first has to wait for the epoch still. */
+bool ldr_slab_waits(const struct ldr_slab *slab);
+
 /*
  * What has to happen so that ldr_slab_take() can succeed, when it did not and ldr_slab_collect() brought nothing. With
  * size 0: so that spans go back to the heap, as many as the budget is over its limit, one at least. Claims and reserve

@@ -95,6 +95,11 @@ static struct ldr_bag *passed_bag(struct ldr_slab *slab)
     return slab->bag_count > 0 && ldr_epoch_passed(LDR_EPOCH_STORE, bag->tag) ? bag : NULL;
 }
 
+bool ldr_slab_waits(const struct ldr_slab *slab)
+{
+    return slab->bag_count > 0 && !ldr_epoch_passed(LDR_EPOCH_STORE, slab->bags[0].tag);
+}
+
 bool ldr_slab_collect(struct ldr_slab *slab)
 {
     tag_fresh(slab);

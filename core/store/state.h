@@ -45,7 +45,7 @@ struct ldr_setup {
  * What is done once in so many writes: taking back what was retired, as asking the epoch costs as much as a small write,
  * and asking the policy what it keeps.
  */
-#define LDR_WRITES_AT_ONCE 32u
+#define LDR_WRITES_AT_ONCE 16u
 
 /* Cells that a shard keeps to spare: this part of its spans, when that is worth it. */
 #define LDR_SPARE_PART 100u
