@@ -66,7 +66,7 @@ void ldr_hits_hand_on(struct ldr_hits *hits, uint32_t entries, void (*hit)(void 
 {
     uint32_t first = atomic_load_explicit(&hits->first, memory_order_relaxed);
     uint32_t end = atomic_load_explicit(&hits->end, memory_order_relaxed);
-    uint32_t count = end - first < hits->ring ? end - first : hits->ring;
+    uint32_t count = end - first <= hits->ring ? end - first : 0;
     for (uint32_t i = 0; hit != NULL && i < count; i++)
         hit(arg, atomic_load_explicit(&hits->waiting[(first + i) & (hits->ring - 1)], memory_order_relaxed));
     atomic_store_explicit(&hits->first, end, memory_order_relaxed);

@@ -2,9 +2,9 @@
  * How a policy hears of hits from readers that take no lock.
  *
  * A policy that counts hits (hit_max 1 to 15) has a byte a slot, which readers raise up to hit_max and then no longer
- * write. One that wants to be called (hit_max 0) has a ring: readers put slots into it, and whoever holds the shard's lock
- * next hands them on. A reader that fills the ring takes the lock itself if it is free; what finds the ring full is dropped
- * and counted.
+ * write. One that wants to be called (hit_max 0) has a ring: readers put slots into it, and whoever puts something
+ * new into the shard, or evicts, hands them on first. A reader that fills the ring takes the lock itself if it is free; what
+ * finds the ring full is dropped and counted.
  *
  * Where a shard has many slots, a byte a slot tells the generation in which the slot was last put into the ring; within
  * one generation that happens once, so that keys in constant use cost no write. A generation ends when an eighth as many
@@ -30,7 +30,12 @@ struct ldr_hits {
     uint32_t handed;             /* hits handed on in this generation; under the shard's lock */
     _Atomic uint32_t generation; /* 1 to 255 */
     _Atomic uint64_t dropped;
-    /* The ring's ends count on and on; relaxed, as a slot that is read too early or too late is one hit wrong. */
+    /*
+     * The ring's ends count on and on. Readers move `end` by a load and a store, since an atomic addition would cost a
+     * reader as much as a tenth of its lookup: of two who do it in the very same moment one is lost, and not counted as
+     * dropped. One who is held up between the two may set `end` back, behind `first`: then the ring counts as empty.
+     * All relaxed, as a slot that is read too early or too late is one hit wrong.
+     */
     _Alignas(64) _Atomic uint32_t end;
     _Atomic uint32_t first; /* written under the shard's lock */
     _Atomic uint32_t waiting[];
@@ -60,12 +65,14 @@ static inline bool ldr_hits_add(struct ldr_hits *hits, uint32_t slot)
             return true;
         __atomic_store_n(&hits->bytes[slot], generation, __ATOMIC_RELAXED);
     }
-    uint32_t end = atomic_fetch_add_explicit(&hits->end, 1, memory_order_relaxed);
+    uint32_t end = atomic_load_explicit(&hits->end, memory_order_relaxed);
     uint32_t waiting = end - atomic_load_explicit(&hits->first, memory_order_relaxed);
-    if (waiting < hits->ring)
-        atomic_store_explicit(&hits->waiting[end & (hits->ring - 1)], slot, memory_order_relaxed);
-    else
+    if (waiting >= hits->ring) {
         atomic_fetch_add_explicit(&hits->dropped, 1, memory_order_relaxed);
+        return false;
+    }
+    atomic_store_explicit(&hits->waiting[end & (hits->ring - 1)], slot, memory_order_relaxed);
+    atomic_store_explicit(&hits->end, end + 1, memory_order_relaxed);
     return waiting + 1 < hits->ring;
 }
 

@@ -30,13 +30,23 @@ static void remove_past(struct ldr_store *store, struct ldr_shard *shard, struct
 static void exact_hit(struct ldr_store *store, struct ldr_shard *shard, struct larder_slice key, uint64_t hash)
 {
     ldr_shard_enter(shard, 0);
+    ldr_policy_hand_on(&shard->policy, &shard->slots);
     const struct ldr_entry *entry = ldr_index_find(&shard->index, store->place, key, hash, NULL);
     if (entry != NULL)
         ldr_policy_hit(&shard->policy, atomic_load_explicit(&entry->slot, memory_order_relaxed));
     ldr_shard_leave(shard);
 }
 
-/* Inside the section, which keeps the hits there. False: the ring is full, see hear(). */
+/* The ring of hits is full: who finds it so empties it, unless the shard is busy. */
+static void hand_on(struct ldr_shard *shard)
+{
+    if (!ldr_shard_try(shard, 0))
+        return;
+    ldr_policy_hand_on(&shard->policy, &shard->slots);
+    ldr_shard_leave(shard);
+}
+
+/* Inside the section, which keeps the hits there. False: the ring is full. */
 static inline bool count_hit(struct ldr_shard *shard, const struct ldr_entry *entry)
 {
     struct ldr_hits *hits = atomic_load_explicit(&shard->hits, memory_order_acquire);
@@ -53,8 +63,8 @@ static __attribute__((noinline)) void finish(struct ldr_store *store, struct ldr
         remove_past(store, shard, key, hash, now);
     else if (rest == EXACT_HIT)
         exact_hit(store, shard, key, hash);
-    else if (ldr_shard_try(shard, 0)) /* which hands the hits on */
-        ldr_shard_leave(shard);
+    else
+        hand_on(shard);
 }
 
 static inline enum rest use(const struct ldr_store *store, struct ldr_shard *shard, const struct ldr_entry *entry)

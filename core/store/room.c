@@ -63,6 +63,7 @@ static void evict_some(struct ldr_store *store, struct ldr_shard *shard)
 {
     uint32_t victims[VICTIMS], count = 0;
     uint64_t hashes[VICTIMS];
+    ldr_policy_hand_on(&shard->policy, &shard->slots);
     while (count < VICTIMS && shard->slots.count > count + VICTIMS) {
         uint32_t slot = ldr_policy_coldest(&shard->policy, &shard->slots);
         if (slot == LARDER_NO_SLOT)

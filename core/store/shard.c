@@ -6,7 +6,6 @@ static void entered(struct ldr_shard *shard, uint64_t now)
     /* The caller's clock may be read by one thread before another, and told after it. */
     if (now != LDR_NOW && now > shard->latest)
         shard->latest = now;
-    ldr_policy_hand_on(&shard->policy, &shard->slots);
 }
 
 void ldr_shard_enter(struct ldr_shard *shard, uint64_t now)

@@ -132,7 +132,7 @@ static inline bool ldr_entry_past(const struct ldr_entry *entry, uint64_t now)
 
 /* ---- shard.c: one shard, under its lock */
 
-/* Takes the lock, and tells the policy of the hits so far. */
+/* Takes the lock. */
 void ldr_shard_enter(struct ldr_shard *shard, uint64_t now);
 
 /* The same if the lock is free. */

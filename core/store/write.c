@@ -144,8 +144,10 @@ enum outcome {
 static void get_cell(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer, bool there)
 {
     const struct larder_object object = object_of(newcomer);
-    if (!there && !newcomer->prepared)
+    if (!there && !newcomer->prepared) {
+        ldr_policy_hand_on(&shard->policy, &shard->slots); /* uses so far come before the newcomer */
         ldr_policy_prepare(&shard->policy, &object);
+    }
     newcomer->prepared = true;
     newcomer->cell = ldr_room_cell(store, shard, newcomer->size, newcomer->asked);
 }
@@ -170,6 +172,15 @@ static void write_cell(struct ldr_store *store, struct newcomer *newcomer)
 {
     ldr_entry_write(ldr_entry_at(store->place, newcomer->cell), newcomer->put, LARDER_NO_SLOT);
     newcomer->written = true;
+}
+
+/* A rewrite is a use. */
+static void note_use(const struct ldr_store *store, struct ldr_shard *shard, uint32_t slot)
+{
+    if (atomic_load_explicit(&store->exact_hits, memory_order_relaxed))
+        ldr_policy_hit(&shard->policy, slot);
+    else if (shard->policy.hits != NULL && !ldr_hits_add(shard->policy.hits, slot))
+        ldr_policy_hand_on(&shard->policy, &shard->slots);
 }
 
 /* Whether what was found is still where it was. */
@@ -208,7 +219,7 @@ static enum outcome try_put(struct ldr_store *store, struct ldr_shard *shard, st
         }
         /* The use first, so that what is rewritten is not what has to go for it. */
         if (found.entry != NULL && newcomer->over == NULL)
-            ldr_policy_hit(&shard->policy, slot_of(found.entry));
+            note_use(store, shard, slot_of(found.entry));
         shard->keep = found.entry != NULL ? slot_of(found.entry) : LARDER_NO_SLOT; /* also while others give room */
         get_cell(store, shard, newcomer, found.entry != NULL);
         if (newcomer->cell == 0)
