@@ -37,6 +37,7 @@ struct ldr_index {
     struct ldr_line *lines; /* of this shard: bucket b is lines[b << shard_bits] */
     struct ldr_line *extra; /* likewise */
     uint32_t shard_bits;
+    _Atomic uint32_t ahead; /* cache lines of an entry of the usual size, after the first: what is worth asking for */
 };
 
 /* The writer's part. */
@@ -72,6 +73,9 @@ struct ldr_probe {
     const struct ldr_line *line;
 };
 static inline struct ldr_probe ldr_index_probe(const struct ldr_index *index, uint64_t hash);
+
+/* How much of an entry to ask for, in cache lines after the first. */
+static inline uint32_t ldr_index_ahead(const struct ldr_index *index);
 
 /* In batches: asks for that line, */
 static inline void ldr_index_prefetch(const struct ldr_probe *probe);
@@ -161,6 +165,11 @@ __attribute__((always_inline)) static inline struct ldr_entry *ldr_index_search(
         }
     }
     return NULL;
+}
+
+static inline uint32_t ldr_index_ahead(const struct ldr_index *index)
+{
+    return atomic_load_explicit(&index->ahead, memory_order_relaxed);
 }
 
 static inline struct ldr_probe ldr_index_probe(const struct ldr_index *index, uint64_t hash)

@@ -1,9 +1,6 @@
 /* Lookups: no lock, no allocation, no shared line written but for the hit. */
 #include "core/store/state.h"
 
-/* So many cache lines of an entry are asked for at once: those of a short value. */
-#define LINES 3u
-
 /* Whether an entry's time has passed; the clock is asked only for those that have a time. */
 static inline bool past(const struct ldr_store *store, const struct ldr_entry *entry, uint64_t now)
 {
@@ -106,7 +103,7 @@ __attribute__((flatten)) enum ldr_found ldr_store_copy(struct ldr_store *store, 
     struct ldr_shard *shard = ldr_store_shard(store, hash);
     ldr_epoch_enter(LDR_EPOCH_STORE);
     struct ldr_probe probe = ldr_index_probe(&shard->index, hash);
-    enum rest rest = copy_one(store, shard, copy, &probe, LINES - 1, now);
+    enum rest rest = copy_one(store, shard, copy, &probe, ldr_index_ahead(&shard->index), now);
     ldr_epoch_exit(LDR_EPOCH_STORE);
     if (__builtin_expect(rest != NOTHING, 0))
         finish(store, shard, copy->key, hash, now, rest);
@@ -167,7 +164,7 @@ struct window {
 static inline void prefetch(const struct ldr_store *store, const struct window *window, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        ldr_index_prefetch_entry(&window->probes[i], store->place, LINES);
+        ldr_index_prefetch_entry(&window->probes[i], store->place, ldr_index_ahead(&window->shards[i]->index) + 1);
 }
 
 static inline void begin(struct ldr_store *store, struct window *window, size_t i, struct larder_slice key)

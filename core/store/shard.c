@@ -110,8 +110,23 @@ bool ldr_shard_grew(const struct ldr_store *store, const struct ldr_shard *shard
            (shard->policy.module->extra_bytes != NULL && (!store->paged || shard->writes % LDR_WRITES_AT_ONCE == 0));
 }
 
+/* The processor follows longer ones by itself. */
+#define AHEAD_MOST 16u
+
+/* Readers ask for as much of an entry as the mean one has, before they know how long it is. */
+static void set_ahead(struct ldr_shard *shard)
+{
+    struct ldr_slab_bytes bytes = ldr_slab_bytes(shard->slab);
+    uint64_t live = bytes.spans - bytes.free - bytes.retired - bytes.pinned;
+    uint64_t ahead = shard->slots.count != 0 ? live / shard->slots.count / sizeof(struct ldr_line) : 0;
+    ahead = ahead < AHEAD_MOST ? ahead : AHEAD_MOST;
+    if (ahead != ldr_index_ahead(&shard->index)) /* their line is not to be written without need */
+        atomic_store_explicit(&shard->index.ahead, (uint32_t)ahead, memory_order_relaxed);
+}
+
 void ldr_shard_account(struct ldr_store *store, struct ldr_shard *shard)
 {
+    set_ahead(shard);
     shard->told = extent(store, shard);
     uint64_t owed = ldr_ranges_bytes(store, shard) + ldr_policy_bytes(&shard->policy);
     if (owed > shard->owed)
