@@ -52,3 +52,10 @@ void ldr_pages_huge(void *address, size_t size, bool huge)
     (void)huge;
 #endif
 }
+
+void ldr_pages_take_huge(void *address)
+{
+    ldr_pages_huge(address, LDR_HUGE_PAGE, true);
+    *(volatile unsigned char *)address = 0;
+    ldr_pages_huge(address, LDR_HUGE_PAGE, false);
+}

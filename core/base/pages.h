@@ -27,4 +27,11 @@ void ldr_pages_discard(void *address, size_t size);
  */
 void ldr_pages_huge(void *address, size_t size, bool huge);
 
+/*
+ * Backs a huge page, of which nothing is in memory, with one if the system has one to give. Parts of it that are discarded
+ * later come back as small pages, and only when they are touched: where huge pages are asked for once and for all, the
+ * system would make parts that are free resident again.
+ */
+void ldr_pages_take_huge(void *address);
+
 #endif

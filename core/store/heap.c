@@ -6,11 +6,10 @@
 
 #define REACH_MAX (UINT64_C(1) << 42)
 #define REFS      (UINT64_C(1) << 32)
-#define HUGE_MIN  (UINT64_C(8) << 20) /* smaller budgets get no huge pages */
 
 /* Where the parts of the range begin, in bytes from its start. */
 struct layout {
-    size_t used, owners, spans, grains, end;
+    size_t used, numbers, owners, spans, grains, end;
 };
 
 static size_t round_up(size_t size, size_t to)
@@ -29,7 +28,8 @@ static struct layout layout_of(const struct ldr_heap *heap, bool huge)
     struct layout layout;
     size_t to = ldr_heap_grain(heap), page = ldr_pages_size();
     layout.used = round_up(header_bytes(heap), to);
-    layout.owners = layout.used + round_up((heap->end / 64 + 1) * sizeof *heap->used, to);
+    layout.numbers = layout.used + round_up((heap->end / 64 + 1) * sizeof *heap->used, to);
+    layout.owners = layout.numbers + round_up((heap->end / 64 + 1) * sizeof *heap->numbers, to);
     layout.spans = layout.owners + round_up(heap->end * sizeof *heap->owners, to);
     layout.grains = round_up(layout.spans + heap->end * sizeof *heap->spans + to, page);
     /* The system chooses the start of the range: grain 1 may move up to where a huge page begins. */
@@ -54,21 +54,12 @@ static void measure(struct ldr_heap *heap, const struct ldr_heap_options *option
     heap->page = page > ldr_heap_grain(heap) ? (uint32_t)(page / ldr_heap_grain(heap)) : 1;
 }
 
-/* Only as far as a full store surely reaches, whatever its index takes: elsewhere small pages say what is in use. */
-static void advise(const struct ldr_heap *heap, const struct ldr_heap_options *options)
-{
-    uint64_t bytes = options->huge && options->limit >= HUGE_MIN ? options->limit / 8 * 7 : 0;
-    ldr_pages_huge((void *)(uintptr_t)heap, heap->mapped, false);
-    if (bytes > options->reach)
-        bytes = options->reach;
-    ldr_pages_huge(heap->place.base + ldr_heap_grain(heap), (size_t)(bytes / LDR_HUGE_PAGE * LDR_HUGE_PAGE), true);
-}
-
 static void start(struct ldr_heap *heap, const struct layout *layout, bool huge)
 {
     unsigned char *base = (unsigned char *)heap;
     heap->mapped = layout->end;
     heap->used = (uint64_t *)(void *)(base + layout->used);
+    heap->numbers = (uint64_t *)(void *)(base + layout->numbers);
     heap->owners = (uint32_t *)(void *)(base + layout->owners);
     heap->spans = (struct ldr_span *)(void *)(base + layout->spans);
     uintptr_t first = (uintptr_t)(base + layout->grains), to = huge ? LDR_HUGE_PAGE : 1;
@@ -77,10 +68,16 @@ static void start(struct ldr_heap *heap, const struct layout *layout, bool huge)
     for (uint32_t i = 0; i < LDR_SPAN_GRAINS_MAX; i++)
         heap->lowest[i] = 1;
     ldr_run_mark(heap->used, 0, 1, true);
+    ldr_run_mark(heap->numbers, 0, 1, true);
+    heap->lowest_number = 1;
+    heap->huge = huge && heap->page == 1;
     atomic_init(&heap->high_grain, 1);
     atomic_init(&heap->high_span, 1);
+    atomic_init(&heap->owner_count, 0);
+    atomic_init(&heap->span_count, 0);
     atomic_init(&heap->slab_bytes, 0);
     atomic_init(&heap->kept_bytes, 0);
+    atomic_init(&heap->fresh_bytes, 0);
     atomic_init(&heap->holders, 1);
 }
 
@@ -100,7 +97,7 @@ struct ldr_heap *ldr_heap_open(const struct ldr_heap_options *options, struct ld
         return NULL;
     }
     start(heap, &layout, options->huge);
-    advise(heap, options);
+    ldr_pages_huge(heap, heap->mapped, false);
     return heap;
 }
 
@@ -109,13 +106,23 @@ struct ldr_place ldr_heap_place(const struct ldr_heap *heap)
     return heap->place;
 }
 
+/*
+ * Maps cost the pages that they reach over. Where a page holds several grains, which is in small stores, they cost what is
+ * in use: else what is left of a larger budget could take a good part of a smaller one.
+ */
 uint64_t ldr_heap_overhead(const struct ldr_heap *heap)
 {
-    size_t to = ldr_heap_grain(heap), grains = atomic_load_explicit(&heap->high_grain, memory_order_relaxed);
-    size_t spans = atomic_load_explicit(&heap->high_span, memory_order_relaxed);
+    bool paged = heap->page == 1;
+    size_t to = paged ? ldr_heap_grain(heap) : 1;
+    size_t grains = atomic_load_explicit(&heap->high_grain, memory_order_relaxed), owners = grains;
+    size_t numbers = atomic_load_explicit(&heap->high_span, memory_order_relaxed), spans = numbers;
+    if (!paged) {
+        owners = atomic_load_explicit(&heap->owner_count, memory_order_relaxed);
+        spans = atomic_load_explicit(&heap->span_count, memory_order_relaxed);
+    }
     return round_up(header_bytes(heap), to) + round_up((grains / 64 + 1) * sizeof *heap->used, to) +
-           round_up(grains * sizeof *heap->owners, to) + round_up(spans * sizeof *heap->spans, to) +
-           atomic_load_explicit(&heap->slab_bytes, memory_order_relaxed);
+           round_up((numbers / 64 + 1) * sizeof *heap->numbers, to) + round_up(owners * sizeof *heap->owners, to) +
+           round_up(spans * sizeof *heap->spans, to) + atomic_load_explicit(&heap->slab_bytes, memory_order_relaxed);
 }
 
 static void let_go(struct ldr_heap *heap)

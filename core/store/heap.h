@@ -1,11 +1,14 @@
 /*
  * The heap: spans for the slabs of a store; private to the heap and the slabs. See slab.h.
  *
- *     | struct ldr_heap, tables by class | map of used grains | owners of grains | spans | grains 1, 2, 3 ...
+ *     | struct ldr_heap, tables by class | maps of used grains and numbers | owners of grains | spans | grains 1, 2 ...
  *
  * All of it is one reserved range; the maps are as long as the range needs, and touched as far as spans reach. Runs of
  * grains are taken at the lowest place where they fit. Some runs given back are kept as they are, still in the budget,
  * for the next span of that length: spans of many sizes come and go all the time, and pages cost more than cells.
+ *
+ * While there is budget for it, grains that were never used are taken a huge page at a time: all of it is in the budget
+ * from then on, and kept for the spans that follow, as all of it is in memory.
  */
 #ifndef LDR_STORE_HEAP_H
 #define LDR_STORE_HEAP_H
@@ -29,7 +32,7 @@ enum ldr_cell_state {
 /* A run of grains cut into cells. The slab's, but for first and grains, which are the heap's. */
 struct ldr_span {
     uint32_t first, grains;  /* grains 0: no span */
-    uint32_t next, previous; /* in a ring of its slab; next also in the heap's list of free numbers */
+    uint32_t next, previous; /* in a ring of its slab */
     uint16_t count[LDR_CELL_STATES];
     uint16_t cell;   /* units of a cell, as references count; 0: a large entry has the whole span */
     uint16_t carved; /* units from the start that have been used */
@@ -55,18 +58,22 @@ struct ldr_heap {
     struct ldr_span *spans;
     uint32_t end;  /* grains are 1 to end - 1 */
     uint32_t page; /* grains of a page */
+    bool huge;
 
     size_t mapped; /* bytes, from this struct on */
-    uint64_t *used;
-    _Atomic uint32_t high_grain; /* grains from this on have never been used */
+    uint64_t *used, *numbers;
+    _Atomic uint32_t high_grain; /* grains from this on are free, and their part of the maps is not in memory */
     _Atomic uint32_t high_span;
+    _Atomic uint32_t owner_count, span_count; /* in use */
     _Atomic uint64_t slab_bytes;
     _Atomic uint64_t holders; /* the heap itself until it is closed, and the entries that outlive it */
-    pthread_mutex_t lock;     /* a leaf: over all that follows, and for writing high_grain and high_span */
-    uint32_t free_span;       /* numbers, linked by `next` */
+    pthread_mutex_t lock;     /* a leaf: over all that follows, the maps, and for writing what is atomic above */
+    uint32_t lowest_number;   /* no free number is below this */
     uint32_t kept_count;
-    _Atomic uint64_t kept_bytes;
-    struct ldr_run kept[LDR_KEPT_MAX];    /* the oldest first; their grains are used in the map */
+    _Atomic uint64_t kept_bytes; /* those of `fresh` among them */
+    _Atomic uint64_t fresh_bytes;
+    struct ldr_run fresh;                 /* what is left of the huge page that was taken last */
+    struct ldr_run kept[LDR_KEPT_MAX];    /* the oldest first; their grains are used in the map, as those of `fresh` */
     uint32_t lowest[LDR_SPAN_GRAINS_MAX]; /* [n - 1]: no n free grains in a row begin below this */
     struct ldr_size_class classes[];
 };
@@ -83,6 +90,25 @@ bool ldr_heap_relieve(struct ldr_heap *heap);
 
 /* Whether there are so many free grains in a row. */
 bool ldr_heap_has_place(struct ldr_heap *heap, uint64_t grains);
+
+/* ---- heap_place.c: places and numbers; under the lock, but for ldr_heap_has_place() */
+
+/* Takes the lowest run; 0: there is none. */
+uint32_t ldr_heap_place_take(struct ldr_heap *heap, uint32_t grains);
+
+/* Takes a huge page behind all that is in use. No grains: the range ends before it. */
+struct ldr_run ldr_heap_place_huge(struct ldr_heap *heap);
+
+/* Whether a run as long as a span of cells may be lies free between others. */
+bool ldr_heap_place_between(struct ldr_heap *heap, uint32_t grains);
+
+void ldr_heap_place_give(struct ldr_heap *heap, struct ldr_run run);
+
+/* The lowest number that is free, of which there is one; it is not too high again when higher ones go. */
+uint32_t ldr_heap_number_take(struct ldr_heap *heap);
+void ldr_heap_number_give(struct ldr_heap *heap, uint32_t number);
+
+/* ---- */
 
 /* The last pin of an entry of a closed store is gone. */
 void ldr_heap_orphan_released(struct ldr_entry *entry);

@@ -31,6 +31,16 @@ bool ldr_run_is_free(const uint64_t *used, uint32_t first, uint32_t end)
     return next(used, first, end, true) >= end;
 }
 
+uint32_t ldr_run_end(const uint64_t *used, uint32_t end)
+{
+    for (; end % 64 != 0; end--)
+        if ((used[(end - 1) / 64] >> (end - 1) % 64 & 1) != 0)
+            return end;
+    while (used[end / 64 - 1] == 0) /* bit 0 is set */
+        end -= 64;
+    return end - (uint32_t)__builtin_clzll(used[end / 64 - 1]);
+}
+
 void ldr_run_mark(uint64_t *used, uint32_t first, uint32_t length, bool is_used)
 {
     uint32_t end = first + length;

@@ -14,6 +14,9 @@ uint32_t ldr_run_find(const uint64_t *used, uint32_t from, uint32_t high, uint32
 /* Whether all grains of [first, end) are free. */
 bool ldr_run_is_free(const uint64_t *used, uint32_t first, uint32_t end);
 
+/* The end of the last grain before `end` that is used. */
+uint32_t ldr_run_end(const uint64_t *used, uint32_t end);
+
 void ldr_run_mark(uint64_t *used, uint32_t first, uint32_t length, bool is_used);
 
 #endif

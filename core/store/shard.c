@@ -83,17 +83,17 @@ struct ldr_found_entry ldr_shard_find(struct ldr_store *store, struct ldr_shard 
     return (struct ldr_found_entry){.hash = hash};
 }
 
-/* Maps of grains and structs of spans, which any shard may have made longer. */
+/*
+ * Maps of grains and structs of spans, which any shard may have made longer or shorter. Every exchange owes the difference
+ * to the one before it, in whatever order they come: unsigned, so that one below zero comes out right.
+ */
 static void account_heap(struct ldr_store *store)
 {
     uint64_t now = ldr_heap_overhead(store->heap) - store->heap_fresh;
-    uint64_t owed = atomic_load_explicit(&store->heap_owed, memory_order_relaxed);
-    while (now > owed)
-        if (atomic_compare_exchange_weak_explicit(&store->heap_owed, &owed, now, memory_order_relaxed,
-                                                  memory_order_relaxed)) {
-            ldr_budget_owe(&store->budget, now - owed);
-            return;
-        }
+    if (now == atomic_load_explicit(&store->heap_owed, memory_order_relaxed))
+        return;
+    uint64_t owed = atomic_exchange_explicit(&store->heap_owed, now, memory_order_relaxed);
+    ldr_budget_owe(&store->budget, now - owed);
 }
 
 static inline struct ldr_extent extent(const struct ldr_store *store, const struct ldr_shard *shard)

@@ -23,8 +23,7 @@ struct ldr_slab;
 struct ldr_heap_options {
     uint64_t reach; /* bytes of entries that can ever be held: twice that range is reserved, for runs of many grains */
     uint64_t quota; /* what one shard is expected to hold: sizes of grains and spans follow it */
-    bool huge;      /* let the system use huge pages for the part of the range that a full store surely fills */
-    uint64_t limit; /* the budget at first, which says how much that is */
+    bool huge;      /* use huge pages where the budget has room for whole ones */
 };
 
 /* Address space is reserved, and only its first page touched. NULL: no address space or memory; nothing leaked. */
@@ -40,7 +39,7 @@ struct ldr_place ldr_heap_place(const struct ldr_heap *heap);
 
 /*
  * What the heap keeps besides the spans, now: its own struct, maps of grains, structs of spans, in whole grains; slabs.
- * Not taken from the budget. Grows with the spans, and does not shrink.
+ * Not taken from the budget. Grows and shrinks with the spans.
  */
 uint64_t ldr_heap_overhead(const struct ldr_heap *heap);
 

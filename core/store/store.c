@@ -51,7 +51,6 @@ static bool open_memory(struct ldr_store *store, const struct ldr_store_options 
         .reach = reach,
         .quota = options->max_bytes >> store->shard_bits,
         .huge = !options->small_pages,
-        .limit = options->max_bytes,
     };
     store->heap = ldr_heap_open(&heap, &store->budget);
     if (store->heap == NULL)

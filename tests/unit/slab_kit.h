@@ -47,7 +47,7 @@ static inline struct world *open_world(uint64_t limit, uint64_t quota, uint32_t 
     struct world *world = calloc(1, sizeof *world);
     assert_non_null(world);
     atomic_init(&world->budget.limit, limit);
-    struct ldr_heap_options options = {.reach = limit, .quota = quota, .huge = true, .limit = limit};
+    struct ldr_heap_options options = {.reach = limit, .quota = quota, .huge = true};
     world->heap = ldr_heap_open(&options, &world->budget);
     assert_non_null(world->heap);
     world->place = ldr_heap_place(world->heap);

@@ -42,7 +42,7 @@ int __wrap_munmap(void *address, size_t size)
 /* A heap with two slabs; false when it could not be had. */
 static bool open_and_close(struct ldr_budget *budget)
 {
-    struct ldr_heap_options options = {.reach = 1 << 20, .quota = 1 << 19, .limit = 1 << 20};
+    struct ldr_heap_options options = {.reach = 1 << 20, .quota = 1 << 19};
     struct ldr_heap *heap = ldr_heap_open(&options, budget);
     if (heap == NULL)
         return false;
@@ -91,7 +91,7 @@ static void a_range_beyond_all_addresses_is_refused(void **state)
 {
     (void)state;
     struct ldr_budget budget = {.limit = 1 << 20};
-    struct ldr_heap_options options = {.reach = UINT64_MAX, .quota = 1 << 20, .limit = 1 << 20};
+    struct ldr_heap_options options = {.reach = UINT64_MAX, .quota = 1 << 20};
     assert_null(ldr_heap_open(&options, &budget));
 }
 
@@ -130,7 +130,7 @@ static void large_ranges_have_larger_units(void **state)
 #else
         size_t size = (size_t)reach / 2;
 #endif
-        struct ldr_heap_options options = {.reach = reach, .quota = reach / 64, .limit = reach};
+        struct ldr_heap_options options = {.reach = reach, .quota = reach / 64};
         struct ldr_heap *heap = ldr_heap_open(&options, &budget);
         assert_non_null(heap);
         unsigned unit = ldr_heap_place(heap).shift;
