@@ -5,6 +5,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #ifndef MAP_NORESERVE
 #define MAP_NORESERVE 0
 #endif
@@ -58,4 +62,11 @@ void ldr_pages_take_huge(void *address)
     ldr_pages_huge(address, LDR_HUGE_PAGE, true);
     *(volatile unsigned char *)address = 0;
     ldr_pages_huge(address, LDR_HUGE_PAGE, false);
+}
+
+void ldr_pages_trim_allocator(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }

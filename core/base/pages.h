@@ -34,4 +34,7 @@ void ldr_pages_huge(void *address, size_t size, bool huge);
  */
 void ldr_pages_take_huge(void *address);
 
+/* Has the allocator give back the pages that lie free in its own heap, as far as it can be asked to. Takes a while. */
+void ldr_pages_trim_allocator(void);
+
 #endif

@@ -2,7 +2,12 @@
 #include <sched.h>
 
 #include "core/base/fail.h"
+#include "core/base/pages.h"
 #include "core/store/state.h"
+
+/* The allocator is asked to give back what was freed when it is this part of the budget, and more than a little. */
+#define FREED_PART  128u
+#define FREED_LEAST (UINT64_C(64) << 10)
 
 /* Slots of an empty shard, if it may have so many. Fewer are not worth numbering anew. */
 #define SLOTS_LEAST 2048u
@@ -38,10 +43,14 @@ static uint32_t slots_within(uint64_t wanted, uint32_t most)
     return slots < most ? (uint32_t)slots : most;
 }
 
-/* With a quarter to spare each entry is moved about four times until a shard is full. */
-static uint64_t slots_for(uint64_t entries)
+/*
+ * A quarter to spare, or an eighth when the budget is nearly used and few more will come. So each entry is moved some five
+ * times until its shard is full.
+ */
+static uint64_t slots_for(const struct ldr_store *store, uint64_t entries)
 {
-    return entries + entries / 4;
+    uint64_t limit = ldr_budget_limit(&store->budget);
+    return entries + entries / (ldr_budget_used(&store->budget) < limit / 4 * 3 ? 4 : 8);
 }
 
 enum larder_status ldr_rebuild_open(const struct ldr_store *store, const struct ldr_setup *setup, uint64_t entries,
@@ -144,12 +153,22 @@ static void fit_policy(struct ldr_store *store, struct ldr_shard *shard, struct 
     const struct ldr_setup *setup = atomic_load_explicit(&store->setup, memory_order_acquire);
     struct ldr_policy larger;
     if (shard->slots.count > policy->max_slots &&
-        ldr_rebuild_open(store, setup, shard->slots.count, slots_for(shard->slots.count), &larger) == LARDER_OK) {
+        ldr_rebuild_open(store, setup, shard->slots.count, slots_for(store, shard->slots.count), &larger) == LARDER_OK) {
         ldr_policy_close(policy);
         *policy = larger;
     }
     while (shard->slots.count > policy->max_slots && ldr_room_evict(store, shard))
         ;
+}
+
+/* The allocator keeps what is freed, which nobody counts: a little of it may stay there. */
+static void give_back(struct ldr_store *store, uint64_t bytes)
+{
+    uint64_t freed = atomic_fetch_add_explicit(&store->freed, bytes, memory_order_relaxed) + bytes;
+    if (freed < ldr_budget_limit(&store->budget) / FREED_PART + FREED_LEAST)
+        return;
+    atomic_store_explicit(&store->freed, 0, memory_order_relaxed);
+    ldr_pages_trim_allocator();
 }
 
 void ldr_rebuild_shard(struct ldr_store *store, struct ldr_shard *shard, const struct ldr_policy *policy)
@@ -166,7 +185,9 @@ void ldr_rebuild_shard(struct ldr_store *store, struct ldr_shard *shard, const s
     target.policy.faults += shard->policy.faults;
     if (shard->policy.hits != NULL)
         shard->dropped_hits += atomic_load_explicit(&shard->policy.hits->dropped, memory_order_relaxed);
+    uint64_t freed = ldr_policy_bytes(&shard->policy);
     ldr_policy_close(&shard->policy);
+    give_back(store, freed);
     shard->policy = target.policy;
     shard->slots = target.slots;
     shard->due = target.due;
@@ -191,7 +212,7 @@ void ldr_rebuild_compact(struct ldr_store *store, struct ldr_shard *shard)
     uint32_t count = shard->slots.count;
     if (shard->policy.max_slots <= SLOTS_LEAST || count >= shard->policy.max_slots / 4)
         return;
-    if (ldr_rebuild_open(store, setup, count, slots_for(count), &policy) == LARDER_OK)
+    if (ldr_rebuild_open(store, setup, count, slots_for(store, count), &policy) == LARDER_OK)
         ldr_rebuild_shard(store, shard, &policy);
 }
 
@@ -201,6 +222,6 @@ void ldr_rebuild_grow(struct ldr_store *store, struct ldr_shard *shard)
     struct ldr_policy policy;
     uint32_t count = shard->slots.count;
     if (count < most_slots(store, setup, shard->policy.fresh_bytes) &&
-        ldr_rebuild_open(store, setup, count, slots_for(count), &policy) == LARDER_OK)
+        ldr_rebuild_open(store, setup, count, slots_for(store, count), &policy) == LARDER_OK)
         ldr_rebuild_shard(store, shard, &policy);
 }

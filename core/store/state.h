@@ -104,6 +104,7 @@ struct ldr_store {
     _Atomic uint64_t least;     /* what is held when there is no entry */
     _Atomic uint64_t heap_owed; /* bytes of the budget for what the heap keeps besides spans */
     _Atomic uint64_t owed;      /* by all shards: the rest of what is held is spans */
+    _Atomic uint64_t freed;     /* bytes of policies' arrays, since the allocator was last asked to give them back */
     pthread_mutex_t setup_lock; /* one changes the setup at a time; taken before a shard's lock */
     /* Read under a shard's lock: freed when it was replaced and every lock has been taken since. */
     struct ldr_setup *_Atomic setup;
