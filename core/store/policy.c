@@ -48,6 +48,12 @@ void ldr_policy_give_up(struct ldr_policy *policy)
     policy->state = NULL;
 }
 
+void ldr_policy_fault(struct ldr_policy *policy)
+{
+    policy->faults++;
+    ldr_policy_give_up(policy);
+}
+
 void ldr_policy_close(struct ldr_policy *policy)
 {
     ldr_policy_give_up(policy);
@@ -85,8 +91,7 @@ uint32_t ldr_policy_coldest(struct ldr_policy *policy, const struct ldr_slots *s
     uint32_t slot = policy->module->evict(policy->state);
     if (ldr_slots_resident(slots, slot))
         return slot;
-    policy->faults++;
-    ldr_policy_give_up(policy);
+    ldr_policy_fault(policy);
     return LARDER_NO_SLOT;
 }
 

@@ -27,6 +27,9 @@ bool ldr_policy_open(struct ldr_policy *policy, const struct larder_eviction *mo
 /* Closes the state and leaves the hits: what is called afterwards finds the state given up. */
 void ldr_policy_give_up(struct ldr_policy *policy);
 
+/* The same for a module that has answered nonsense, which is counted. */
+void ldr_policy_fault(struct ldr_policy *policy);
+
 /* Everything; no reader may see the hits any more. */
 void ldr_policy_close(struct ldr_policy *policy);
 

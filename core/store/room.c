@@ -53,20 +53,30 @@ bool ldr_room_evict(struct ldr_store *store, struct ldr_shard *shard)
 }
 
 /* So many are evicted at a time when there is a choice. */
-#define VICTIMS 8u
+#define VICTIMS      8u
+#define SMALL_VICTIM 512u
+
+static bool is_among(const uint32_t *victims, uint32_t count, uint32_t slot)
+{
+    while (count > 0 && victims[count - 1] != slot)
+        count--;
+    return count > 0;
+}
 
 /*
  * Evicts some entries ahead of need. Victims are what has not been used for longest: their slots, entries and lines are
  * in no cache, so they are asked for all at once.
  */
-static void evict_some(struct ldr_store *store, struct ldr_shard *shard)
+static void evict_some(struct ldr_store *store, struct ldr_shard *shard, uint32_t most)
 {
     uint32_t victims[VICTIMS], count = 0;
     uint64_t hashes[VICTIMS];
     ldr_policy_hand_on(&shard->policy, &shard->slots);
-    while (count < VICTIMS && shard->slots.count > count + VICTIMS) {
+    while (count < most && shard->slots.count > count + most) {
         uint32_t slot = ldr_policy_coldest(&shard->policy, &shard->slots);
-        if (slot == LARDER_NO_SLOT)
+        if (is_among(victims, count, slot)) /* it is resident still: only we know better than to believe the module */
+            ldr_policy_fault(&shard->policy);
+        if (slot == LARDER_NO_SLOT || shard->policy.state == NULL)
             break;
         if (slot == shard->keep) {
             readmit(store, shard, slot);
@@ -190,7 +200,12 @@ static void keep_spare(struct ldr_store *store, struct ldr_shard *shard, size_t 
         atomic_load_explicit(&store->exact_hits, memory_order_relaxed) || /* then evictions are exact, too */
         is_poor(store, shard))
         return;
-    evict_some(store, shard);
+    /* Of small entries as many as are worth asking for together, of large ones no more than are needed. */
+    uint64_t mean = ldr_slab_live(&bytes) / (shard->slots.count + UINT64_C(1)) + 1;
+    uint64_t want = (spare + size - bytes.free - bytes.retired) / mean + 1;
+    if (want > VICTIMS || mean < SMALL_VICTIM)
+        want = VICTIMS;
+    evict_some(store, shard, (uint32_t)want);
 }
 
 ldr_ref ldr_room_cell(struct ldr_store *store, struct ldr_shard *shard, size_t size, bool alone)
@@ -221,8 +236,7 @@ static void check_policy(const struct ldr_store *store, struct ldr_shard *shard)
     uint64_t part = ldr_budget_limit(&store->budget) >> store->shard_bits;
     if (shard->policy.state == NULL || ldr_policy_bytes(&shard->policy) <= part)
         return;
-    shard->policy.faults++;
-    ldr_policy_give_up(&shard->policy);
+    ldr_policy_fault(&shard->policy);
 }
 
 void ldr_room_settle(struct ldr_store *store, struct ldr_shard *shard)

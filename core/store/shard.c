@@ -117,8 +117,7 @@ bool ldr_shard_grew(const struct ldr_store *store, const struct ldr_shard *shard
 static void set_ahead(struct ldr_shard *shard)
 {
     struct ldr_slab_bytes bytes = ldr_slab_bytes(shard->slab);
-    uint64_t live = bytes.spans - bytes.free - bytes.retired - bytes.pinned;
-    uint64_t ahead = shard->slots.count != 0 ? live / shard->slots.count / sizeof(struct ldr_line) : 0;
+    uint64_t ahead = shard->slots.count != 0 ? ldr_slab_live(&bytes) / shard->slots.count / sizeof(struct ldr_line) : 0;
     ahead = ahead < AHEAD_MOST ? ahead : AHEAD_MOST;
     if (ahead != ldr_index_ahead(&shard->index)) /* their line is not to be written without need */
         atomic_store_explicit(&shard->index.ahead, (uint32_t)ahead, memory_order_relaxed);

@@ -123,6 +123,12 @@ struct ldr_slab_bytes {
 };
 struct ldr_slab_bytes ldr_slab_bytes(const struct ldr_slab *slab);
 
+/* What resident entries have of them. */
+static inline uint64_t ldr_slab_live(const struct ldr_slab_bytes *bytes)
+{
+    return bytes->spans - bytes->free - bytes->retired - bytes->pinned;
+}
+
 /* Grains in this slab's spans: changes whenever it takes or gives one. */
 uint32_t ldr_slab_grains(const struct ldr_slab *slab);
 

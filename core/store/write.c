@@ -183,13 +183,6 @@ static void note_use(const struct ldr_store *store, struct ldr_shard *shard, uin
         ldr_policy_hand_on(&shard->policy, &shard->slots);
 }
 
-/* Whether what was found is still where it was. */
-static bool is_resident(const struct ldr_shard *shard, const struct ldr_found_entry *found)
-{
-    uint32_t slot = slot_of(found->entry);
-    return slot < shard->slots.used && shard->slots.refs[slot] == found->ref;
-}
-
 static enum outcome try_put(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer,
                             enum larder_status *status)
 {
@@ -220,7 +213,8 @@ static enum outcome try_put(struct ldr_store *store, struct ldr_shard *shard, st
         /* The use first, so that what is rewritten is not what has to go for it. */
         if (found.entry != NULL && newcomer->over == NULL)
             note_use(store, shard, slot_of(found.entry));
-        shard->keep = found.entry != NULL ? slot_of(found.entry) : LARDER_NO_SLOT; /* also while others give room */
+        uint32_t slot = found.entry != NULL ? slot_of(found.entry) : LARDER_NO_SLOT;
+        shard->keep = slot; /* also while others give room */
         get_cell(store, shard, newcomer, found.entry != NULL);
         if (newcomer->cell == 0)
             return ELSEWHERE;
@@ -228,7 +222,7 @@ static enum outcome try_put(struct ldr_store *store, struct ldr_shard *shard, st
             return AGAIN;
         write_cell(store, newcomer);
         /* Making room may have moved what was found, or, when nothing else was left, evicted it. */
-        if (found.entry != NULL && !is_resident(shard, &found))
+        if (found.entry != NULL && shard->slots.refs[slot] != found.ref)
             found.entry = ldr_index_find(&shard->index, store->place, put->key, newcomer->hash, &found.ref);
     }
     if (found.entry == NULL)
