@@ -10,7 +10,7 @@
 #define FREED_LEAST (UINT64_C(64) << 10)
 
 /* Slots of an empty shard, if it may have so many. Fewer are not worth numbering anew. */
-#define SLOTS_LEAST 2048u
+#define SLOTS_LEAST 1536u
 
 static enum larder_status too_small(const struct ldr_setup *setup, uint64_t least)
 {

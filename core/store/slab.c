@@ -24,6 +24,8 @@ struct ldr_slab *ldr_slab_open(struct ldr_heap *heap)
     if (slab == NULL)
         return NULL;
     slab->heap = heap;
+    slab->table = heap->classes;
+    slab->large_from = heap->sizes.classes;
     atomic_fetch_add_explicit(&heap->slab_bytes, slab_cost(heap), memory_order_relaxed);
     return slab;
 }
@@ -108,7 +110,7 @@ static uint32_t new_span(struct ldr_slab *slab, uint32_t class, uint64_t grains)
     span->count[LDR_CELL_FREE] = 1;
     if (class != LDR_CLASS_LARGE) {
         span->cell = (uint16_t)(ldr_sizes_cell(&heap->sizes, class) >> heap->place.shift);
-        span->count[LDR_CELL_FREE] = heap->sizes.table[class].cells;
+        span->count[LDR_CELL_FREE] = slab->table[class].cells;
     }
     ldr_poison(ldr_slab_entry(slab, ldr_span_start(heap, span)), (size_t)span->grains << heap->sizes.grain_shift);
     slab->grains += span->grains;
@@ -169,7 +171,7 @@ static uint32_t partial(struct ldr_slab *slab, uint32_t class)
 
 uint32_t ldr_slab_giver(const struct ldr_slab *slab, uint32_t class)
 {
-    uint32_t number = slab->classes[class].partial, end = slab->heap->sizes.table[class].borrow_end;
+    uint32_t number = slab->classes[class].partial, end = slab->table[class].borrow_end;
     while (number == 0 && ++class < end)
         number = slab->classes[class].partial;
     return number;
@@ -178,13 +180,13 @@ uint32_t ldr_slab_giver(const struct ldr_slab *slab, uint32_t class)
 ldr_ref ldr_slab_take(struct ldr_slab *slab, size_t size)
 {
     const struct ldr_sizes *sizes = &slab->heap->sizes;
-    uint32_t class = ldr_sizes_class(sizes, size), number;
+    uint32_t class = ldr_slab_class(slab, size), number;
     if (class == LDR_CLASS_LARGE) {
         number = new_span(slab, class, ldr_sizes_grains(sizes, size));
     } else {
         number = partial(slab, class);
         if (number == 0)
-            number = new_span(slab, class, sizes->table[class].span_grains);
+            number = new_span(slab, class, slab->table[class].span_grains);
         if (number == 0)
             number = ldr_slab_giver(slab, class);
     }

@@ -47,6 +47,12 @@ uint64_t ldr_heap_overhead(const struct ldr_heap *heap);
 struct ldr_slab *ldr_slab_open(struct ldr_heap *heap);
 
 /*
+ * The slab is expected to hold this much from now on: new spans are no longer than that is worth, and no longer than they
+ * were at first. Without memory all stays as it is.
+ */
+void ldr_slab_fit(struct ldr_slab *slab, uint64_t quota);
+
+/*
  * When nobody reads or writes any more, though pins may be released meanwhile. Entries still resident or retired are
  * orphaned when pinned, else forgotten; the budget gets everything back. NULL is fine.
  */

@@ -20,7 +20,7 @@ static void window_at(struct window *window, uint32_t class)
         window->free -= classes[class - 1].free;
         window->retired -= classes[class - 1].retired;
     }
-    for (; window->end < window->slab->heap->sizes.table[class].borrow_end; window->end++) {
+    for (; window->end < window->slab->table[class].borrow_end; window->end++) {
         window->free += classes[window->end].free;
         window->retired += classes[window->end].retired;
     }
@@ -65,7 +65,7 @@ static void find_gains(const struct ldr_slab *slab, struct gain *now, struct gai
     if (slab->emptying != 0)
         now->grains = later->grains = ldr_heap_span(slab->heap, slab->emptying)->grains;
     for (uint32_t i = 0; i < sizes->classes; i++) {
-        const struct ldr_size_class *class = &sizes->table[i];
+        const struct ldr_size_class *class = &slab->table[i];
         const struct ldr_class *cells = &slab->classes[i];
         window_at(&window, i);
         if (cells->spans != 0)
@@ -79,7 +79,7 @@ static void find_gains(const struct ldr_slab *slab, struct gain *now, struct gai
 /* Whether a cell that an entry of the class may have comes free by itself. */
 static bool cell_comes(const struct ldr_slab *slab, uint32_t class)
 {
-    uint32_t end = slab->heap->sizes.table[class].borrow_end;
+    uint32_t end = slab->table[class].borrow_end;
     for (uint32_t i = class; i < end; i++)
         if (slab->classes[i].retired > 0)
             return true;
@@ -122,10 +122,10 @@ enum ldr_need ldr_slab_need(const struct ldr_slab *slab, size_t size)
     const struct ldr_sizes *sizes = &slab->heap->sizes;
     if (size == 0)
         return need_span(slab, 0);
-    uint32_t class = ldr_sizes_class(sizes, size);
+    uint32_t class = ldr_slab_class(slab, size);
     if (class == LDR_CLASS_LARGE)
         return need_span(slab, ldr_sizes_grains(sizes, size));
-    return cell_comes(slab, class) ? LDR_NEED_GRACE : need_span(slab, sizes->table[class].span_grains);
+    return cell_comes(slab, class) ? LDR_NEED_GRACE : need_span(slab, slab->table[class].span_grains);
 }
 
 /* ---- compaction */
@@ -171,7 +171,7 @@ static uint32_t choose(const struct ldr_slab *slab)
     for (uint32_t i = 0; i < sizes->classes; i++) {
         window_at(&window, i);
         const struct ldr_class *cells = &slab->classes[i];
-        if (cells->spans != 0 && spare_spans(&sizes->table[i], cells->spans, cells->free, window.free) > 0)
+        if (cells->spans != 0 && spare_spans(&slab->table[i], cells->spans, cells->free, window.free) > 0)
             look_at(slab, i, &choice);
     }
     for (uint32_t i = 0; choice.number == 0 && i < sizes->classes; i++)

@@ -21,6 +21,8 @@ struct ldr_class {
 
 struct ldr_slab {
     struct ldr_heap *heap;
+    const struct ldr_size_class *table; /* the heap's, or its own: see slab_fit.c */
+    uint32_t large_from;                /* new entries of this class, and of those above it, have a span of their own */
     struct ldr_bag bags[LDR_BAGS]; /* the oldest first */
     uint32_t bag_count;
     ldr_ref fresh_first, fresh_last; /* retired and not yet given a tag */
@@ -32,6 +34,9 @@ struct ldr_slab {
     uint32_t emptying, cursor;       /* the span that is being emptied, and its next cell to look at; 0: none */
     struct ldr_class classes[];
 };
+
+/* The end of the slab's own table, if it has one. */
+void ldr_slab_unfit(struct ldr_slab *slab);
 
 /* Takes a cell from a span that gives cells. */
 ldr_ref ldr_slab_take_from(struct ldr_slab *slab, uint32_t number, size_t size);
@@ -65,6 +70,13 @@ static inline uint32_t ldr_slab_link(const struct ldr_slab *slab, ldr_ref ref)
 static inline void ldr_slab_set_link(struct ldr_slab *slab, ldr_ref ref, uint32_t link)
 {
     atomic_store_explicit(&ldr_slab_entry(slab, ref)->slot, link, memory_order_relaxed);
+}
+
+/* The class of a new entry. */
+static inline uint32_t ldr_slab_class(const struct ldr_slab *slab, size_t size)
+{
+    uint32_t class = ldr_sizes_class(&slab->heap->sizes, size);
+    return class < slab->large_from ? class : LDR_CLASS_LARGE;
 }
 
 static inline uint32_t ldr_span_cells(const struct ldr_span *span)

@@ -261,6 +261,7 @@ static void change(struct ldr_store *store, struct ldr_setup *setup, const struc
     for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
         struct ldr_shard *shard = &store->shards[i];
         ldr_shard_enter(shard, 0);
+        ldr_slab_fit(shard->slab, setup->max_bytes >> store->shard_bits);
         ldr_rebuild_shard(store, shard, &policies[i]);
         ldr_shard_leave(shard);
     }
