@@ -44,13 +44,16 @@ static uint32_t slots_within(uint64_t wanted, uint32_t most)
 }
 
 /*
- * A quarter to spare, or an eighth when the budget is nearly used and few more will come. So each entry is moved some five
- * times until its shard is full.
+ * As many as the shard will need when its part of the budget is full of entries like those it has, and a few to spare. As
+ * that is a guess, no more than four times as many as there are, later a quarter more. So an entry is moved once or twice
+ * until its shard is full.
  */
-static uint64_t slots_for(const struct ldr_store *store, uint64_t entries)
+static uint64_t slots_for(const struct ldr_store *store, const struct ldr_shard *shard)
 {
-    uint64_t limit = ldr_budget_limit(&store->budget);
-    return entries + entries / (ldr_budget_used(&store->budget) < limit / 4 * 3 ? 4 : 8);
+    uint64_t entries = shard->slots.count, part = ldr_budget_limit(&store->budget) >> store->shard_bits;
+    uint64_t held = ldr_slab_bytes(shard->slab).spans + shard->owed;
+    uint64_t sixteenths = held != 0 && held < part ? 16 * part / held : 16, most = entries < 4096 ? 64 : 20;
+    return entries * ((sixteenths < most ? sixteenths : most) + 1) / 16;
 }
 
 enum larder_status ldr_rebuild_open(const struct ldr_store *store, const struct ldr_setup *setup, uint64_t entries,
@@ -153,7 +156,7 @@ static void fit_policy(struct ldr_store *store, struct ldr_shard *shard, struct 
     const struct ldr_setup *setup = atomic_load_explicit(&store->setup, memory_order_acquire);
     struct ldr_policy larger;
     if (shard->slots.count > policy->max_slots &&
-        ldr_rebuild_open(store, setup, shard->slots.count, slots_for(store, shard->slots.count), &larger) == LARDER_OK) {
+        ldr_rebuild_open(store, setup, shard->slots.count, slots_for(store, shard), &larger) == LARDER_OK) {
         ldr_policy_close(policy);
         *policy = larger;
     }
@@ -212,7 +215,7 @@ void ldr_rebuild_compact(struct ldr_store *store, struct ldr_shard *shard)
     uint32_t count = shard->slots.count;
     if (shard->policy.max_slots <= SLOTS_LEAST || count >= shard->policy.max_slots / 4)
         return;
-    if (ldr_rebuild_open(store, setup, count, slots_for(store, count), &policy) == LARDER_OK)
+    if (ldr_rebuild_open(store, setup, count, slots_for(store, shard), &policy) == LARDER_OK)
         ldr_rebuild_shard(store, shard, &policy);
 }
 
@@ -222,6 +225,6 @@ void ldr_rebuild_grow(struct ldr_store *store, struct ldr_shard *shard)
     struct ldr_policy policy;
     uint32_t count = shard->slots.count;
     if (count < most_slots(store, setup, shard->policy.fresh_bytes) &&
-        ldr_rebuild_open(store, setup, count, slots_for(store, count), &policy) == LARDER_OK)
+        ldr_rebuild_open(store, setup, count, slots_for(store, shard), &policy) == LARDER_OK)
         ldr_rebuild_shard(store, shard, &policy);
 }

@@ -108,7 +108,8 @@ struct ldr_store {
     pthread_mutex_t setup_lock; /* one changes the setup at a time; taken before a shard's lock */
     /* Read under a shard's lock: freed when it was replaced and every lock has been taken since. */
     struct ldr_setup *_Atomic setup;
-    pthread_mutex_t trim_lock; /* one trims at a time; taken before a shard's lock */
+    pthread_mutex_t trim_lock;  /* one trims at a time; taken before a shard's lock */
+    pthread_mutex_t claim_lock; /* one at a time has other shards give room; taken before a shard's lock */
 };
 
 static inline uint32_t ldr_store_shards(const struct ldr_store *store)

@@ -197,6 +197,7 @@ struct ldr_store *ldr_store_open(const struct ldr_store_options *options)
     atomic_init(&store->exact_hits, options->exact_hits);
     pthread_mutex_init(&store->setup_lock, NULL);
     pthread_mutex_init(&store->trim_lock, NULL);
+    pthread_mutex_init(&store->claim_lock, NULL);
     if (open_parts(store, options) == LARDER_OK)
         return store;
     free(store);
@@ -213,6 +214,7 @@ void ldr_store_close(struct ldr_store *store)
     ldr_heap_close(store->heap);
     pthread_mutex_destroy(&store->setup_lock);
     pthread_mutex_destroy(&store->trim_lock);
+    pthread_mutex_destroy(&store->claim_lock);
     free(store->shards);
     free(atomic_load_explicit(&store->setup, memory_order_relaxed));
     free(store);

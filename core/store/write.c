@@ -132,7 +132,7 @@ static bool publish(struct ldr_store *store, struct ldr_shard *shard, struct new
 }
 
 /* Others may take the room that was made; so often one has to be unlucky before it is said that there is none. */
-#define CLAIMS 10000u
+#define CLAIMS 1000u
 
 /* What became of a try under the lock. */
 enum outcome {
@@ -261,30 +261,49 @@ static enum outcome locked_put(struct ldr_store *store, struct ldr_shard *shard,
     return outcome;
 }
 
-static enum larder_status run_put(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer)
+/* Tries until the shard has room by itself. ELSEWHERE: others have to give. */
+static enum outcome try_alone(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer, uint64_t claim,
+                              enum larder_status *status)
 {
-    enum larder_status status = LARDER_OK;
-    uint64_t claim = 0;
-    for (unsigned claims = 0; claims < CLAIMS;) {
-        enum outcome outcome = locked_put(store, shard, newcomer, claim, &status);
+    enum outcome outcome;
+    while ((outcome = locked_put(store, shard, newcomer, claim, status)) == AGAIN) {
         claim = 0;
-        if (outcome == DONE)
-            return status;
-        if (outcome == AGAIN) {
-            if (!newcomer->written)
-                write_cell(store, newcomer);
-            continue;
-        }
-        if (claims++ > 0) {
+        if (!newcomer->written)
+            write_cell(store, newcomer);
+    }
+    return outcome;
+}
+
+/*
+ * Has others give room, again and again if need be: what they give may be taken by smaller puts. One thread at a time, as
+ * several that each want half of the budget would keep it from one another.
+ */
+static enum outcome try_with_others(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer,
+                                    enum larder_status *status)
+{
+    enum outcome outcome = ELSEWHERE;
+    newcomer->asked = true;
+    pthread_mutex_lock(&store->claim_lock);
+    for (unsigned claims = 0; claims < CLAIMS && outcome == ELSEWHERE; claims++) {
+        if (claims > 0) {
             ldr_shard_enter(shard, newcomer->now);
             ldr_rebuild_renew(store, shard);
             ldr_shard_leave(shard);
         }
-        newcomer->asked = true;
-        claim = ldr_room_claim(store, ldr_slab_span_size(store->heap, newcomer->size), newcomer->now);
+        uint64_t claim = ldr_room_claim(store, ldr_slab_span_size(store->heap, newcomer->size), newcomer->now);
+        outcome = try_alone(store, shard, newcomer, claim, status);
     }
-    ldr_budget_unclaim(&store->budget, claim);
-    return LARDER_NO_ROOM;
+    pthread_mutex_unlock(&store->claim_lock);
+    return outcome;
+}
+
+static enum larder_status run_put(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer)
+{
+    enum larder_status status = LARDER_OK;
+    enum outcome outcome = try_alone(store, shard, newcomer, 0, &status);
+    if (outcome == ELSEWHERE)
+        outcome = try_with_others(store, shard, newcomer, &status);
+    return outcome == DONE ? status : LARDER_NO_ROOM;
 }
 
 static enum larder_status explain(const struct ldr_store *store, enum larder_status status,

@@ -238,8 +238,6 @@ static void act_put(struct actor *actor, unsigned k)
     if (status != LARDER_OK && status != LARDER_PRECONDITION)
         fprintf(stderr, "a key of %zu and a value of %zu bytes: %s\n", put.key.size, put.value.size,
                 larder_last_error());
-    if (status != LARDER_OK && status != LARDER_PRECONDITION)
-        printf("put of %zu bytes: %s\n", put.value.size, larder_last_error());
     require(status == LARDER_OK || (status == LARDER_PRECONDITION && put.flags != 0 && put.flags != LDR_PUT_NEWER));
     if (own && status == LARDER_OK)
         atomic_store(&world->of[k].floor, seal.serial);
