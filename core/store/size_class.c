@@ -28,7 +28,7 @@ static uint64_t at_least(uint64_t x, uint64_t least)
 struct ldr_sizes ldr_sizes_for(uint64_t quota, unsigned shift)
 {
     quota = at_least(quota, 256);
-    struct ldr_sizes sizes = {0};
+    struct ldr_sizes sizes = {.borrow_part = 4};
     uint64_t target = quota / QUOTA_SPANS;
     sizes.grain_shift = (uint8_t)at_least(at_most(log2_floor(target), GRAIN_SHIFT), at_least(GRAIN_SMALL, shift));
     /* Wider steps in small stores: there a head for each class would cost more than the steps save. */
@@ -75,11 +75,11 @@ static uint32_t best_grains(const struct ldr_sizes *sizes, size_t cell)
 void ldr_sizes_fill(struct ldr_sizes *sizes, struct ldr_size_class *table)
 {
     sizes->table = table;
-    uint32_t end = 0;
+    uint32_t end = 0, part = sizes->borrow_part;
     for (uint32_t i = 0; i < sizes->classes; i++) {
         size_t cell = ldr_sizes_cell(sizes, i);
         uint32_t grains = best_grains(sizes, cell);
-        while (end < sizes->classes && 4 * ldr_sizes_cell(sizes, end) <= 5 * cell)
+        while (end < sizes->classes && part * ldr_sizes_cell(sizes, end) <= (part + 1) * cell)
             end++;
         table[i].cells = (uint16_t)(((size_t)grains << sizes->grain_shift) / cell);
         table[i].span_grains = (uint8_t)grains;

@@ -16,7 +16,7 @@
 struct ldr_size_class {
     uint16_t cells; /* of a span */
     uint8_t span_grains;
-    uint8_t borrow_end; /* entries may lie in cells of the classes up to this one, which are at most a quarter larger */
+    uint8_t borrow_end; /* entries may lie in cells of the classes below this one, which are a little larger */
 };
 
 struct ldr_sizes {
@@ -25,6 +25,7 @@ struct ldr_sizes {
     uint8_t unit_shift;  /* all cells are a multiple of 1 << unit_shift bytes */
     uint8_t span_target; /* grains that a span should have */
     uint8_t span_max;
+    uint8_t borrow_part; /* cells in which an entry may lie are at most this part larger than its own would be: 4 */
     struct ldr_size_class *table; /* of `classes`; filled in by ldr_sizes_fill() */
 };
 

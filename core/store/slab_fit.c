@@ -1,6 +1,7 @@
 /*
- * The lengths of spans follow what a slab is expected to hold: they were chosen when the store was opened, and where its
- * budget has become much smaller, half a span of each class that nothing lies in would be most of it.
+ * The lengths of spans follow what a slab is expected to hold. They were chosen when the store was opened, and where its
+ * budget has become much smaller, half a span of each class that nothing lies in would be most of it. Then spans are
+ * shorter, entries lie in cells up to half larger than their own would be, and more of them have spans of their own.
  */
 #include <stdlib.h>
 
@@ -35,10 +36,11 @@ void ldr_slab_fit(struct ldr_slab *slab, uint64_t quota)
     if (table == NULL)
         return;
     sizes.span_target = (uint8_t)(target > 0 ? target : 1);
+    sizes.borrow_part = 2;
     ldr_sizes_fill(&sizes, table);
     ldr_slab_unfit(slab);
     slab->table = table;
-    uint32_t large = ldr_sizes_class(&sizes, ((size_t)fitting.span_max << fitting.grain_shift) / 2);
+    uint32_t large = ldr_sizes_class(&sizes, ((size_t)fitting.span_max << fitting.grain_shift) / 4);
     slab->large_from = large < sizes.classes ? large + 1 : sizes.classes;
     atomic_fetch_add_explicit(&heap->slab_bytes, table_bytes(heap), memory_order_relaxed);
 }

@@ -23,7 +23,7 @@ struct ldr_slab {
     struct ldr_heap *heap;
     const struct ldr_size_class *table; /* the heap's, or its own: see slab_fit.c */
     uint32_t large_from;                /* new entries of this class, and of those above it, have a span of their own */
-    struct ldr_bag bags[LDR_BAGS]; /* the oldest first */
+    struct ldr_bag bags[LDR_BAGS];      /* the oldest first */
     uint32_t bag_count;
     ldr_ref fresh_first, fresh_last; /* retired and not yet given a tag */
     ldr_ref pinned;                  /* the last of a ring linked by `slot` */
