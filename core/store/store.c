@@ -241,7 +241,7 @@ static enum larder_status open_policies(const struct ldr_store *store, const str
     return LARDER_OK;
 }
 
-/* What the heap has kept since more was held is not given back. */
+/* Nobody knows how much the maps of the heap will shrink: what they take now may be what they take then. */
 static bool fits(struct ldr_store *store, const struct ldr_setup *setup, const struct ldr_policy *policies)
 {
     uint64_t least = ldr_rebuild_least(store, policies) + LDR_FIRST_ENTRY +
