@@ -149,8 +149,11 @@ static void discard_without_orphans(struct ldr_heap *heap)
     uint32_t high = atomic_load_explicit(&heap->high_span, memory_order_relaxed);
     for (uint32_t number = 1; number < high; number++) {
         struct ldr_span *span = &heap->spans[number];
-        if (span->grains != 0 && span->count[LDR_CELL_PINNED] == 0)
-            ldr_pages_discard(ldr_heap_grain_at(heap, span->first), (size_t)span->grains << heap->sizes.grain_shift);
+        size_t bytes = (size_t)span->grains << heap->sizes.grain_shift;
+        if (span->grains == 0 || span->count[LDR_CELL_PINNED] != 0)
+            continue;
+        ldr_unpoison(ldr_heap_grain_at(heap, span->first), bytes);
+        ldr_pages_discard(ldr_heap_grain_at(heap, span->first), bytes);
     }
 }
 

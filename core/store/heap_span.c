@@ -10,6 +10,7 @@
 static void release(struct ldr_heap *heap, struct ldr_run run)
 {
     size_t bytes = (size_t)run.grains << heap->sizes.grain_shift;
+    ldr_unpoison(ldr_heap_grain_at(heap, run.first), bytes); /* where the system takes nothing back it is cleared */
     if (heap->page == 1)
         ldr_pages_discard(ldr_heap_grain_at(heap, run.first), bytes); /* the place is still taken: nobody need wait */
     pthread_mutex_lock(&heap->lock);
@@ -141,7 +142,6 @@ static void fresh_open(struct ldr_heap *heap, uint32_t grains)
             ldr_budget_give(heap->budget, LDR_HUGE_PAGE);
         } else {
             left = fresh_swap(heap, run);
-            ldr_unpoison(ldr_heap_grain_at(heap, run.first), LDR_HUGE_PAGE);
             ldr_pages_take_huge(ldr_heap_grain_at(heap, run.first));
         }
     }
