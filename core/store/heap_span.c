@@ -5,6 +5,7 @@
 
 #define KEPT_PART 512u                /* of the limit may be kept for the next span */
 #define HUGE_MIN  (UINT64_C(8) << 20) /* smaller budgets get no huge pages */
+#define HUGE_FROM (UINT64_C(4) << 20) /* nor the first bytes: what holds a few entries takes no more than they do */
 
 /* Gives a run's memory to the system, its place to others and its bytes to the budget. Without the lock. */
 static void release(struct ldr_heap *heap, struct ldr_run run)
@@ -131,7 +132,8 @@ uint64_t ldr_heap_lacks(const struct ldr_heap *heap, uint64_t grains)
  */
 static void fresh_open(struct ldr_heap *heap, uint32_t grains)
 {
-    if (!heap->huge || grains > heap->sizes.span_max || ldr_budget_limit(heap->budget) < HUGE_MIN)
+    if (!heap->huge || grains > heap->sizes.span_max || ldr_budget_limit(heap->budget) < HUGE_MIN ||
+        ldr_budget_used(heap->budget) < HUGE_FROM)
         return;
     struct ldr_run run = {0}, left = {0};
     pthread_mutex_lock(&heap->lock);

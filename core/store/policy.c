@@ -7,7 +7,7 @@ static bool wants_hits(const struct larder_eviction *module)
 }
 
 /* A nonsensical size must not overflow the sums it goes into. */
-static uint64_t extra_bytes(const struct ldr_policy *policy)
+uint64_t ldr_policy_extra_bytes(const struct ldr_policy *policy)
 {
     if (policy->state == NULL || policy->module->extra_bytes == NULL)
         return 0;
@@ -37,7 +37,7 @@ bool ldr_policy_open(struct ldr_policy *policy, const struct larder_eviction *mo
         ldr_hits_close(policy->hits);
         return false;
     }
-    policy->fresh_bytes = extra_bytes(policy);
+    policy->fresh_bytes = ldr_policy_extra_bytes(policy);
     return true;
 }
 
@@ -69,7 +69,7 @@ uint64_t ldr_policy_array_bytes(const struct larder_eviction *module, uint32_t m
 
 uint64_t ldr_policy_bytes(const struct ldr_policy *policy)
 {
-    return ldr_policy_array_bytes(policy->module, policy->max_slots) + extra_bytes(policy);
+    return ldr_policy_array_bytes(policy->module, policy->max_slots) + ldr_policy_extra_bytes(policy);
 }
 
 /* The next resident slot, in the order of slots; there is one. */

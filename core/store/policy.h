@@ -45,6 +45,9 @@ uint64_t ldr_policy_array_bytes(const struct larder_eviction *module, uint32_t m
  */
 uint64_t ldr_policy_bytes(const struct ldr_policy *policy);
 
+/* What the module says it keeps besides its slots, now. */
+uint64_t ldr_policy_extra_bytes(const struct ldr_policy *policy);
+
 /*
  * Takes the coldest slot out of the policy, while there is one. LARDER_NO_SLOT: the state was given up, now (which is
  * counted) or before.

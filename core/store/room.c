@@ -208,6 +208,11 @@ static void keep_spare(struct ldr_store *store, struct ldr_shard *shard, size_t 
     evict_some(store, shard, (uint32_t)want);
 }
 
+bool ldr_room_out_of_reach(const struct ldr_store *store, size_t size)
+{
+    return store->reach < ldr_budget_limit(&store->budget) && ldr_slab_lacks_addresses(store->heap, size);
+}
+
 ldr_ref ldr_room_cell(struct ldr_store *store, struct ldr_shard *shard, size_t size, bool alone)
 {
     unsigned waits = 0;
@@ -219,6 +224,8 @@ ldr_ref ldr_room_cell(struct ldr_store *store, struct ldr_shard *shard, size_t s
             return ref;
         if (ldr_slab_collect(shard->slab))
             continue;
+        if (ldr_room_out_of_reach(store, size))
+            return 0;
         /* For something large all shards give their part, not this one everything. */
         if (size > ldr_budget_limit(&store->budget) >> store->shard_bits >> 2 && store->shard_bits != 0)
             return 0;
@@ -234,7 +241,7 @@ ldr_ref ldr_room_cell(struct ldr_store *store, struct ldr_shard *shard, size_t s
 static void check_policy(const struct ldr_store *store, struct ldr_shard *shard)
 {
     uint64_t part = ldr_budget_limit(&store->budget) >> store->shard_bits;
-    if (shard->policy.state == NULL || ldr_policy_bytes(&shard->policy) <= part)
+    if (shard->policy.state == NULL || ldr_policy_extra_bytes(&shard->policy) <= part)
         return;
     ldr_policy_fault(&shard->policy);
 }

@@ -231,6 +231,12 @@ size_t ldr_slab_span_size(const struct ldr_heap *heap, size_t size)
     return (size_t)grains << heap->sizes.grain_shift;
 }
 
+bool ldr_slab_lacks_addresses(struct ldr_heap *heap, size_t size)
+{
+    uint64_t grains = ldr_slab_span_size(heap, size) >> heap->sizes.grain_shift;
+    return ldr_heap_lacks(heap, grains) == 0 && !ldr_heap_has_place(heap, grains);
+}
+
 size_t ldr_slab_cell_of(const struct ldr_heap *heap, ldr_ref ref)
 {
     const struct ldr_span *span = ldr_heap_span(heap, ldr_heap_owner(heap, ref));

@@ -64,6 +64,9 @@ size_t ldr_slab_cell_size(const struct ldr_heap *heap, size_t size);
 /* The bytes of that span: what the budget has to have when no cell is free. */
 size_t ldr_slab_span_size(const struct ldr_heap *heap, size_t size);
 
+/* Whether the budget has room for that span, and the reserved range has no place. */
+bool ldr_slab_lacks_addresses(struct ldr_heap *heap, size_t size);
+
 /* The bytes of the cell that an entry has. */
 size_t ldr_slab_cell_of(const struct ldr_heap *heap, ldr_ref ref);
 

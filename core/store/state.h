@@ -182,6 +182,12 @@ struct larder_object ldr_shard_object(const struct ldr_store *store, const struc
  */
 ldr_ref ldr_room_cell(struct ldr_store *store, struct ldr_shard *shard, size_t size, bool alone);
 
+/*
+ * Whether the budget has room for an entry of `size` bytes and the process no addresses, of which it may have few. Nothing
+ * is evicted for that: the budget was promised.
+ */
+bool ldr_room_out_of_reach(const struct ldr_store *store, size_t size);
+
 /* Takes back what was retired, waiting for readers a little while. */
 void ldr_room_reclaim(struct ldr_shard *shard);
 

@@ -17,6 +17,9 @@
 #define REACH_FACTOR 16u
 #define REACH_LEAST  (UINT64_C(256) << 20)
 
+/* What is worth having for a store whose process may have few addresses. */
+#define REACH_WORTH (UINT64_C(8) << 20)
+
 /* References in units of 8 bytes reach a little further: beyond it, entries are rounded up to larger units. */
 #define SMALL_UNITS_REACH (UINT64_C(15) << 30)
 
@@ -64,21 +67,21 @@ static bool open_memory(struct ldr_store *store, const struct ldr_store_options 
     return false;
 }
 
-static uint64_t reach_of(uint64_t max_bytes, uint64_t factor)
+static uint64_t reach_of(uint64_t max_bytes)
 {
-    uint64_t reach = max_bytes <= UINT64_MAX / factor ? max_bytes * factor : max_bytes;
-    if (reach < REACH_LEAST / REACH_FACTOR * factor)
-        reach = REACH_LEAST / REACH_FACTOR * factor;
+    uint64_t reach = max_bytes <= UINT64_MAX / REACH_FACTOR ? max_bytes * REACH_FACTOR : max_bytes;
+    if (reach < REACH_LEAST)
+        reach = REACH_LEAST;
     if (reach <= SMALL_UNITS_REACH)
         return reach;
     return max_bytes <= SMALL_UNITS_REACH ? SMALL_UNITS_REACH : max_bytes;
 }
 
-/* Addresses for a budget that grows; for less when the process may not have so many. */
+/* Addresses for a budget that grows; for less, even for a part of the budget, when the process may not have so many. */
 static enum larder_status reserve(struct ldr_store *store, const struct ldr_store_options *options)
 {
-    for (uint64_t factor = REACH_FACTOR; factor > 0; factor /= 2)
-        if (open_memory(store, options, reach_of(options->max_bytes, factor))) {
+    for (uint64_t reach = reach_of(options->max_bytes); reach >= REACH_WORTH; reach /= 2)
+        if (open_memory(store, options, reach)) {
             if (!options->small_pages && options->max_bytes >= HUGE_LINES_FROM) {
                 ldr_pages_huge(store->ranges, store->lines_size / LDR_HUGE_PAGE * LDR_HUGE_PAGE, true);
                 store->base += LDR_HUGE_PAGE;
@@ -286,7 +289,7 @@ static enum larder_status set(struct ldr_store *store, const struct larder_evict
     struct ldr_policy *policies = calloc(ldr_store_shards(store), sizeof *policies);
     if (setup == NULL || policies == NULL)
         ldr_fail_memory();
-    else if (max_bytes > store->reach)
+    else if (max_bytes > store->reach && max_bytes > now->max_bytes)
         status = ldr_fail(LARDER_NO_ROOM, "max_bytes: got %" PRIu64 ", wanted at most %" PRIu64, max_bytes,
                           store->reach);
     else
@@ -329,25 +332,30 @@ void ldr_store_set_exact_hits(struct ldr_store *store, bool exact)
 
 void ldr_store_stats(struct ldr_store *store, struct ldr_store_stats *stats)
 {
-    *stats = (struct ldr_store_stats){
-        .bytes_used = ldr_budget_used(&store->budget),
-        .bytes_limit = ldr_budget_limit(&store->budget),
-        .shards = ldr_store_shards(store),
-    };
+    *stats = (struct ldr_store_stats){.shards = ldr_store_shards(store)};
+    /* In a small store cells share their pages with those that are free: there they are no memory held for entries. */
+    uint64_t free_bytes = 0;
+    pthread_mutex_lock(&store->setup_lock); /* while a budget is made smaller, more may be held than the new one */
     for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
         struct ldr_shard *shard = &store->shards[i];
         ldr_spin_lock(&shard->lock);
         const struct ldr_hits *hits = shard->policy.hits;
+        const struct ldr_slab_bytes bytes = ldr_slab_bytes(shard->slab);
         stats->entries += shard->slots.count;
         stats->value_bytes += shard->value_bytes;
         stats->evictions += shard->evictions;
         stats->evictions_unexpired += shard->evictions_unexpired;
         stats->expirations += shard->expirations;
         stats->policy_faults += shard->policy.faults;
-        stats->retired_bytes += ldr_slab_bytes(shard->slab).retired;
+        stats->retired_bytes += bytes.retired;
+        free_bytes += store->paged ? 0 : bytes.free;
         stats->dropped_hits += shard->dropped_hits;
         if (hits != NULL)
             stats->dropped_hits += atomic_load_explicit(&hits->dropped, memory_order_relaxed);
         ldr_spin_unlock(&shard->lock);
     }
+    uint64_t used = ldr_budget_used(&store->budget);
+    stats->bytes_used = used > free_bytes ? used - free_bytes : 0; /* spans may have been given back since */
+    stats->bytes_limit = ldr_budget_limit(&store->budget);
+    pthread_mutex_unlock(&store->setup_lock);
 }

@@ -216,6 +216,10 @@ static enum outcome try_put(struct ldr_store *store, struct ldr_shard *shard, st
         uint32_t slot = found.entry != NULL ? slot_of(found.entry) : LARDER_NO_SLOT;
         shard->keep = slot; /* also while others give room */
         get_cell(store, shard, newcomer, found.entry != NULL);
+        if (newcomer->cell == 0 && ldr_room_out_of_reach(store, newcomer->size)) {
+            *status = LARDER_NO_MEMORY;
+            return DONE;
+        }
         if (newcomer->cell == 0)
             return ELSEWHERE;
         if (newcomer->size >= COPIED_OUTSIDE)
@@ -314,6 +318,9 @@ static enum larder_status explain(const struct ldr_store *store, enum larder_sta
     case LARDER_TOO_LARGE: /* for the budget, not for the limit of a value: see check() */
         return ldr_fail(LARDER_NO_ROOM, "entry: got %zu bytes with its header, wanted at most %" PRIu64, newcomer->size,
                         ldr_store_room(store));
+    case LARDER_NO_MEMORY:
+        return ldr_fail(status, "entry: got %zu bytes with its header, for which the process has no addresses",
+                        newcomer->size);
     case LARDER_NO_ROOM:
         return ldr_fail(status,
                         "entry: got %zu bytes with its header, for which there is no room beside what readers hold",
