@@ -147,6 +147,16 @@ static inline struct ldr_line *ldr_index_line(const struct ldr_index *index, uin
     return ldr_index_bucket(index, (uint32_t)(bucket < ldr_index_buckets(state) ? bucket : parent));
 }
 
+/* Asks for what follows the first line of an entry: two lines in any case, without a loop, as that is the usual size. */
+static inline void ldr_index_prefetch_more(const struct ldr_entry *entry, unsigned ahead)
+{
+    const char *line = (const char *)entry;
+    __builtin_prefetch(line + sizeof(struct ldr_line));
+    __builtin_prefetch(line + 2 * sizeof(struct ldr_line));
+    for (size_t i = 3; i <= ahead; i++)
+        __builtin_prefetch(line + i * sizeof(struct ldr_line));
+}
+
 /* The entry of a key, when this line names it. NULL: it does not. */
 __attribute__((always_inline)) static inline struct ldr_entry *ldr_index_search(const struct ldr_line *line,
                                                                                 struct ldr_place place,
@@ -156,8 +166,7 @@ __attribute__((always_inline)) static inline struct ldr_entry *ldr_index_search(
     for (uint64_t m = ldr_line_matches(line, ldr_hash_tag(hash)); m != 0; m &= m - 1) {
         ldr_ref found = ldr_line_ref(line, ldr_line_match(m));
         struct ldr_entry *entry = ldr_entry_at(place, found);
-        for (unsigned i = 1; i <= ahead; i++)
-            __builtin_prefetch((const char *)entry + (size_t)i * sizeof *line);
+        ldr_index_prefetch_more(entry, ahead);
         if (found != 0 && ldr_entry_is(entry, key)) {
             if (ref != NULL)
                 *ref = found;

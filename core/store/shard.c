@@ -96,18 +96,20 @@ static void account_heap(struct ldr_store *store)
     ldr_budget_owe(&store->budget, now - owed);
 }
 
-static inline struct ldr_extent extent(const struct ldr_store *store, const struct ldr_shard *shard)
+static inline struct ldr_extent extent(const struct ldr_shard *shard)
 {
-    unsigned steps = store->paged ? 3 : 0;
-    return (struct ldr_extent){shard->slots.used >> (2 * steps), shard->due.high >> (2 * steps),
-                               ldr_index_lines(&shard->writer) >> steps, ldr_slab_grains(shard->slab)};
+    return (struct ldr_extent){shard->slots.used, shard->due.high, ldr_index_lines(&shard->writer),
+                               ldr_slab_grains(shard->slab)};
 }
 
 bool ldr_shard_grew(const struct ldr_store *store, const struct ldr_shard *shard)
 {
-    const struct ldr_extent now = extent(store, shard), told = shard->told;
+    /* Between the writes at which all is looked at, a large shard grows by less than a KiB, but for spans. */
+    if (store->paged && shard->writes % LDR_WRITES_AT_ONCE != 0)
+        return shard->told.grains != ldr_slab_grains(shard->slab);
+    const struct ldr_extent now = extent(shard), told = shard->told;
     return ((now.slots ^ told.slots) | (now.due ^ told.due) | (now.lines ^ told.lines) | (now.grains ^ told.grains)) != 0 ||
-           (shard->policy.module->extra_bytes != NULL && (!store->paged || shard->writes % LDR_WRITES_AT_ONCE == 0));
+           shard->policy.module->extra_bytes != NULL;
 }
 
 /* The processor follows longer ones by itself. */
@@ -126,7 +128,7 @@ static void set_ahead(struct ldr_shard *shard)
 void ldr_shard_account(struct ldr_store *store, struct ldr_shard *shard)
 {
     set_ahead(shard);
-    shard->told = extent(store, shard);
+    shard->told = extent(shard);
     uint64_t owed = ldr_ranges_bytes(store, shard) + ldr_policy_bytes(&shard->policy);
     if (owed > shard->owed)
         ldr_budget_owe(&store->budget, owed - shard->owed);

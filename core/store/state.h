@@ -51,7 +51,7 @@ struct ldr_setup {
 #define LDR_SPARE_PART 100u
 #define LDR_SPARE_FROM 4096u
 
-/* How far a shard reaches in what is touched as it grows: by and by, in steps of less than a KiB where it has a MiB. */
+/* How far a shard reaches in what is touched as it grows. */
 struct ldr_extent {
     uint32_t slots, due, lines, grains;
 };
