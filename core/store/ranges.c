@@ -52,7 +52,7 @@ uint64_t ldr_ranges_bytes(const struct ldr_store *store, const struct ldr_shard 
     uint64_t where = shard->due.high != 0 ? refs : 0;
     uint64_t times = shard->due.high * sizeof(uint64_t), slots = shard->due.high * sizeof(uint32_t);
     uint64_t lines = ldr_index_lines(&shard->writer) * (uint64_t)sizeof(struct ldr_line);
-    if (store->paged)
+    if (ldr_store_paged(store))
         return ldr_whole_pages(refs) + ldr_whole_pages(where) + ldr_whole_pages(times) + ldr_whole_pages(slots) + lines;
     return refs + where + times + slots + lines;
 }

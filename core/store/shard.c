@@ -105,7 +105,7 @@ static inline struct ldr_extent extent(const struct ldr_shard *shard)
 bool ldr_shard_grew(const struct ldr_store *store, const struct ldr_shard *shard)
 {
     /* Between the writes at which all is looked at, a large shard grows by less than a KiB, but for spans. */
-    if (store->paged && shard->writes % LDR_WRITES_AT_ONCE != 0)
+    if (ldr_store_paged(store) && shard->writes % LDR_WRITES_AT_ONCE != 0)
         return shard->told.grains != ldr_slab_grains(shard->slab);
     const struct ldr_extent now = extent(shard), told = shard->told;
     return ((now.slots ^ told.slots) | (now.due ^ told.due) | (now.lines ^ told.lines) | (now.grains ^ told.grains)) != 0 ||

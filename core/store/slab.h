@@ -47,10 +47,14 @@ uint64_t ldr_heap_overhead(const struct ldr_heap *heap);
 struct ldr_slab *ldr_slab_open(struct ldr_heap *heap);
 
 /*
- * The slab is expected to hold this much from now on: new spans are no longer than that is worth, and no longer than they
- * were at first. Without memory all stays as it is.
+ * How a store whose budget has become smaller cuts its memory, for all of its slabs: new spans are no longer than a slab
+ * that is expected to hold `quota` is worth. NULL: as at first, also when there is no memory for another way. It must
+ * outlive its use by slabs, of which every one is told, under its shard's lock.
  */
-void ldr_slab_fit(struct ldr_slab *slab, uint64_t quota);
+struct ldr_fit;
+struct ldr_fit *ldr_fit_new(struct ldr_heap *heap, uint64_t quota);
+void ldr_fit_free(struct ldr_heap *heap, struct ldr_fit *fit); /* NULL is fine */
+void ldr_slab_fit(struct ldr_slab *slab, const struct ldr_fit *fit);
 
 /*
  * When nobody reads or writes any more, though pins may be released meanwhile. Entries still resident or retired are

@@ -58,6 +58,5 @@ void ldr_slab_close(struct ldr_slab *slab)
         close_ring(heap, slab->classes[i].partial);
     close_ring(heap, slab->others);
     ldr_budget_give(heap->budget, bytes.spans - bytes.pinned);
-    ldr_slab_unfit(slab);
     free(slab);
 }

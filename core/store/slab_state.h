@@ -19,9 +19,14 @@ struct ldr_class {
     uint32_t retired; /* cells that will be free in spans of the class */
 };
 
+struct ldr_fit {
+    uint32_t large_from; /* entries of this class, and of those above it, have a span of their own */
+    struct ldr_size_class table[];
+};
+
 struct ldr_slab {
     struct ldr_heap *heap;
-    const struct ldr_size_class *table; /* the heap's, or its own: see slab_fit.c */
+    const struct ldr_size_class *table; /* the heap's, or that of a struct ldr_fit */
     uint32_t large_from;                /* new entries of this class, and of those above it, have a span of their own */
     struct ldr_bag bags[LDR_BAGS];      /* the oldest first */
     uint32_t bag_count;
@@ -34,9 +39,6 @@ struct ldr_slab {
     uint32_t emptying, cursor;       /* the span that is being emptied, and its next cell to look at; 0: none */
     struct ldr_class classes[];
 };
-
-/* The end of the slab's own table, if it has one. */
-void ldr_slab_unfit(struct ldr_slab *slab);
 
 /* Takes a cell from a span that gives cells. */
 ldr_ref ldr_slab_take_from(struct ldr_slab *slab, uint32_t number, size_t size);

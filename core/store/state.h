@@ -95,7 +95,7 @@ struct ldr_store {
     size_t ranges_size, lines_size, slots_at, slots_size;
     uint32_t slots_max, lines_max, extra_max; /* of a shard */
     uint64_t reach;                           /* the largest budget it can be given */
-    bool paged;          /* arrays are counted in whole pages; a small store has a few pages that are not full */
+    _Atomic bool paged;  /* arrays are counted in whole pages; a small store has a few pages that are not full */
     uint64_t base;       /* of the budget, spent before the first shard: a huge page of lines that is not full */
     uint64_t heap_fresh; /* what the heap kept besides spans when the store was opened */
     _Atomic bool exact_hits;
@@ -108,9 +108,15 @@ struct ldr_store {
     pthread_mutex_t setup_lock; /* one changes the setup at a time; taken before a shard's lock */
     /* Read under a shard's lock: freed when it was replaced and every lock has been taken since. */
     struct ldr_setup *_Atomic setup;
+    struct ldr_fit *fit;        /* NULL: as at first. Under the setup's lock, and used under shards' locks */
     pthread_mutex_t trim_lock;  /* one trims at a time; taken before a shard's lock */
     pthread_mutex_t claim_lock; /* one at a time has other shards give room; taken before a shard's lock */
 };
+
+static inline bool ldr_store_paged(const struct ldr_store *store)
+{
+    return atomic_load_explicit(&store->paged, memory_order_relaxed);
+}
 
 static inline uint32_t ldr_store_shards(const struct ldr_store *store)
 {

@@ -133,6 +133,7 @@ static void set_limit(struct ldr_store *store, uint64_t max_bytes)
 {
     atomic_store_explicit(&store->budget.limit, max_bytes, memory_order_relaxed);
     atomic_store_explicit(&store->budget.reserve, max_bytes / RESERVE_PART + RESERVE_LEAST, memory_order_relaxed);
+    atomic_store_explicit(&store->paged, max_bytes >> store->shard_bits >= PAGED_FROM, memory_order_relaxed);
 }
 
 static void *aligned_zeroed(size_t size)
@@ -160,7 +161,6 @@ static enum larder_status open_parts(struct ldr_store *store, const struct ldr_s
         goto setup;
     }
     set_limit(store, options->max_bytes);
-    store->paged = options->max_bytes >> store->shard_bits >= PAGED_FROM;
     status = reserve(store, options);
     if (status != LARDER_OK)
         goto shards;
@@ -213,6 +213,7 @@ void ldr_store_close(struct ldr_store *store)
         return;
     for (uint32_t i = 0; i < ldr_store_shards(store); i++)
         close_shard(&store->shards[i]);
+    ldr_fit_free(store->heap, store->fit);
     ldr_ranges_close(store);
     ldr_heap_close(store->heap);
     pthread_mutex_destroy(&store->setup_lock);
@@ -260,17 +261,20 @@ static bool fits(struct ldr_store *store, const struct ldr_setup *setup, const s
 static void change(struct ldr_store *store, struct ldr_setup *setup, const struct ldr_policy *policies)
 {
     struct ldr_setup *old = atomic_load_explicit(&store->setup, memory_order_relaxed);
+    struct ldr_fit *fit = ldr_fit_new(store->heap, setup->max_bytes >> store->shard_bits);
     set_limit(store, setup->max_bytes);
     atomic_store_explicit(&store->least, ldr_rebuild_least(store, policies), memory_order_relaxed);
     atomic_store_explicit(&store->setup, setup, memory_order_release);
     for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
         struct ldr_shard *shard = &store->shards[i];
         ldr_shard_enter(shard, 0);
-        ldr_slab_fit(shard->slab, setup->max_bytes >> store->shard_bits);
+        ldr_slab_fit(shard->slab, fit);
         ldr_rebuild_shard(store, shard, &policies[i]);
         ldr_shard_leave(shard);
     }
     free(old);
+    ldr_fit_free(store->heap, store->fit);
+    store->fit = fit;
     ldr_room_fit(store, 0);
     ldr_ranges_trim(store);
 }
@@ -348,7 +352,7 @@ void ldr_store_stats(struct ldr_store *store, struct ldr_store_stats *stats)
         stats->expirations += shard->expirations;
         stats->policy_faults += shard->policy.faults;
         stats->retired_bytes += bytes.retired;
-        free_bytes += store->paged ? 0 : bytes.free;
+        free_bytes += ldr_store_paged(store) ? 0 : bytes.free;
         stats->dropped_hits += shard->dropped_hits;
         if (hits != NULL)
             stats->dropped_hits += atomic_load_explicit(&hits->dropped, memory_order_relaxed);
