@@ -1,6 +1,8 @@
 /* The engine in one process against the caches that Debian packages, in one run. See --help. */
 #include "bench/churn.h"
+#include "bench/expiry.h"
 #include "bench/goals.h"
+#include "bench/hostile.h"
 #include "bench/report.h"
 #include "bench/settings.h"
 #include "bench/space.h"
@@ -153,9 +155,13 @@ int main(int argc, char **argv)
     speed_plan(&settings, report);
     space_plan(&settings, report);
     churn_plan(&settings, report);
+    hostile_plan(&settings, report);
+    expiry_plan(&settings, report);
     bool right = speed_run(&settings, report);
     right = space_run(&settings, report) && right;
     right = churn_run(&settings, report) && right;
+    right = hostile_run(&settings, report) && right;
+    right = expiry_run(&settings, report) && right;
     bool met = goals_report(&settings, report);
     report_close(report);
     return right && met ? 0 : 1;

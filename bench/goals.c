@@ -56,6 +56,9 @@ static const struct goal lru_only[] = {
     {"bytes-an-entry", "overhead_bytes", NULL, 50, 48},
     {"bytes-an-entry-version", "overhead_bytes", NULL, 58, 56},
     {"equal-memory", "points", "hit-points-at-equal-memory", 2, 4},
+    {"hostile-crc32", "ratio", NULL, 2, 1.2},
+    {"hostile-murmur3", "ratio", NULL, 2, 1.2},
+    {"expiry", "worst_ns", "expiry-worst-read", 1000000, 100000},
 };
 
 static double by_cpu(const struct report *report, const struct goal *goal, const struct contender *contender)

@@ -1,17 +1,20 @@
-/*
- * Gets of 100,000 keys that collide under a ring hash against gets of as many ordinary keys of the same length: one JSON
- * row for each hash. A program of its own, or a row of the benchmark's table.
- */
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
+#include "bench/hostile.h"
+#include "bench/child.h"
 #include "core/base/bytes.h"
 #include "core/store/store.h"
 #include "larder/plugin/runtime.h"
 #include "tests/unit/hostile_keys.h"
 
-enum { COUNT = 100000, SIZE_MOST = HOSTILE_MURMUR3_SIZE, VALUE_SIZE = 100, ROUNDS = 15 };
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define COUNT       100000u
+#define QUICK_COUNT 10000u
+#define SIZE_MOST   HOSTILE_MURMUR3_SIZE
+#define VALUE_SIZE  100
+#define ROUNDS      15
+#define RUN_STEPS   3
 
 extern const struct larder_eviction larder_plugin_table__eviction_lru;
 
@@ -26,13 +29,37 @@ static void make_murmur3(uint64_t number, unsigned char *key)
     hostile_murmur3(number, 0, UINT64_C(0x0123456789abcdef), key);
 }
 
-static const struct kind {
-    const char *name;
+struct kind {
+    const char *name, *title;
     size_t size;
     void (*make)(uint64_t number, unsigned char *key);
-} kinds[] = {
-    {"crc32", HOSTILE_CRC32_SIZE, make_crc32},
-    {"murmur3", HOSTILE_MURMUR3_SIZE, make_murmur3},
+};
+
+static const struct kind kinds[] = {
+    {"hostile-crc32", "gets of keys that all collide under crc32, and of ordinary ones of 12 B; values of 100 B",
+     HOSTILE_CRC32_SIZE, make_crc32},
+    {"hostile-murmur3", "gets of keys that all collide under murmur3, and of ordinary ones of 32 B; values of 100 B",
+     HOSTILE_MURMUR3_SIZE, make_murmur3},
+};
+
+struct hostile_arg {
+    const struct kind *kind;
+    uint32_t count; /* of keys, at most COUNT */
+};
+
+struct hostile_result {
+    double hostile_ns, ordinary_ns; /* of a get; medians of the rounds */
+};
+
+/* ------------------------------------------------------------------------------------------------ in the child */
+
+/* Keys of one kind, and the store that holds them. */
+struct side {
+    struct ldr_store *store;
+    size_t size;
+    uint32_t count;
+    double times[ROUNDS];
+    unsigned char keys[COUNT][SIZE_MOST];
 };
 
 static uint64_t draw(uint64_t *random)
@@ -54,48 +81,47 @@ static double seconds(void)
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-static void shuffle(uint32_t *order, uint64_t *random)
+static void shuffle(uint32_t *order, uint32_t count, uint64_t *random)
 {
-    for (uint32_t i = 0; i < COUNT; i++)
+    for (uint32_t i = 0; i < count; i++)
         order[i] = i;
-    for (uint32_t i = COUNT; i > 1; i--) {
+    for (uint32_t i = count; i > 1; i--) {
         uint32_t other = (uint32_t)(draw(random) % i), kept = order[other];
         order[other] = order[i - 1];
         order[i - 1] = kept;
     }
 }
 
-static struct ldr_store *filled(unsigned char (*keys)[SIZE_MOST], size_t size)
+static bool fill(struct side *side)
 {
     static const char value[VALUE_SIZE];
     const struct ldr_store_options options = {.max_bytes = UINT64_C(256) << 20,
                                               .max_value = VALUE_SIZE,
                                               .eviction = &larder_plugin_table__eviction_lru,
                                               .seed = 4711};
-    struct ldr_store *store = ldr_store_open(&options);
-    for (uint32_t i = 0; store != NULL && i < COUNT; i++) {
-        const struct ldr_put put = {
-            .key = ldr_slice(keys[i], size), .value = ldr_slice(value, sizeof value), .expires = LARDER_NEVER};
-        if (ldr_store_put(store, &put, 0, NULL) != LARDER_OK) {
-            ldr_store_close(store);
-            return NULL;
-        }
+    side->store = ldr_store_open(&options);
+    for (uint32_t i = 0; side->store != NULL && i < side->count; i++) {
+        const struct ldr_put put = {.key = ldr_slice(side->keys[i], side->size),
+                                    .value = ldr_slice(value, sizeof value),
+                                    .expires = LARDER_NEVER};
+        if (ldr_store_put(side->store, &put, 0, NULL) != LARDER_OK)
+            return false;
     }
-    return store;
+    return side->store != NULL;
 }
 
-/* Nanoseconds a get, each key once, in a random order. */
-static double get_all(struct ldr_store *store, unsigned char (*keys)[SIZE_MOST], size_t size, const uint32_t *order)
+/* Each key once, in a random order. False when one was not found. */
+static bool get_all(struct side *side, unsigned round, const uint32_t *order)
 {
-    size_t found = 0;
+    uint32_t found = 0;
     double start = seconds();
-    for (uint32_t i = 0; i < COUNT; i++) {
-        struct ldr_entry *entry = ldr_store_get(store, ldr_slice(keys[order[i]], size), 0);
+    for (uint32_t i = 0; i < side->count; i++) {
+        struct ldr_entry *entry = ldr_store_get(side->store, ldr_slice(side->keys[order[i]], side->size), 0);
         found += entry != NULL;
         ldr_entry_release(entry);
     }
-    double nanoseconds = (seconds() - start) * 1e9 / COUNT;
-    return found == COUNT ? nanoseconds : -1;
+    side->times[round] = (seconds() - start) * 1e9 / side->count;
+    return found == side->count;
 }
 
 static int by_value(const void *a, const void *b)
@@ -104,45 +130,70 @@ static int by_value(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* Both stores in turn, so that what else the machine does meets both. */
-static int compare(const struct kind *kind)
+static double median(struct side *side)
 {
-    static unsigned char hostile[COUNT][SIZE_MOST], ordinary[COUNT][SIZE_MOST];
-    static uint32_t order[COUNT];
-    double times[2][ROUNDS];
-    uint64_t random = 1;
-    for (uint32_t i = 0; i < COUNT; i++) {
-        kind->make(i, hostile[i]);
-        make_ordinary(ordinary[i], kind->size, &random);
-    }
-    struct ldr_store *hostile_store = filled(hostile, kind->size), *ordinary_store = filled(ordinary, kind->size);
-    int status = hostile_store != NULL && ordinary_store != NULL ? 0 : 1;
-    for (size_t round = 0; status == 0 && round < ROUNDS; round++) {
-        shuffle(order, &random);
-        times[0][round] = get_all(hostile_store, hostile, kind->size, order);
-        times[1][round] = get_all(ordinary_store, ordinary, kind->size, order);
-        if (times[0][round] < 0 || times[1][round] < 0)
-            status = 1;
-    }
-    ldr_store_close(hostile_store);
-    ldr_store_close(ordinary_store);
-    if (status != 0) {
-        fprintf(stderr, "hostile: a key was not stored or not found\n");
-        return status;
-    }
-    qsort(times[0], ROUNDS, sizeof times[0][0], by_value);
-    qsort(times[1], ROUNDS, sizeof times[1][0], by_value);
-    double slow = times[0][ROUNDS / 2], fast = times[1][ROUNDS / 2];
-    printf("{\"row\": \"hostile\", \"hash\": \"%s\", \"keys\": %d, \"hostile_ns\": %.1f, \"ordinary_ns\": %.1f, "
-           "\"ratio\": %.3f, \"goal\": 2.0}\n",
-           kind->name, COUNT, slow, fast, slow / fast);
-    return 0;
+    qsort(side->times, ROUNDS, sizeof side->times[0], by_value);
+    return side->times[ROUNDS / 2];
 }
 
-int main(void)
+/* Both stores in turn, so that what else the machine does meets both. */
+static bool measure_hostile(const void *opaque, void *result)
 {
-    int status = 0;
+    static struct side hostile, ordinary;
+    static uint32_t order[COUNT];
+    const struct hostile_arg *arg = opaque;
+    uint64_t random = 1;
+    hostile.size = ordinary.size = arg->kind->size;
+    hostile.count = ordinary.count = arg->count;
+    for (uint32_t i = 0; i < arg->count; i++) {
+        arg->kind->make(i, hostile.keys[i]);
+        make_ordinary(ordinary.keys[i], ordinary.size, &random);
+    }
+    bool right = fill(&hostile) && fill(&ordinary);
+    for (unsigned round = 0; right && round < ROUNDS; round++) {
+        shuffle(order, arg->count, &random);
+        right = get_all(&hostile, round, order) && get_all(&ordinary, round, order);
+    }
+    if (!right)
+        fprintf(stderr, "%s: a key was not stored or not found\n", arg->kind->name);
+    *(struct hostile_result *)result = (struct hostile_result){median(&hostile), median(&ordinary)};
+    return right;
+}
+
+/* ------------------------------------------------------------------------------------------------ in the parent */
+
+static bool takes_part(const struct settings *settings, const struct kind *kind)
+{
+    return settings_row(settings, kind->name) && settings_contender(settings, &contender_larder_lru);
+}
+
+void hostile_plan(const struct settings *settings, struct report *report)
+{
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        status |= compare(&kinds[i]);
-    return status;
+        if (takes_part(settings, &kinds[i]))
+            report_plan(report, RUN_STEPS);
+}
+
+bool hostile_run(const struct settings *settings, struct report *report)
+{
+    bool right = true;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const struct hostile_arg arg = {&kinds[i], settings->quick ? QUICK_COUNT : COUNT};
+        struct hostile_result result;
+        if (!takes_part(settings, &kinds[i]))
+            continue;
+        report_row(report, kinds[i].name, kinds[i].title);
+        report_progress(report, kinds[i].name, 0);
+        bool done = child_call(measure_hostile, &arg, &result, sizeof result);
+        report_progress(report, kinds[i].name, RUN_STEPS);
+        const struct field fields[] = {
+            {"hostile_ns", "hostile ns", 1, result.hostile_ns},
+            {"ordinary_ns", "ordinary ns", 1, result.ordinary_ns},
+            {"ratio", "ratio", 3, result.hostile_ns / result.ordinary_ns},
+        };
+        if (done)
+            report_line(report, contender_larder_lru.name, fields, sizeof fields / sizeof *fields);
+        right = right && done;
+    }
+    return right;
 }
