@@ -50,10 +50,10 @@ struct ldr_entry {
 #define LDR_ENTRY_ALIGN  8u
 
 /* Marks in `pins`. */
-#define LDR_ENTRY_ORPHAN  UINT32_C(0x80000000) /* its store is closed: the last release gives the heap back */
-#define LDR_ENTRY_NEW     UINT32_C(0x40000000) /* taken and not published yet: it is not moved */
-#define LDR_ENTRY_PINS    UINT32_C(0x3fffffff) /* the count */
-#define LDR_ENTRY_FREE    UINT32_MAX           /* not an entry: a cell that is free */
+#define LDR_ENTRY_ORPHAN UINT32_C(0x80000000) /* its store is closed: the last release gives the heap back */
+#define LDR_ENTRY_NEW    UINT32_C(0x40000000) /* taken and not published yet: it is not moved */
+#define LDR_ENTRY_PINS   UINT32_C(0x3fffffff) /* the count */
+#define LDR_ENTRY_FREE   UINT32_MAX           /* not an entry: a cell that is free */
 
 _Static_assert(sizeof(struct ldr_entry) == LDR_ENTRY_HEADER, "the header of an entry is 16 bytes");
 

@@ -86,7 +86,7 @@ static bool too_much_is_kept(const struct ldr_heap *heap)
     uint64_t kept = atomic_load_explicit(&heap->kept_bytes, memory_order_relaxed);
     uint64_t fresh = atomic_load_explicit(&heap->fresh_bytes, memory_order_relaxed);
     uint64_t limit = ldr_budget_limit(heap->budget);
-    return kept > fresh + limit / KEPT_PART ||
+    return kept > fresh + limit / KEPT_PART || (fresh > 0 && ldr_budget_used(heap->budget) < HUGE_FROM) ||
            (kept > 0 && (ldr_budget_lacks(heap->budget, 0) ||
                          atomic_load_explicit(&heap->budget->claimed, memory_order_relaxed) > 0));
 }

@@ -131,7 +131,8 @@ void ldr_index_open(struct ldr_index_writer *writer, struct ldr_index *index, st
 }
 
 /* Where a reference is that is there: as a rule in the bucket's own line, under its tag. */
-static struct ldr_cursor find_ref(const struct ldr_index_writer *writer, struct ldr_line *line, uint64_t hash, ldr_ref ref)
+static struct ldr_cursor find_ref(const struct ldr_index_writer *writer, struct ldr_line *line, uint64_t hash,
+                                  ldr_ref ref)
 {
     struct ldr_cursor at = {line, 0};
     for (uint64_t m = ldr_line_matches(line, ldr_hash_tag(hash)); m != 0; m &= m - 1) {

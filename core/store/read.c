@@ -53,8 +53,8 @@ static inline bool count_hit(struct ldr_shard *shard, const struct ldr_entry *en
 /* What remains to be done about a lookup once the section is over. */
 enum rest { NOTHING, TELL_POLICY, EXACT_HIT, EXPIRED };
 
-static __attribute__((noinline)) void finish(struct ldr_store *store, struct ldr_shard *shard, struct larder_slice key, uint64_t hash,
-                   uint64_t now, enum rest rest)
+static __attribute__((noinline)) void finish(struct ldr_store *store, struct ldr_shard *shard, struct larder_slice key,
+                                             uint64_t hash, uint64_t now, enum rest rest)
 {
     if (rest == EXPIRED)
         remove_past(store, shard, key, hash, now);
@@ -83,11 +83,11 @@ static inline enum ldr_found copy_out(const struct ldr_entry *entry, struct ldr_
 }
 
 /* Inside the section. Inline, so that a lookup is so short that the processor has several under way at a time. */
-__attribute__((always_inline)) static inline enum rest copy_one(struct ldr_store *store, struct ldr_shard *shard, struct ldr_copy *copy,
-                                 const struct ldr_probe *probe, unsigned ahead, uint64_t now)
+__attribute__((always_inline)) static inline enum rest copy_one(struct ldr_store *store, struct ldr_shard *shard,
+                                                                struct ldr_copy *copy, const struct ldr_probe *probe,
+                                                                unsigned ahead, uint64_t now)
 {
-    const struct ldr_entry *entry =
-        ldr_index_find_at(&shard->index, probe, store->place, copy->key, ahead, NULL);
+    const struct ldr_entry *entry = ldr_index_find_at(&shard->index, probe, store->place, copy->key, ahead, NULL);
     copy->found = LDR_ABSENT;
     if (entry == NULL)
         return NOTHING;

@@ -108,7 +108,8 @@ bool ldr_shard_grew(const struct ldr_store *store, const struct ldr_shard *shard
     if (ldr_store_paged(store) && shard->writes % LDR_WRITES_AT_ONCE != 0)
         return shard->told.grains != ldr_slab_grains(shard->slab);
     const struct ldr_extent now = extent(shard), told = shard->told;
-    return ((now.slots ^ told.slots) | (now.due ^ told.due) | (now.lines ^ told.lines) | (now.grains ^ told.grains)) != 0 ||
+    return ((now.slots ^ told.slots) | (now.due ^ told.due) | (now.lines ^ told.lines) | (now.grains ^ told.grains)) !=
+               0 ||
            shard->policy.module->extra_bytes != NULL;
 }
 

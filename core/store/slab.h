@@ -115,7 +115,8 @@ enum ldr_need ldr_slab_need_bytes(const struct ldr_slab *slab, uint64_t bytes);
 /* What the owner of entries does when they are moved. */
 struct ldr_mover {
     bool (*live)(void *arg, ldr_ref ref); /* whether a cell that is in use has an entry that is resident */
-    void (*moved)(void *arg, ldr_ref from, ldr_ref to); /* swaps the references in the index and in the table of slots */
+    void (*moved)(void *arg, ldr_ref from,
+                  ldr_ref to); /* swaps the references in the index and in the table of slots */
     void *arg;
 };
 

@@ -71,9 +71,9 @@ struct ldr_shard {
     unsigned char *ranges; /* of the arrays of `slots` and `due`, for the next time they are laid out */
     bool second_half;      /* which half of them is in use */
     uint32_t writes;
-    uint32_t keep;  /* the slot of an entry that stays while others go, as long as there are others */
-    bool kept_went; /* there were none */
-    uint64_t owed;  /* bytes of the budget for all but the spans */
+    uint32_t keep;          /* the slot of an entry that stays while others go, as long as there are others */
+    bool kept_went;         /* there were none */
+    uint64_t owed;          /* bytes of the budget for all but the spans */
     struct ldr_extent told; /* what that was reckoned from */
     uint64_t value_bytes;
     uint64_t latest; /* the latest time that a caller told */

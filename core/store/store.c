@@ -187,6 +187,9 @@ setup:
 
 struct ldr_store *ldr_store_open(const struct ldr_store_options *options)
 {
+    /* The first section of a process takes milliseconds, when other threads run: no get is to pay for that. */
+    ldr_epoch_enter(LDR_EPOCH_STORE);
+    ldr_epoch_exit(LDR_EPOCH_STORE);
     struct ldr_store *store = aligned_zeroed(sizeof *store);
     if (store == NULL) {
         ldr_fail_memory();

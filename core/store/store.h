@@ -78,7 +78,7 @@ struct ldr_copy {
     struct larder_slice key;
     void *buffer;
     size_t capacity;
-    size_t size; /* out: of the value, also when it is larger than the buffer */
+    size_t size;          /* out: of the value, also when it is larger than the buffer */
     enum ldr_found found; /* out */
 };
 
@@ -162,7 +162,7 @@ struct ldr_store_stats {
      * is then given up, and entries are evicted in no useful order until it is opened anew.
      */
     uint64_t policy_faults;
-    uint64_t dropped_hits; /* hits that the policy did not hear of: the buffer was full and the shard busy */
+    uint64_t dropped_hits;  /* hits that the policy did not hear of: the buffer was full and the shard busy */
     uint64_t retired_bytes; /* part of bytes_used: evicted or replaced, and perhaps still being read */
     uint32_t shards;
 };

@@ -11,10 +11,10 @@
 struct newcomer {
     const struct ldr_put *put;
     uint64_t hash, now;
-    size_t size;      /* of the entry */
-    size_t cell_size; /* of its cell */
-    ldr_ref cell;     /* 0: none yet */
-    bool written; /* the cell is filled */
+    size_t size;                  /* of the entry */
+    size_t cell_size;             /* of its cell */
+    ldr_ref cell;                 /* 0: none yet */
+    bool written;                 /* the cell is filled */
     const struct ldr_entry *over; /* only in the place of this entry, which the caller pins, and not a use; NULL: any */
     bool prepared;
     bool created;
@@ -266,8 +266,8 @@ static enum outcome locked_put(struct ldr_store *store, struct ldr_shard *shard,
 }
 
 /* Tries until the shard has room by itself. ELSEWHERE: others have to give. */
-static enum outcome try_alone(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer, uint64_t claim,
-                              enum larder_status *status)
+static enum outcome try_alone(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer,
+                              uint64_t claim, enum larder_status *status)
 {
     enum outcome outcome;
     while ((outcome = locked_put(store, shard, newcomer, claim, status)) == AGAIN) {

@@ -205,8 +205,7 @@ static inline bool is_live(void *arg, ldr_ref ref)
 {
     const struct world *world = arg;
     uint32_t number = atomic_load_explicit(&ldr_entry_at(world->place, ref)->slot, memory_order_relaxed);
-    return number < world->capacity &&
-           atomic_load_explicit(&world->items[number].ref, memory_order_relaxed) == ref;
+    return number < world->capacity && atomic_load_explicit(&world->items[number].ref, memory_order_relaxed) == ref;
 }
 
 static inline void moved(void *arg, ldr_ref from, ldr_ref to)
@@ -238,9 +237,7 @@ static inline bool make_room(struct world *world, size_t size)
         if (!ldr_epoch_advance(LDR_EPOCH_STORE, true))
             sched_yield(); /* a reader is inside */
         return true;
-    case LDR_NEED_COMPACT:
-        world->compactions++;
-        return compact(world, 4096) || evict(world);
+    case LDR_NEED_COMPACT: world->compactions++; return compact(world, 4096) || evict(world);
     default: return evict(world);
     }
 }
