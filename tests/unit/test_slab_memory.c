@@ -123,7 +123,12 @@ static void large_ranges_have_larger_units(void **state)
 {
     (void)state;
     struct ldr_budget budget = {.limit = UINT64_C(1) << 40};
-    for (unsigned shift = 30; shift <= 40; shift++) {
+#ifdef __SANITIZE_THREAD__
+    const unsigned largest = 37; /* it has less than two terabytes of addresses to give */
+#else
+    const unsigned largest = 40;
+#endif
+    for (unsigned shift = 30; shift <= largest; shift++) {
         uint64_t reach = UINT64_C(1) << shift;
 #ifdef LDR_POISONS
         size_t size = 1 << 20; /* poison takes memory itself */
