@@ -133,6 +133,12 @@ static inline bool ldr_version_same(struct larder_version a, struct larder_versi
     return a.epoch == b.epoch && a.clock == b.clock;
 }
 
+/* The entry when it answers for its key: not a remembered "not found". */
+static inline const struct ldr_entry *ldr_entry_positive(const struct ldr_entry *entry)
+{
+    return entry != NULL && (entry->flags & LDR_ENTRY_NEGATIVE) == 0 ? entry : NULL;
+}
+
 static inline bool ldr_entry_past(const struct ldr_entry *entry, uint64_t now)
 {
     return (entry->flags & LDR_ENTRY_EXPIRES) != 0 && ldr_entry_expires(entry) <= now;
@@ -242,6 +248,11 @@ uint64_t ldr_rebuild_least(const struct ldr_store *store, const struct ldr_polic
 
 /* Numbers the slots of a shard anew when most of them are free. */
 void ldr_rebuild_compact(struct ldr_store *store, struct ldr_shard *shard);
+
+/* ---- change.c */
+
+/* Sets what follows from a budget: the limit, what is kept back, and how arrays count. */
+void ldr_store_limit(struct ldr_store *store, uint64_t max_bytes);
 
 /* ---- setup.c */
 

@@ -1,4 +1,4 @@
-/* Writes: put, remove, touch, and what has expired. */
+/* Writes: put, and touch, which may have to put an entry anew. What takes entries out is in remove.c. */
 #include <inttypes.h>
 
 #include "core/base/fail.h"
@@ -44,12 +44,6 @@ static bool newer(struct larder_version a, struct larder_version b)
 static uint32_t slot_of(const struct ldr_entry *entry)
 {
     return atomic_load_explicit(&entry->slot, memory_order_relaxed); /* the lock orders it */
-}
-
-/* The entry when it answers for its key: not a remembered "not found". */
-static const struct ldr_entry *positive(const struct ldr_entry *entry)
-{
-    return entry != NULL && (entry->flags & LDR_ENTRY_NEGATIVE) == 0 ? entry : NULL;
 }
 
 static bool conditions_hold(const struct ldr_put *put, const struct ldr_entry *present)
@@ -188,7 +182,7 @@ static enum outcome try_put(struct ldr_store *store, struct ldr_shard *shard, st
 {
     const struct ldr_put *put = newcomer->put;
     struct ldr_found_entry found = ldr_shard_find(store, shard, put->key, newcomer->hash, newcomer->now);
-    const struct ldr_entry *present = positive(found.entry);
+    const struct ldr_entry *present = ldr_entry_positive(found.entry);
     *status = LARDER_OK;
     if (newcomer->over != NULL && newcomer->over != found.entry)
         return DONE; /* somebody has written the key since */
@@ -348,26 +342,6 @@ enum larder_status ldr_store_put(struct ldr_store *store, const struct ldr_put *
     return explain(store, status, &newcomer);
 }
 
-enum larder_status ldr_store_remove(struct ldr_store *store, struct larder_slice key, uint32_t flags,
-                                    struct larder_version expected, uint64_t now)
-{
-    enum larder_status status = LARDER_OK;
-    uint64_t hash = ldr_store_hash(key, store->seed);
-    struct ldr_shard *shard = ldr_store_shard(store, hash);
-    ldr_shard_enter(shard, now);
-    struct ldr_found_entry found = ldr_shard_find(store, shard, key, hash, now);
-    const struct ldr_entry *present = positive(found.entry);
-    if (present == NULL)
-        status = LARDER_NOT_FOUND;
-    else if ((flags & LDR_PUT_IF_VERSION) != 0 && !ldr_version_same(ldr_entry_version(present), expected))
-        status = LARDER_PRECONDITION;
-    if (found.entry != NULL && status != LARDER_PRECONDITION)
-        ldr_shard_discard(store, shard, found.ref);
-    ldr_shard_tidy(store, shard);
-    ldr_shard_leave(shard);
-    return status == LARDER_PRECONDITION ? ldr_fail(status, "the entry has another version") : status;
-}
-
 /* An entry without a time of expiry has no place for one: it gets a new entry. Takes the pin. */
 static enum larder_status touch_anew(struct ldr_store *store, struct ldr_shard *shard, struct ldr_entry *pinned,
                                      uint64_t hash, uint64_t expires, uint64_t now)
@@ -393,7 +367,7 @@ enum larder_status ldr_store_touch(struct ldr_store *store, struct larder_slice 
     struct ldr_entry *pinned = NULL;
     ldr_shard_enter(shard, now);
     struct ldr_found_entry found = ldr_shard_find(store, shard, key, hash, now);
-    const struct ldr_entry *present = positive(found.entry);
+    const struct ldr_entry *present = ldr_entry_positive(found.entry);
     if (present != NULL && version != NULL)
         *version = ldr_entry_version(present);
     if (present != NULL && (present->flags & LDR_ENTRY_EXPIRES) != 0) {
@@ -408,68 +382,4 @@ enum larder_status ldr_store_touch(struct ldr_store *store, struct larder_slice 
     if (present == NULL)
         return LARDER_NOT_FOUND;
     return pinned != NULL ? touch_anew(store, shard, pinned, hash, expires, now) : LARDER_OK;
-}
-
-/* So many entries are removed before writers of the shard get a turn. */
-#define EXPIRED_AT_ONCE 256u
-
-static size_t expire_some(struct ldr_store *store, struct ldr_shard *shard, uint64_t now, size_t limit)
-{
-    size_t removed = 0;
-    ldr_shard_enter(shard, now);
-    for (; removed < limit && shard->due.count != 0 && shard->due.times[0] <= now; removed++) {
-        shard->expirations++;
-        ldr_shard_discard(store, shard, shard->slots.refs[ldr_due_first(&shard->due)]);
-    }
-    ldr_shard_tidy(store, shard);
-    ldr_shard_leave(shard);
-    return removed;
-}
-
-/* What was retired and not needed since: a shard that is in use takes it back by itself. */
-static void collect(struct ldr_store *store, struct ldr_shard *shard)
-{
-    if (!ldr_shard_try(shard, 0))
-        return;
-    if (ldr_slab_bytes(shard->slab).retired != 0)
-        ldr_epoch_advance(LDR_EPOCH_STORE, true);
-    ldr_shard_tidy(store, shard);
-    bool trim = ldr_ranges_sparse(shard);
-    ldr_shard_leave(shard);
-    if (trim)
-        ldr_ranges_trim(store);
-}
-
-uint64_t ldr_store_expire(struct ldr_store *store, uint64_t now, size_t limit)
-{
-    uint64_t next = LARDER_NEVER;
-    for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
-        struct ldr_shard *shard = &store->shards[i];
-        uint64_t due;
-        if (limit == 0)
-            return now;
-        while ((due = atomic_load_explicit(&shard->next_due, memory_order_relaxed)) <= now && due != LARDER_NEVER) {
-            if (limit == 0)
-                return now;
-            limit -= expire_some(store, shard, now, limit < EXPIRED_AT_ONCE ? limit : EXPIRED_AT_ONCE);
-        }
-        next = due < next ? due : next;
-        collect(store, shard);
-    }
-    return next;
-}
-
-void ldr_store_clear(struct ldr_store *store)
-{
-    for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
-        struct ldr_shard *shard = &store->shards[i];
-        ldr_shard_enter(shard, 0);
-        for (uint32_t slot = 0; slot < shard->slots.used; slot++)
-            if (ldr_slots_resident(&shard->slots, slot))
-                ldr_shard_discard(store, shard, shard->slots.refs[slot]);
-        ldr_room_reclaim(shard);
-        ldr_shard_tidy(store, shard);
-        ldr_shard_leave(shard);
-    }
-    ldr_ranges_trim(store);
 }
