@@ -45,11 +45,12 @@ static struct {
     _Atomic uint64_t guests[LDR_EPOCH_DOMAINS];
     pthread_mutex_t lock;
     struct ldr_epoch_thread *threads; /* guarded by the lock: from a thread's first section until it ends */
+    uint32_t lanes;                   /* guarded by the lock: a bit for each that a thread has; 0 is nobody's */
     pthread_once_t once;              /* guards what follows */
     pthread_key_t key;
     bool have_key;
     uint64_t mark_bits; /* 0 or ALWAYS_ANNOUNCE */
-} state = {.lock = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT};
+} state = {.lock = PTHREAD_MUTEX_INITIALIZER, .lanes = 1, .once = PTHREAD_ONCE_INIT};
 
 /*
  * All loads and stores of this thread before it come before all after it. On x86 every exchange does that, for less than
@@ -96,7 +97,10 @@ static void forget(void *arg)
     *thread->link = thread->next;
     if (thread->next != NULL)
         thread->next->link = thread->link;
+    if (thread->lane != 0)
+        state.lanes &= ~(UINT32_C(1) << thread->lane);
     pthread_mutex_unlock(&state.lock);
+    thread->lane = 0;
     for (int domain = 0; domain < LDR_EPOCH_DOMAINS; domain++)
         atomic_store_explicit(&thread->marks[domain].seen, PARKED, memory_order_relaxed);
     thread->listed = false;
@@ -107,6 +111,17 @@ static void set_up(void)
 {
     state.have_key = pthread_key_create(&state.key, forget) == 0;
     state.mark_bits = register_membarrier() ? 0 : ALWAYS_ANNOUNCE;
+}
+
+_Static_assert(LDR_EPOCH_LANES == 32, "each has a bit");
+
+/* With the lock held: so what the last thread of this lane did is seen. */
+static void take_lane(struct ldr_epoch_thread *thread)
+{
+    if (state.lanes == UINT32_MAX)
+        return;
+    thread->lane = (uint32_t)__builtin_ctz(~state.lanes);
+    state.lanes |= UINT32_C(1) << thread->lane;
 }
 
 /* False: nobody would take the thread off the list again: it is ending, or there is no key or no memory for its value. */
@@ -121,6 +136,7 @@ static bool enlist(struct ldr_epoch_thread *thread)
     if (state.threads != NULL)
         state.threads->link = &thread->next;
     state.threads = thread;
+    take_lane(thread);
     pthread_mutex_unlock(&state.lock);
     thread->listed = true;
     return true;

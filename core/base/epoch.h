@@ -34,6 +34,14 @@ enum ldr_epoch_domain {
 static inline void ldr_epoch_enter(enum ldr_epoch_domain domain);
 static inline void ldr_epoch_exit(enum ldr_epoch_domain domain);
 
+/*
+ * A number that no other living thread has, 1 to LDR_EPOCH_LANES - 1, from a thread's first section until it ends; what its
+ * predecessor with this number did comes before what it does. 0: the thread has none, as it was in no section yet or as
+ * there are more threads. For counting without contention; see lanes.h.
+ */
+#define LDR_EPOCH_LANES 32
+static inline uint32_t ldr_epoch_lane(void);
+
 /* ---- objects, freed by a callback (LDR_EPOCH_NODE) */
 
 /* Lies inside the object to be freed. */
@@ -87,6 +95,7 @@ struct ldr_epoch_thread {
     alignas(64) struct ldr_epoch_mark marks[LDR_EPOCH_DOMAINS];
     struct ldr_epoch_thread *next, **link; /* guarded by the lock in epoch.c */
     _Atomic uint32_t barrier;              /* the thread's own, like what follows */
+    uint32_t lane;
     bool listed, ended;
 };
 
@@ -127,6 +136,11 @@ static inline void ldr_epoch_exit(enum ldr_epoch_domain domain)
         ldr_epoch_leave_guest(domain);
     else
         atomic_store_explicit(&mark->inside, inside, memory_order_release);
+}
+
+static inline uint32_t ldr_epoch_lane(void)
+{
+    return ldr_epoch_self.lane;
 }
 
 /* Acquire: the sections that had to end come before what the caller does with their objects. */

@@ -25,10 +25,15 @@ static uint64_t upper_bound(size_t bucket)
 }
 
 /* Relaxed throughout: the counts are statistics and order nothing. */
+void ldr_histogram_add_sample(struct ldr_histogram *histogram, uint64_t ns, uint64_t times)
+{
+    __atomic_fetch_add(&histogram->counts[bucket_of(ns)], times, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&histogram->sum_ns, ns * times, __ATOMIC_RELAXED);
+}
+
 void ldr_histogram_add(struct ldr_histogram *histogram, uint64_t ns)
 {
-    __atomic_fetch_add(&histogram->counts[bucket_of(ns)], 1, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&histogram->sum_ns, ns, __ATOMIC_RELAXED);
+    ldr_histogram_add_sample(histogram, ns, 1);
 }
 
 /* The bound of the bucket in which the value of this rank (from 1) lies. */

@@ -17,6 +17,9 @@ struct ldr_histogram {
 /* Any thread. */
 void ldr_histogram_add(struct ldr_histogram *histogram, uint64_t ns);
 
+/* A value that stands for `times` ones, of which only it was measured. */
+void ldr_histogram_add_sample(struct ldr_histogram *histogram, uint64_t ns, uint64_t times);
+
 /* Count, sum and percentiles of now. */
 void ldr_histogram_read(const struct ldr_histogram *histogram, struct larder_latency *latency);
 

@@ -30,8 +30,8 @@ struct larder_version ldr_context_version(struct ldr_context *context);
 /* The point of time at which an entry written now expires; `ttl_ms` > 0 or LARDER_TTL_NONE. */
 uint64_t ldr_context_expires(const struct ldr_context *context, int64_t ttl_ms);
 
-/* The other way round: what remains, at least 1, or LARDER_TTL_NONE. */
-int64_t ldr_context_remaining(const struct ldr_context *context, uint64_t expires);
+/* The other way round: what remains, at least 1, or LARDER_TTL_NONE. `now` may be LDR_NOW. */
+int64_t ldr_context_remaining(const struct ldr_context *context, uint64_t expires, uint64_t now);
 
 /*
  * Gives an answer: adds how this node sees the ring and calls the completion, which owns the reply from then on.

@@ -52,6 +52,11 @@ static void wait_in_flight(struct ldr_group *group, const struct larder_request 
         ldr_count(&group->counters.loads_deduplicated);
 }
 
+static void count(struct ldr_group *group, enum ldr_get_counter counter)
+{
+    ldr_lane_add(ldr_lanes_mine(group->lanes), counter, 1);
+}
+
 /* ------------------------------------------------------------------------------------------------ here */
 
 /* Looks into the store. False: not there. */
@@ -61,13 +66,13 @@ static bool look(struct ldr_group *group, struct larder_slice key, uint64_t now,
     if (entry == NULL)
         return false;
     if (ldr_entry_negative(entry)) {
-        ldr_count(&group->counters.negative_hits);
+        count(group, LDR_NEGATIVE_HITS);
         ldr_entry_release(entry);
         *reply = (struct larder_reply){.status = LARDER_NOT_FOUND, .source = LARDER_SOURCE_LOCAL};
         return true;
     }
-    ldr_count(&group->counters.hits);
-    *reply = ldr_group_entry_reply(group, entry, LARDER_SOURCE_LOCAL);
+    count(group, LDR_HITS);
+    *reply = ldr_group_entry_reply(group, entry, LARDER_SOURCE_LOCAL, now);
     return true;
 }
 
@@ -84,7 +89,7 @@ static void get_here(struct ldr_group *group, const struct larder_request *reque
     struct larder_reply reply = {.status = LARDER_NOT_FOUND};
     bool there = look(group, request->key, begun, &reply);
     if (!there)
-        ldr_count(&group->counters.misses);
+        count(group, LDR_MISSES);
     if (!there && ldr_group_loads(group)) {
         uint64_t deadline = larder_deadline_in(runtime, group->load_timeout_ms);
         wait_in_flight(group, request, begun, deadline, false, begin_load, &owner, done, arg);
@@ -167,7 +172,7 @@ static void get_there(struct ldr_group *group, const struct larder_request *requ
                       struct ldr_peer *peer, larder_reply_fn done, void *arg)
 {
     struct ldr_context *context = group->context;
-    ldr_count(&group->counters.misses);
+    count(group, LDR_MISSES);
     /* At least as long as whoever begins it waits; those that join may have more time than a hurried one. */
     uint64_t deadline = larder_deadline_in(context->runtime, context->request_timeout_ms);
     if (request->deadline > deadline && request->deadline != LARDER_NEVER)
@@ -179,7 +184,7 @@ static void get_there(struct ldr_group *group, const struct larder_request *requ
 void ldr_group_get(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg)
 {
     uint64_t begun = larder_now(group->context->runtime);
-    ldr_count(&group->counters.gets);
+    count(group, LDR_GETS);
     struct ldr_route route = ldr_group_route(group, request);
     if (route.peer != NULL)
         get_there(group, request, begun, route.peer, done, arg);

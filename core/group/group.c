@@ -6,6 +6,11 @@
 #include "core/base/fail.h"
 #include "core/group/flight.h"
 
+static uint64_t clock_of(void *arg)
+{
+    return larder_now(arg);
+}
+
 static bool open_store(struct ldr_group *group, const struct ldr_group_options *options)
 {
     if (options->transit)
@@ -19,6 +24,9 @@ static bool open_store(struct ldr_group *group, const struct ldr_group_options *
         .eviction = options->eviction,
         .params = options->eviction_params,
         .seed = seed,
+        .exact_hits = options->exact_hits,
+        .clock = clock_of,
+        .clock_arg = (void *)(uintptr_t)runtime,
     });
     return group->store != NULL;
 }
@@ -46,14 +54,21 @@ struct ldr_group *ldr_group_open(struct ldr_context *context, const struct ldr_g
     group->ttl_ms = options->ttl_ms;
     group->negative_ttl_ms = options->negative_ttl_ms;
     group->load_timeout_ms = options->load_timeout_ms;
-    if (!open_store(group, options))
+    group->lanes = ldr_lanes_open();
+    if (group->lanes == NULL) {
+        ldr_fail_memory();
         goto group;
+    }
+    if (!open_store(group, options))
+        goto lanes;
     if (!open_loader(group, options))
         goto store;
     pthread_rwlock_init(&group->loader_lock, NULL);
     return group;
 store:
     ldr_store_close(group->store);
+lanes:
+    ldr_lanes_close(group->lanes);
 group:
     free(group);
     return NULL;
@@ -73,6 +88,7 @@ void ldr_group_release(struct ldr_group *group)
         return;
     pthread_rwlock_destroy(&group->loader_lock);
     ldr_store_close(group->store);
+    ldr_lanes_close(group->lanes);
     free(group);
 }
 
@@ -119,13 +135,13 @@ static void release_entry(void *pin)
 }
 
 struct larder_reply ldr_group_entry_reply(const struct ldr_group *group, struct ldr_entry *entry,
-                                          enum larder_source source)
+                                          enum larder_source source, uint64_t now)
 {
     return (struct larder_reply){
         .status = LARDER_OK,
         .source = source,
         .value = ldr_entry_value(entry),
-        .ttl_ms = ldr_context_remaining(group->context, ldr_entry_expires(entry)),
+        .ttl_ms = ldr_context_remaining(group->context, ldr_entry_expires(entry), now),
         .version = ldr_entry_version(entry),
         .release = release_entry,
         .pin = entry,
@@ -136,15 +152,15 @@ void ldr_group_read_stats(struct ldr_group *group, struct larder_statistics *sta
 {
     const struct ldr_group_counters *counters = &group->counters;
     *stats = (struct larder_statistics){
-        .gets = ldr_count_read(&counters->gets),
-        .hits = ldr_count_read(&counters->hits),
-        .misses = ldr_count_read(&counters->misses),
+        .gets = ldr_lanes_sum(group->lanes, LDR_GETS),
+        .hits = ldr_lanes_sum(group->lanes, LDR_HITS),
+        .misses = ldr_lanes_sum(group->lanes, LDR_MISSES),
         .peer_hits = ldr_count_read(&counters->peer_hits),
         .peer_misses = ldr_count_read(&counters->peer_misses),
         .loads = ldr_count_read(&counters->loads),
         .loads_deduplicated = ldr_count_read(&counters->loads_deduplicated),
         .load_errors = ldr_count_read(&counters->load_errors),
-        .negative_hits = ldr_count_read(&counters->negative_hits),
+        .negative_hits = ldr_lanes_sum(group->lanes, LDR_NEGATIVE_HITS),
         .sets = ldr_count_read(&counters->sets),
         .deletes = ldr_count_read(&counters->deletes),
     };
@@ -155,6 +171,7 @@ void ldr_group_read_stats(struct ldr_group *group, struct larder_statistics *sta
         stats->evictions = store.evictions;
         stats->evictions_unexpired = store.evictions_unexpired;
         stats->policy_faults = store.policy_faults;
+        stats->dropped_hits = store.dropped_hits;
         stats->entries = store.entries;
         stats->bytes_used = store.bytes_used;
         stats->bytes_limit = store.bytes_limit;

@@ -12,6 +12,7 @@
 #include "core/base/count.h"
 #include "core/base/epoch.h"
 #include "core/base/histogram.h"
+#include "core/base/lanes.h"
 #include "core/group/context.h"
 #include "core/store/store.h"
 #include "larder/larder.h"
@@ -27,20 +28,25 @@ struct ldr_group_options {
     uint64_t load_timeout_ms;
     const struct larder_eviction *eviction;
     const struct larder_param_value *eviction_params;
+    bool exact_hits;
     const struct larder_loader *loader; /* NULL: none */
     const struct larder_param_value *loader_params;
 };
 
 struct ldr_group_counters {
-    _Atomic uint64_t gets, hits, misses, peer_hits, peer_misses, loads, loads_deduplicated, load_errors, negative_hits,
-        sets, deletes;
+    _Atomic uint64_t peer_hits, peer_misses, loads, loads_deduplicated, load_errors, sets, deletes;
 };
+
+/* What every get counts, in lanes. */
+enum ldr_get_counter { LDR_GETS, LDR_HITS, LDR_MISSES, LDR_NEGATIVE_HITS };
 
 struct ldr_group {
     struct ldr_context *context;
     _Atomic size_t references;
     char name[LARDER_GROUP_MAX + 1];
+    uint64_t id;             /* the registry's: no other group of it has or had it */
     struct ldr_store *store; /* NULL: a gateway's */
+    struct ldr_lanes *lanes;
     uint64_t spread_seed;
 
     /* Changed while running; each is read once an operation. */
@@ -87,6 +93,34 @@ void ldr_group_set(struct ldr_group *group, const struct larder_request *request
 void ldr_group_delete(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg);
 void ldr_group_touch(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg);
 
+/*
+ * The time for looks of one call: LDR_NOW when entries are not likely to need it, as reading the clock costs as much as half
+ * of a look.
+ */
+uint64_t ldr_group_look_time(const struct ldr_group *group, size_t count);
+
+/*
+ * The beginning of a get, for callers that want the answer on their own thread: a look into the store. What it has is the
+ * answer, and counted as a get. What it does not have may be loaded, or at a peer: then nothing was counted, and the get
+ * begins with ldr_group_get(). Keys of a good size only; inside a section, as all use of a group without a reference.
+ */
+enum ldr_look {
+    LDR_LOOK_FURTHER,  /* ask by ldr_group_get() */
+    LDR_LOOK_VALUE,    /* here it is */
+    LDR_LOOK_NOT_FOUND /* known, or there is nobody to ask */
+};
+
+/* LDR_LOOK_VALUE also when it is larger than the buffer: see copy->found. */
+enum ldr_look ldr_group_look_copy(struct ldr_group *group, struct ldr_copy *copy);
+
+/* LDR_LOOK_VALUE: *entry is pinned. */
+enum ldr_look ldr_group_look(struct ldr_group *group, struct larder_slice key, uint64_t now, struct ldr_entry **entry);
+
+/* At most LDR_LOOK_MANY at a time. looks[i] and entries[i] as above. */
+#define LDR_LOOK_MANY 32
+void ldr_group_look_many(struct ldr_group *group, const struct larder_slice *keys, size_t count, uint64_t now,
+                         enum ldr_look *looks, struct ldr_entry **entries);
+
 /* ------------------------------------------------------------------------------------------------ between the files of this room */
 
 /* How long what is written now may live: the request's ttl, else the group's; less for an owner that is away. */
@@ -118,8 +152,8 @@ struct ldr_route ldr_group_route(struct ldr_group *group, const struct larder_re
  */
 void ldr_group_load(struct ldr_flight *flight);
 
-/* A reply that holds the entry; takes the entry's pin. */
+/* A reply that holds the entry; takes the entry's pin. `now` may be LDR_NOW: the clock is read when it has to be. */
 struct larder_reply ldr_group_entry_reply(const struct ldr_group *group, struct ldr_entry *entry,
-                                          enum larder_source source);
+                                          enum larder_source source, uint64_t now);
 
 #endif

@@ -103,7 +103,7 @@ static void loaded(struct ldr_flight *flight, const struct larder_load_result *r
     if (to_be_stored(flight, result))
         ldr_flight_store(flight, store_outcome, &outcome);
     if (result->status == LARDER_OK)
-        reply = outcome.entry != NULL ? ldr_group_entry_reply(group, outcome.entry, LARDER_SOURCE_LOADER)
+        reply = outcome.entry != NULL ? ldr_group_entry_reply(group, outcome.entry, LARDER_SOURCE_LOADER, LDR_NOW)
                                       : copied_reply(flight, result);
     else if (result->status != LARDER_NOT_FOUND)
         ldr_count(&group->counters.load_errors);
@@ -215,7 +215,7 @@ void ldr_group_load(struct ldr_flight *flight)
         if (ldr_entry_negative(entry))
             ldr_entry_release(entry);
         else
-            reply = ldr_group_entry_reply(group, entry, LARDER_SOURCE_LOCAL);
+            reply = ldr_group_entry_reply(group, entry, LARDER_SOURCE_LOCAL, LDR_NOW);
         ldr_flight_finish(flight, &reply);
         return;
     }

@@ -14,6 +14,7 @@ struct directory {
 
 struct ldr_registry {
     _Atomic(struct directory *) directory;
+    uint64_t added; /* groups so far; the writer's */
 };
 
 static struct directory *new_directory(size_t count)
@@ -38,6 +39,7 @@ struct ldr_registry *ldr_registry_open(void)
         return NULL;
     }
     atomic_init(&registry->directory, directory);
+    registry->added = 0;
     return registry;
 }
 
@@ -88,6 +90,24 @@ struct ldr_group *ldr_registry_find(struct ldr_registry *registry, struct larder
     return found ? directory->groups[place] : NULL;
 }
 
+/* Relaxed: whatever pair of index and number is read, the number is one that a group of this name had, and no other has. */
+struct ldr_group *ldr_registry_find_again(struct ldr_registry *registry, struct larder_slice name,
+                                          struct ldr_group_place *place)
+{
+    const struct directory *directory = atomic_load_explicit(&registry->directory, memory_order_acquire);
+    size_t index = atomic_load_explicit(&place->index, memory_order_relaxed);
+    if (index < directory->count &&
+        directory->groups[index]->id == atomic_load_explicit(&place->id, memory_order_relaxed))
+        return directory->groups[index];
+    bool found;
+    index = place_of(directory, name, &found);
+    if (!found)
+        return NULL;
+    atomic_store_explicit(&place->index, index, memory_order_relaxed);
+    atomic_store_explicit(&place->id, directory->groups[index]->id, memory_order_relaxed);
+    return directory->groups[index];
+}
+
 void ldr_registry_each(struct ldr_registry *registry, void (*each)(void *arg, struct ldr_group *group), void *arg)
 {
     ldr_epoch_enter(LDR_EPOCH_NODE);
@@ -118,6 +138,7 @@ enum larder_status ldr_registry_add(struct ldr_registry *registry, struct ldr_gr
     struct directory *directory = new_directory(old->count + 1);
     if (directory == NULL)
         return ldr_fail_memory();
+    group->id = ++registry->added;
     for (size_t i = 0; i < directory->count; i++)
         directory->groups[i] = i < place ? old->groups[i] : i == place ? group : old->groups[i - 1];
     publish(registry, directory);

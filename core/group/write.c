@@ -110,7 +110,7 @@ static void answer_overtaken(struct ldr_group *group, const struct larder_reques
             ldr_entry_release(entry);
             return;
         }
-        struct larder_reply reply = ldr_group_entry_reply(group, entry, LARDER_SOURCE_LOCAL);
+        struct larder_reply reply = ldr_group_entry_reply(group, entry, LARDER_SOURCE_LOCAL, LDR_NOW);
         ldr_flight_finish(flight, &reply);
     }
 }

@@ -131,6 +131,7 @@ static json_t *settings_to_json(const struct ldr_group_record *record)
     json = ldr_json_set(json, "ttl", duration(settings->ttl_ms));
     json = ldr_json_set(json, "negative_ttl", duration(settings->negative_ttl_ms));
     json = ldr_json_set(json, "load_timeout", duration((int64_t)settings->load_timeout_ms));
+    json = ldr_json_set(json, "exact_hits", json_boolean(settings->exact_hits));
     json = ldr_json_set(json, "eviction", choice_to_json(&settings->eviction));
     if (settings->loader.table != NULL)
         json = ldr_json_set(json, "loader", choice_to_json(&settings->loader));

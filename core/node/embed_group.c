@@ -14,6 +14,7 @@ static struct larder_group *new_handle(struct larder_node *node, const char *nam
         return NULL;
     }
     group->node = ldr_node_reference(node);
+    group->place = (struct ldr_group_place){0};
     group->name_size = size;
     memcpy(group->name, name, size + 1);
     return group;
@@ -33,6 +34,8 @@ static void write_options(struct ldr_buffer *text, const struct larder_group_opt
         ldr_buffer_printf(text, "negative_ttl: %lldms, ", (long long)options->negative_ttl_ms);
     if (options->load_timeout_ms != 0)
         ldr_buffer_printf(text, "load_timeout: %llums, ", (unsigned long long)options->load_timeout_ms);
+    if (options->exact_hits != 0)
+        ldr_buffer_printf(text, "exact_hits: true, ");
     if (options->eviction != NULL)
         ldr_buffer_printf(text, "eviction: %s", options->eviction);
     ldr_buffer_printf(text, "}");
@@ -40,13 +43,14 @@ static void write_options(struct ldr_buffer *text, const struct larder_group_opt
 
 static enum larder_status make(struct larder_node *node, const char *name, const struct larder_group_options *options)
 {
-    const struct larder_group_options bare = {.load = options->load, .load_arg = options->load_arg};
+    const struct larder_slice nothing = ldr_slice_text("{}");
     struct ldr_buffer text = {0};
     write_options(&text, options);
-    enum larder_status status = text.failed ? ldr_fail_memory()
-                                            : ldr_node_open_group(node, name, ldr_slice(text.data, text.size),
-                                                                  memcmp(&bare, options, sizeof bare) != 0,
-                                                                  options->load, options->load_arg);
+    struct larder_slice document = ldr_slice(text.data, text.size);
+    enum larder_status status = text.failed
+                                    ? ldr_fail_memory()
+                                    : ldr_node_open_group(node, name, document, !ldr_slice_equal(document, nothing),
+                                                          options->load, options->load_arg);
     ldr_buffer_free(&text);
     return status;
 }

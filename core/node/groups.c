@@ -84,6 +84,7 @@ static struct ldr_group *open_group(struct larder_node *node, const struct ldr_g
                                               .ttl_ms = settings->ttl_ms,
                                               .negative_ttl_ms = settings->negative_ttl_ms,
                                               .load_timeout_ms = settings->load_timeout_ms,
+                                              .exact_hits = settings->exact_hits,
                                               .eviction = eviction_of(settings),
                                               .eviction_params = settings->eviction.params,
                                               .loader = (const void *)settings->loader.table,
@@ -132,6 +133,8 @@ static enum larder_status change(struct ldr_group_record *record, const struct l
         status = ldr_store_set_max_bytes(group->store, settings->max_bytes);
     if (status != LARDER_OK)
         return status;
+    if (settings->exact_hits != old->exact_hits)
+        ldr_store_set_exact_hits(group->store, settings->exact_hits);
     group->max_value = settings->max_value;
     group->ttl_ms = settings->ttl_ms;
     group->negative_ttl_ms = settings->negative_ttl_ms;

@@ -23,6 +23,7 @@ struct ldr_group_settings {
     int64_t ttl_ms;          /* LARDER_TTL_NONE when `ttl: 0` or not given */
     int64_t negative_ttl_ms; /* 0: not remembered */
     uint64_t load_timeout_ms;
+    bool exact_hits;
     struct ldr_plugin_choice eviction;
     struct ldr_plugin_choice loader;
 };

@@ -22,6 +22,7 @@ bool ldr_settings_read_group(const struct ldr_settings_input *input, const struc
         .ttl_ms = ttl == 0 ? LARDER_TTL_NONE : ttl,
         .negative_ttl_ms = row(values, "negative_ttl")->integer,
         .load_timeout_ms = (uint64_t)row(values, "load_timeout")->integer,
+        .exact_hits = row(values, "exact_hits")->integer != 0,
     };
     return ldr_settings_choice(input, LARDER_PLUGIN_EVICTION, row(values, "eviction"), &group->eviction) &&
            ldr_settings_choice(input, LARDER_PLUGIN_LOADER, row(values, "loader"), &group->loader);
@@ -51,6 +52,8 @@ static bool keep(struct ldr_arena *arena, const struct larder_param_value *value
         group->negative_ttl_ms = base->negative_ttl_ms;
     if (!row(values, "load_timeout")->given)
         group->load_timeout_ms = base->load_timeout_ms;
+    if (!row(values, "exact_hits")->given)
+        group->exact_hits = base->exact_hits;
     return (row(values, "eviction")->given || copy_choice(arena, &base->eviction, &group->eviction)) &&
            (row(values, "loader")->given || copy_choice(arena, &base->loader, &group->loader));
 }

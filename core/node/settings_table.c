@@ -177,6 +177,11 @@ const struct larder_param ldr_settings_group_table[] = {
      .choices = "eviction",
      .default_text = "lru",
      .help = "chooses who has to go when the budget is used up"},
+    {.name = "exact_hits",
+     .type = LARDER_PARAM_BOOL,
+     .default_text = "false",
+     .help = "tell the policy every hit, in order, which makes gets wait for each other; without it policies like lru "
+             "hear of most hits, a moment later"},
     {.name = "ttl",
      .type = LARDER_PARAM_DURATION,
      .default_text = "0",

@@ -27,6 +27,7 @@ const struct ldr_stat ldr_group_stat_table[] = {
     COUNTER(evictions, "Entries removed to make room"),
     COUNTER(evictions_unexpired, "Evictions of entries whose time had not passed"),
     COUNTER(policy_faults, "Answers of the eviction module that made no sense"),
+    COUNTER(dropped_hits, "Hits the eviction module did not hear of"),
     GAUGE(entries, "Entries in the store"),
     GAUGE(bytes_used, "Bytes the group holds, bookkeeping included"),
     GAUGE(bytes_limit, "The budget, max_bytes"),

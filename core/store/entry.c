@@ -1,88 +1,160 @@
 #include "core/store/entry.h"
 
-#include <malloc.h>
-#include <stdlib.h>
-#include <string.h>
+#include "core/store/heap.h"
 
-#include "core/base/bytes.h"
-#include "larder/plugin/runtime.h"
+#define CLOCK_BITS 58u
+#define EPOCH_BITS (64u - CLOCK_BITS) /* of the epoch, that lie above the clock */
+#define WORD       sizeof(uint64_t)
 
-/* The word that the allocator keeps in front of a block. */
-#define BLOCK_HEADER sizeof(size_t)
+/* Where the parts before the key are, in bytes from the start of the entry. */
+struct layout {
+    uint8_t flags;
+    uint8_t epoch; /* what follows the words */
+    uint8_t epoch_bytes;
+};
 
-struct ldr_entry *ldr_entry_new(const struct ldr_put *put)
+/* The three lowest flags stand for a word each. */
+static inline unsigned words(unsigned flags)
 {
-    size_t size;
-    if (!ldr_add(sizeof(struct ldr_entry) + put->key.size, put->value.size, &size))
-        return NULL;
-    struct ldr_entry *entry = malloc(size);
-    if (entry == NULL)
-        return NULL;
-    atomic_init(&entry->pins, 1);
-    atomic_init(&entry->expires, put->expires);
-    entry->key_size = (uint16_t)put->key.size;
-    entry->value_size = put->value.size;
-    entry->negative = (put->flags & LDR_PUT_NEGATIVE) != 0;
-    entry->version = put->version;
-    memcpy(entry->bytes, put->key.data, put->key.size);
-    if (put->value.size > 0)
-        memcpy(entry->bytes + put->key.size, put->value.data, put->value.size);
-    return entry;
+    return (flags & 1u) + (flags >> 1 & 1u) + (flags >> 2 & 1u);
 }
 
-void ldr_entry_pin(struct ldr_entry *entry)
+_Static_assert((LDR_ENTRY_EXPIRES | LDR_ENTRY_CLOCK | LDR_ENTRY_EPOCH) == 7, "flags of words are the lowest");
+
+static inline struct layout layout_of(const struct ldr_put *put)
 {
-    /* Relaxed: the caller holds the store's lock, and with it a resident entry, so the count cannot reach zero here. */
-    atomic_fetch_add_explicit(&entry->pins, 1, memory_order_relaxed);
+    struct layout layout = {0};
+    struct larder_version version = put->version;
+    if (put->expires != LARDER_NEVER)
+        layout.flags |= LDR_ENTRY_EXPIRES;
+    if (version.clock >> CLOCK_BITS != 0)
+        layout.flags |= LDR_ENTRY_CLOCK | LDR_ENTRY_EPOCH;
+    else if ((version.clock | version.epoch) != 0)
+        layout.flags |= LDR_ENTRY_CLOCK;
+    if ((put->flags & LDR_PUT_NEGATIVE) != 0)
+        layout.flags |= LDR_ENTRY_NEGATIVE;
+    layout.epoch = (uint8_t)(LDR_ENTRY_HEADER + words(layout.flags) * WORD);
+    uint64_t rest = (layout.flags & LDR_ENTRY_EPOCH) != 0 ? 0 : version.epoch >> EPOCH_BITS;
+    if (rest != 0)
+        layout.epoch_bytes = (uint8_t)((64u - (unsigned)__builtin_clzll(rest) + 7) / 8);
+    return layout;
+}
+
+size_t ldr_entry_bytes_of(const struct ldr_put *put)
+{
+    struct layout layout = layout_of(put);
+    return (size_t)layout.epoch + layout.epoch_bytes + put->key.size + put->value.size;
+}
+
+static _Atomic uint64_t *word_at(const struct ldr_entry *entry, unsigned number)
+{
+    return (_Atomic uint64_t *)(uintptr_t)entry->bytes + number;
+}
+
+/* Relaxed: only the time of expiry changes once the entry is there, and it stands alone. */
+static uint64_t load(const struct ldr_entry *entry, unsigned number)
+{
+    return atomic_load_explicit(word_at(entry, number), memory_order_relaxed);
+}
+
+static void store(struct ldr_entry *entry, unsigned number, uint64_t value)
+{
+    atomic_store_explicit(word_at(entry, number), value, memory_order_relaxed);
+}
+
+static void write_version(struct ldr_entry *entry, struct larder_version version, unsigned number,
+                          const struct layout *layout)
+{
+    if ((layout->flags & LDR_ENTRY_EPOCH) != 0) {
+        store(entry, number, version.clock);
+        store(entry, number + 1, version.epoch);
+    } else if ((layout->flags & LDR_ENTRY_CLOCK) != 0) {
+        store(entry, number, version.epoch << CLOCK_BITS | version.clock);
+        unsigned char *rest = (unsigned char *)entry + layout->epoch;
+        for (unsigned i = 0; i < layout->epoch_bytes; i++)
+            rest[i] = (unsigned char)(version.epoch >> (EPOCH_BITS + 8 * i));
+    }
+}
+
+void ldr_entry_write(struct ldr_entry *entry, const struct ldr_put *put, uint32_t slot)
+{
+    struct layout layout = layout_of(put);
+    atomic_store_explicit(&entry->slot, slot, memory_order_relaxed);
+    entry->value_size = (uint32_t)put->value.size;
+    entry->key_size = (uint16_t)put->key.size;
+    entry->flags = layout.flags;
+    entry->offset = (uint8_t)(layout.epoch + layout.epoch_bytes);
+    if ((layout.flags & LDR_ENTRY_EXPIRES) != 0)
+        store(entry, 0, put->expires);
+    write_version(entry, put->version, words(layout.flags & LDR_ENTRY_EXPIRES), &layout);
+    unsigned char *key = (unsigned char *)entry + entry->offset;
+    memcpy(key, put->key.data, put->key.size);
+    if (put->value.size > 0)
+        memcpy(key + put->key.size, put->value.data, put->value.size);
+    atomic_store_explicit(&entry->pins, LDR_ENTRY_NEW, memory_order_relaxed);
+}
+
+void ldr_entry_copy(struct ldr_entry *to, const struct ldr_entry *from)
+{
+    const size_t marks = offsetof(struct ldr_entry, value_size);
+    atomic_store_explicit(&to->slot, atomic_load_explicit(&from->slot, memory_order_relaxed), memory_order_relaxed);
+    memcpy((unsigned char *)to + marks, (const unsigned char *)from + marks, ldr_entry_size(from) - marks);
+    atomic_store_explicit(&to->pins, 0, memory_order_relaxed);
 }
 
 void ldr_entry_release(struct ldr_entry *entry)
 {
     if (entry == NULL)
         return;
-    /* Release: this thread's reads come before the free. Acquire: the one that frees sees all others' reads done. */
-    if (atomic_fetch_sub_explicit(&entry->pins, 1, memory_order_acq_rel) == 1)
-        free(entry);
+    /*
+     * Release: this thread's reads come before the cell is used again. Acquire: the last one gives back what all read.
+     */
+    uint32_t pins = atomic_fetch_sub_explicit(&entry->pins, 1, memory_order_acq_rel);
+    if ((pins & LDR_ENTRY_ORPHAN) != 0 && (pins & LDR_ENTRY_PINS) == 1)
+        ldr_heap_orphan_released(entry);
 }
 
 struct larder_slice ldr_entry_key(const struct ldr_entry *entry)
 {
-    return ldr_slice(entry->bytes, entry->key_size);
+    return ldr_slice(ldr_entry_key_bytes(entry), entry->key_size);
 }
 
 struct larder_slice ldr_entry_value(const struct ldr_entry *entry)
 {
-    return ldr_slice(entry->bytes + entry->key_size, entry->value_size);
+    return ldr_slice(ldr_entry_value_bytes(entry), entry->value_size);
 }
 
 struct larder_version ldr_entry_version(const struct ldr_entry *entry)
 {
-    return entry->version;
+    struct larder_version version = {0};
+    unsigned number = words(entry->flags & LDR_ENTRY_EXPIRES);
+    if ((entry->flags & LDR_ENTRY_CLOCK) == 0)
+        return version;
+    uint64_t word = load(entry, number);
+    if ((entry->flags & LDR_ENTRY_EPOCH) != 0)
+        return (struct larder_version){.epoch = load(entry, number + 1), .clock = word};
+    version.clock = word & ((UINT64_C(1) << CLOCK_BITS) - 1);
+    version.epoch = word >> CLOCK_BITS;
+    const unsigned char *rest = entry->bytes + words(entry->flags) * WORD, *key = ldr_entry_key_bytes(entry);
+    for (unsigned shift = EPOCH_BITS; rest < key; rest++, shift += 8)
+        version.epoch |= (uint64_t)*rest << shift;
+    return version;
+}
+
+uint64_t ldr_entry_expires(const struct ldr_entry *entry)
+{
+    return (entry->flags & LDR_ENTRY_EXPIRES) != 0 ? load(entry, 0) : LARDER_NEVER;
+}
+
+bool ldr_entry_set_expires(struct ldr_entry *entry, uint64_t expires)
+{
+    if ((entry->flags & LDR_ENTRY_EXPIRES) == 0)
+        return expires == LARDER_NEVER;
+    store(entry, 0, expires);
+    return true;
 }
 
 bool ldr_entry_negative(const struct ldr_entry *entry)
 {
-    return entry->negative;
-}
-
-/* Relaxed both ways: the time stands alone, nothing is published with it. */
-uint64_t ldr_entry_expires(const struct ldr_entry *entry)
-{
-    return atomic_load_explicit(&entry->expires, memory_order_relaxed);
-}
-
-void ldr_entry_set_expires(struct ldr_entry *entry, uint64_t expires)
-{
-    atomic_store_explicit(&entry->expires, expires, memory_order_relaxed);
-}
-
-bool ldr_entry_expired(const struct ldr_entry *entry, uint64_t now)
-{
-    uint64_t expires = ldr_entry_expires(entry);
-    return expires != LARDER_NEVER && expires <= now;
-}
-
-uint64_t ldr_allocated(const void *block)
-{
-    return block == NULL ? 0 : malloc_usable_size((void *)block) + BLOCK_HEADER;
+    return (entry->flags & LDR_ENTRY_NEGATIVE) != 0;
 }

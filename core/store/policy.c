@@ -1,20 +1,13 @@
 #include "core/store/policy.h"
 
-#include <stdlib.h>
-
-/* The most that hit_max may be for hits to be counted in bytes. */
-#define HIT_MAX 15u
-
-/* For the state itself and the headers of its blocks, of which a module does not tell. */
-#define STATE_BYTES UINT64_C(128)
-
-static bool counts_bytes(const struct larder_eviction *module)
+/* Whether readers have anything to tell this module. */
+static bool wants_hits(const struct larder_eviction *module)
 {
-    return module->hit_max >= 1 && module->hit_max <= HIT_MAX;
+    return module->hit_max <= LDR_HIT_MAX;
 }
 
 /* A nonsensical size must not overflow the sums it goes into. */
-static uint64_t extra_bytes(const struct ldr_policy *policy)
+uint64_t ldr_policy_extra_bytes(const struct ldr_policy *policy)
 {
     if (policy->state == NULL || policy->module->extra_bytes == NULL)
         return 0;
@@ -26,8 +19,8 @@ bool ldr_policy_open(struct ldr_policy *policy, const struct larder_eviction *mo
                      const struct larder_param_value *params, uint32_t max_slots, uint32_t expected, uint64_t capacity)
 {
     *policy = (struct ldr_policy){.module = module, .max_slots = max_slots};
-    if (counts_bytes(module)) {
-        policy->hits = calloc(max_slots, 1);
+    if (wants_hits(module)) {
+        policy->hits = ldr_hits_open(module->hit_max, max_slots);
         if (policy->hits == NULL)
             return false;
     }
@@ -36,89 +29,99 @@ bool ldr_policy_open(struct ldr_policy *policy, const struct larder_eviction *mo
         .max_slots = max_slots,
         .expected = expected,
         .capacity = capacity,
-        .hits = policy->hits,
+        .hits = policy->hits != NULL && module->hit_max != 0 ? policy->hits->bytes : NULL,
         .params = params,
     };
     policy->state = module->open(&env);
     if (policy->state == NULL) {
-        free(policy->hits);
+        ldr_hits_close(policy->hits);
         return false;
     }
-    policy->fresh_bytes = extra_bytes(policy);
+    policy->fresh_bytes = ldr_policy_extra_bytes(policy);
     return true;
 }
 
-void ldr_policy_close(struct ldr_policy *policy)
+void ldr_policy_give_up(struct ldr_policy *policy)
 {
     if (policy->state != NULL)
         policy->module->close(policy->state);
     policy->state = NULL;
-    free(policy->hits);
+}
+
+void ldr_policy_fault(struct ldr_policy *policy)
+{
+    policy->faults++;
+    ldr_policy_give_up(policy);
+}
+
+void ldr_policy_close(struct ldr_policy *policy)
+{
+    ldr_policy_give_up(policy);
+    ldr_hits_close(policy->hits);
     policy->hits = NULL;
 }
 
-uint64_t ldr_policy_slot_bytes(const struct larder_eviction *module)
+uint64_t ldr_policy_array_bytes(const struct larder_eviction *module, uint32_t max_slots)
 {
-    return (uint64_t)module->slot_bytes + (counts_bytes(module) ? 1 : 0);
+    uint64_t bytes = (uint64_t)module->slot_bytes * max_slots;
+    return wants_hits(module) ? bytes + ldr_hits_bytes(module->hit_max, max_slots) : bytes;
 }
 
-uint64_t ldr_policy_array_bytes(const struct larder_eviction *module, uint32_t max_slots, uint32_t used)
+uint64_t ldr_policy_bytes(const struct ldr_policy *policy)
 {
-    uint64_t whole = ldr_policy_slot_bytes(module) * max_slots;
-    if (whole >= LDR_MAPPED_FROM) {
-        uint64_t touched = ldr_whole_pages(ldr_policy_slot_bytes(module) * used);
-        if (touched < whole)
-            whole = touched;
-    }
-    return STATE_BYTES + whole;
+    return ldr_policy_array_bytes(policy->module, policy->max_slots) + ldr_policy_extra_bytes(policy);
 }
 
-uint64_t ldr_policy_bytes(const struct ldr_policy *policy, uint32_t used)
-{
-    return ldr_policy_array_bytes(policy->module, policy->max_slots, used) + extra_bytes(policy);
-}
-
-/* The next resident slot but `keep`, in the order of slots; there is one. */
-static uint32_t sweep(struct ldr_policy *policy, const struct ldr_table *table, const struct ldr_keep *keep)
+/* The next resident slot, in the order of slots; there is one. */
+static uint32_t sweep(struct ldr_policy *policy, const struct ldr_slots *slots)
 {
     for (;;) {
-        if (policy->sweep >= table->used)
+        if (policy->sweep >= slots->used)
             policy->sweep = 0;
         uint32_t slot = policy->sweep++;
-        if (table->slots[slot].entry != NULL && slot != keep->slot)
+        if (ldr_slots_resident(slots, slot))
             return slot;
     }
 }
 
-static bool is_resident(const struct ldr_table *table, const struct ldr_keep *keep, uint32_t slot)
-{
-    return slot < table->used && table->slots[slot].entry != NULL && !(keep->held && slot == keep->slot);
-}
-
-uint32_t ldr_policy_coldest(struct ldr_policy *policy, const struct ldr_table *table, const struct ldr_keep *keep,
-                            uint64_t *faults)
+uint32_t ldr_policy_coldest(struct ldr_policy *policy, const struct ldr_slots *slots)
 {
     if (policy->state == NULL)
         return LARDER_NO_SLOT;
     uint32_t slot = policy->module->evict(policy->state);
-    if (is_resident(table, keep, slot))
+    if (ldr_slots_resident(slots, slot))
         return slot;
-    ++*faults;
-    ldr_policy_close(policy);
+    ldr_policy_fault(policy);
     return LARDER_NO_SLOT;
 }
 
-uint32_t ldr_policy_evict(struct ldr_policy *policy, const struct ldr_table *table, struct ldr_keep *keep,
-                          uint64_t *faults)
+uint32_t ldr_policy_evict(struct ldr_policy *policy, const struct ldr_slots *slots)
 {
-    if (table->count == (keep->slot == LARDER_NO_SLOT ? 0u : 1u))
+    if (slots->count == 0)
         return LARDER_NO_SLOT;
-    uint32_t slot = ldr_policy_coldest(policy, table, keep, faults);
-    if (slot != LARDER_NO_SLOT && slot == keep->slot) {
-        keep->held = true;
-        slot = ldr_policy_coldest(policy, table, keep, faults);
-    }
-    return slot != LARDER_NO_SLOT ? slot : sweep(policy, table, keep);
+    ldr_policy_hand_on(policy, slots);
+    uint32_t slot = ldr_policy_coldest(policy, slots);
+    return slot != LARDER_NO_SLOT ? slot : sweep(policy, slots);
+}
+
+struct audience {
+    struct ldr_policy *policy;
+    const struct ldr_slots *slots;
+};
+
+/* The entry may have gone since, and its slot with it: a module must not hear of a slot that it does not know. */
+static void hear(void *arg, uint32_t slot)
+{
+    const struct audience *audience = arg;
+    if (ldr_slots_resident(audience->slots, slot))
+        audience->policy->module->hit(audience->policy->state, slot);
+}
+
+void ldr_policy_hand_on(struct ldr_policy *policy, const struct ldr_slots *slots)
+{
+    struct audience audience = {policy, slots};
+    if (policy->hits != NULL && ldr_hits_waiting(policy->hits))
+        ldr_hits_hand_on(policy->hits, slots->count, policy->state != NULL ? hear : NULL, &audience);
 }
 
 void ldr_policy_prepare(struct ldr_policy *policy, const struct larder_object *object)
@@ -132,7 +135,7 @@ void ldr_policy_insert(struct ldr_policy *policy, uint32_t slot, const struct la
     if (policy->state == NULL)
         return;
     if (policy->hits != NULL)
-        larder_hits_set(policy->hits, slot, 0);
+        ldr_hits_reset(policy->hits, slot);
     policy->module->insert(policy->state, slot, object);
 }
 
@@ -146,13 +149,10 @@ void ldr_policy_hit(struct ldr_policy *policy, uint32_t slot)
 {
     if (policy->state == NULL)
         return;
-    if (policy->module->hit_max == 0) {
+    if (policy->module->hit_max == 0)
         policy->module->hit(policy->state, slot);
-    } else if (policy->hits != NULL) {
-        uint8_t count = larder_hits_get(policy->hits, slot);
-        if (count < policy->module->hit_max)
-            larder_hits_set(policy->hits, slot, (uint8_t)(count + 1));
-    }
+    else if (policy->hits != NULL)
+        (void)ldr_hits_add(policy->hits, slot);
 }
 
 void ldr_policy_update(struct ldr_policy *policy, uint32_t slot, const struct larder_object *object)

@@ -1,95 +1,311 @@
+/* Making room: in the shard that needs it, and, when it has nothing left to give, in all others. */
+#include <sched.h>
+#include <time.h>
+
 #include "core/store/state.h"
 
-/* A table of fewer slots is not worth making smaller. */
-#define COMPACT_FROM 64u
+/* So many bytes of entries are moved at a time, so that no single write takes long. */
+#define MOVED_AT_ONCE 8192u
 
-void ldr_room_drop(struct ldr_store *store, uint32_t slot)
+/* Grace periods that are waited for by spinning, then by giving way, before the thread sleeps. */
+#define SPINS  64u
+#define YIELDS 256u
+
+/* The policy takes an entry back as a newcomer, which it has given up and which shall stay. */
+static void readmit(struct ldr_store *store, struct ldr_shard *shard, uint32_t slot)
 {
-    struct ldr_entry *entry = ldr_table_remove(&store->table, slot);
-    ldr_account_subtract(store, entry);
-    ldr_entry_release(entry);
+    const struct ldr_entry *entry = ldr_entry_at(store->place, shard->slots.refs[slot]);
+    struct larder_object object = ldr_shard_object(store, entry, ldr_store_hash(ldr_entry_key(entry), store->seed));
+    ldr_policy_insert(&shard->policy, slot, &object);
 }
 
-bool ldr_room_evict(struct ldr_store *store, struct ldr_keep *keep)
+/* Another victim in the place of the one that shall stay. */
+static uint32_t another(struct ldr_store *store, struct ldr_shard *shard)
 {
-    uint32_t slot = ldr_policy_evict(&store->policy, &store->table, keep, &store->policy_faults);
+    uint32_t slot = ldr_policy_evict(&shard->policy, &shard->slots);
+    readmit(store, shard, shard->keep);
+    return slot;
+}
+
+/* Drops an entry that the policy has given up. */
+static void drop_victim(struct ldr_store *store, struct ldr_shard *shard, uint32_t slot)
+{
+    ldr_ref ref = shard->slots.refs[slot];
+    shard->evictions++;
+    if (!ldr_entry_past(ldr_entry_at(store->place, ref), shard->latest))
+        shard->evictions_unexpired++;
+    if (slot == shard->keep) {
+        shard->keep = LARDER_NO_SLOT;
+        shard->kept_went = true;
+    }
+    ldr_shard_drop(store, shard, ref);
+}
+
+bool ldr_room_evict(struct ldr_store *store, struct ldr_shard *shard)
+{
+    uint32_t slot = ldr_policy_evict(&shard->policy, &shard->slots);
     if (slot == LARDER_NO_SLOT)
         return false;
-    store->evictions++;
-    if (!ldr_entry_expired(store->table.slots[slot].entry, store->latest))
-        store->evictions_unexpired++;
-    ldr_room_drop(store, slot);
+    if (slot == shard->keep && shard->slots.count > 1)
+        slot = another(store, shard);
+    drop_victim(store, shard, slot);
     return true;
 }
 
-/* More slots, when they fit beside `need`. */
-static bool grow(struct ldr_store *store, uint64_t need)
+/* So many are evicted at a time when there is a choice. */
+#define VICTIMS      8u
+#define SMALL_VICTIM 512u
+
+static bool is_among(const uint32_t *victims, uint32_t count, uint32_t slot)
 {
-    struct ldr_table *table = &store->table;
-    struct ldr_policy *policy = &store->policy;
-    uint64_t wanted = (uint64_t)table->capacity + table->capacity / 8 + LDR_TABLE_MIN;
-    uint32_t capacity = wanted < policy->max_slots ? (uint32_t)wanted : policy->max_slots;
-    if (capacity <= table->capacity)
-        return false;
-    uint64_t grown = ldr_account_used(store) - ldr_allocated(table->slots) + ldr_table_bytes(capacity) -
-                     ldr_policy_bytes(policy, table->capacity) + ldr_policy_bytes(policy, capacity);
-    return grown + need <= store->setup.max_bytes && ldr_table_resize(table, capacity);
+    while (count > 0 && victims[count - 1] != slot)
+        count--;
+    return count > 0;
 }
 
 /*
- * Everything but `keep` is gone, and the table or what the policy keeps besides its slots is still in the way. A fresh
- * state and table are as small as they get. When that fails or does not help, the policy's state is given up: a module
- * that keeps more than its fresh state for at most one entry is at fault.
+ * Evicts some entries ahead of need. Victims are what has not been used for longest: their slots, entries and lines are
+ * in no cache, so they are asked for all at once.
  */
-static bool renew(struct ldr_store *store, struct ldr_keep *keep, bool *renewed)
+static void evict_some(struct ldr_store *store, struct ldr_shard *shard, uint32_t most)
 {
-    enum larder_status status = LARDER_NO_ROOM;
-    if (!*renewed) {
-        *renewed = true;
-        status = ldr_rebuild(store, &store->setup, keep);
-        if (status == LARDER_OK)
-            return true;
+    uint32_t victims[VICTIMS], count = 0;
+    uint64_t hashes[VICTIMS];
+    ldr_policy_hand_on(&shard->policy, &shard->slots);
+    while (count < most && shard->slots.count > count + most) {
+        uint32_t slot = ldr_policy_coldest(&shard->policy, &shard->slots);
+        if (is_among(victims, count, slot)) /* it is resident still: only we know better than to believe the module */
+            ldr_policy_fault(&shard->policy);
+        if (slot == LARDER_NO_SLOT || shard->policy.state == NULL)
+            break;
+        if (slot == shard->keep) {
+            readmit(store, shard, slot);
+            break;
+        }
+        victims[count++] = slot;
+        __builtin_prefetch(&shard->slots.refs[slot]);
     }
-    if (store->policy.state == NULL)
+    for (uint32_t i = 0; i < count; i++)
+        __builtin_prefetch(ldr_entry_at(store->place, shard->slots.refs[victims[i]]));
+    for (uint32_t i = 0; i < count; i++) {
+        const struct ldr_entry *entry = ldr_entry_at(store->place, shard->slots.refs[victims[i]]);
+        hashes[i] = ldr_store_hash(ldr_slice(ldr_entry_key_bytes(entry), entry->key_size), store->seed);
+        __builtin_prefetch(ldr_index_probe(&shard->index, hashes[i]).line);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        drop_victim(store, shard, victims[i]);
+}
+
+struct place {
+    struct ldr_store *store;
+    struct ldr_shard *shard;
+};
+
+/* A cell that is retired or free has a link for its slot, at which no reference leads back to it. */
+static bool live(void *arg, ldr_ref ref)
+{
+    const struct place *place = arg;
+    const struct ldr_entry *entry = ldr_entry_at(place->store->place, ref);
+    uint32_t slot = atomic_load_explicit(&entry->slot, memory_order_relaxed);
+    return slot < place->shard->slots.used && place->shard->slots.refs[slot] == ref;
+}
+
+/* The copy is complete: readers find the one or the other from here on, which are the same to them. */
+static void moved(void *arg, ldr_ref from, ldr_ref to)
+{
+    const struct place *place = arg;
+    const struct ldr_entry *entry = ldr_entry_at(place->store->place, to);
+    uint64_t hash = ldr_store_hash(ldr_entry_key(entry), place->store->seed);
+    ldr_index_replace(&place->shard->writer, hash, from, to);
+    place->shard->slots.refs[atomic_load_explicit(&entry->slot, memory_order_relaxed)] = to;
+}
+
+/*
+ * Waits a little for readers to leave. One that the scheduler has stopped inside its section takes a time slice to come
+ * back, and needs a processor for it.
+ */
+static void wait_for_readers(unsigned *waits)
+{
+    const struct timespec pause = {.tv_nsec = 20000};
+    if (ldr_epoch_advance(LDR_EPOCH_STORE, *waits > 32) || ++*waits < SPINS)
+        return;
+    if (*waits < YIELDS)
+        sched_yield();
+    else
+        nanosleep(&pause, NULL);
+}
+
+void ldr_room_reclaim(struct ldr_shard *shard)
+{
+    unsigned waits = 0;
+    while (ldr_slab_collect(shard->slab) || (ldr_slab_bytes(shard->slab).retired != 0 && waits < YIELDS))
+        wait_for_readers(&waits);
+}
+
+/* One step on the way that the slab names. False: there is nothing left to give. */
+static bool step(struct ldr_store *store, struct ldr_shard *shard, enum ldr_need need, unsigned *waits)
+{
+    struct place place = {store, shard};
+    const struct ldr_mover mover = {live, moved, &place};
+    if (need == LDR_NEED_COMPACT && ldr_slab_compact(shard->slab, MOVED_AT_ONCE, &mover))
+        return true;
+    if (need != LDR_NEED_GRACE && ldr_room_evict(store, shard))
+        return true;
+    if (need != LDR_NEED_GRACE && ldr_slab_bytes(shard->slab).retired == 0)
         return false;
-    if (status == LARDER_NO_ROOM)
-        store->policy_faults++;
-    ldr_policy_close(&store->policy);
+    wait_for_readers(waits);
     return true;
 }
 
-bool ldr_room_make(struct ldr_store *store, uint64_t need, bool slot, struct ldr_keep *keep)
+static void take_back(struct ldr_shard *shard)
 {
-    bool renewed = false;
+    if (++shard->writes % LDR_WRITES_AT_ONCE != 0)
+        return;
+    if (ldr_slab_waits(shard->slab))
+        ldr_epoch_advance(LDR_EPOCH_STORE, false);
+    ldr_slab_collect(shard->slab);
+}
+
+/* What each shard has of the spans when all have the same. */
+static uint64_t fair_share(const struct ldr_store *store)
+{
+    uint64_t used = ldr_budget_used(&store->budget);
+    uint64_t other = store->base + atomic_load_explicit(&store->heap_owed, memory_order_relaxed) +
+                     atomic_load_explicit(&store->owed, memory_order_relaxed);
+    return used > other ? (used - other) >> store->shard_bits : 0;
+}
+
+/*
+ * Whether others should give room before this shard evicts: it has clearly less than they have. If every shard made room
+ * by itself only, one that has little would keep little, and lose what is put into it at once.
+ */
+static bool is_poor(const struct ldr_store *store, const struct ldr_shard *shard)
+{
+    if (store->shard_bits == 0)
+        return false;
+    uint64_t share = fair_share(store);
+    return ldr_slab_bytes(shard->slab).spans < share - share / 8;
+}
+
+/*
+ * Evicts a little more than is needed, a few entries a write, until the shard has cells to spare: what was evicted can be
+ * used again only after a grace period, which nobody has to wait for then.
+ */
+static void keep_spare(struct ldr_store *store, struct ldr_shard *shard, size_t size)
+{
+    struct ldr_slab_bytes bytes = ldr_slab_bytes(shard->slab);
+    uint64_t spare = bytes.spans / LDR_SPARE_PART;
+    if (bytes.free + bytes.retired >= spare + size || spare < LDR_SPARE_FROM ||
+        !ldr_budget_lacks(&store->budget, spare + atomic_load_explicit(&store->budget.reserve, memory_order_relaxed)) ||
+        atomic_load_explicit(&store->exact_hits, memory_order_relaxed) || /* then evictions are exact, too */
+        is_poor(store, shard))
+        return;
+    /* Of small entries as many as are worth asking for together, of large ones no more than are needed. */
+    uint64_t mean = ldr_slab_live(&bytes) / (shard->slots.count + UINT64_C(1)) + 1;
+    uint64_t want = (spare + size - bytes.free - bytes.retired) / mean + 1;
+    if (want > VICTIMS || mean < SMALL_VICTIM)
+        want = VICTIMS;
+    evict_some(store, shard, (uint32_t)want);
+}
+
+bool ldr_room_out_of_reach(const struct ldr_store *store, size_t size)
+{
+    return store->reach < ldr_budget_limit(&store->budget) && ldr_slab_lacks_addresses(store->heap, size);
+}
+
+ldr_ref ldr_room_cell(struct ldr_store *store, struct ldr_shard *shard, size_t size, bool alone)
+{
+    unsigned waits = 0;
+    take_back(shard);
+    keep_spare(store, shard, size);
     for (;;) {
-        if (slot && !ldr_table_has_free(&store->table)) {
-            if (grow(store, need))
-                continue;
-        } else if (ldr_account_used(store) + need <= store->setup.max_bytes) {
-            return true;
-        }
-        if (ldr_room_evict(store, keep))
-            ldr_room_compact(store, keep);
-        else if (!renew(store, keep, &renewed))
-            return false;
+        ldr_ref ref = ldr_slab_take(shard->slab, size);
+        if (ref != 0)
+            return ref;
+        if (ldr_slab_collect(shard->slab))
+            continue;
+        if (ldr_room_out_of_reach(store, size))
+            return 0;
+        /* For something large all shards give their part, not this one everything. */
+        if (size > ldr_budget_limit(&store->budget) >> store->shard_bits >> 2 && store->shard_bits != 0)
+            return 0;
+        enum ldr_need need = ldr_slab_need(shard->slab, size);
+        if (need == LDR_NEED_ROOM && !alone && is_poor(store, shard))
+            return 0;
+        if (!step(store, shard, need, &waits))
+            return 0;
     }
 }
 
-void ldr_room_settle(struct ldr_store *store, struct ldr_keep *keep)
+/* A module that keeps more by itself than all of its shard may is at fault: evicting for it would not end. */
+static void check_policy(const struct ldr_store *store, struct ldr_shard *shard)
 {
-    for (;;) {
-        ldr_room_make(store, 0, false, keep);
-        if (!keep->held)
-            return;
-        const struct ldr_slot *slot = &store->table.slots[keep->slot];
-        struct larder_object object = ldr_account_object(store->setup.module, slot->entry, slot->hash);
-        ldr_policy_insert(&store->policy, keep->slot, &object);
-        keep->held = false;
+    uint64_t part = ldr_budget_limit(&store->budget) >> store->shard_bits;
+    if (shard->policy.state == NULL || ldr_policy_extra_bytes(&shard->policy) <= part)
+        return;
+    ldr_policy_fault(&shard->policy);
+}
+
+void ldr_room_settle(struct ldr_store *store, struct ldr_shard *shard)
+{
+    unsigned waits = 0;
+    if (ldr_shard_grew(store, shard)) {
+        check_policy(store, shard);
+        ldr_shard_account(store, shard);
+    }
+    while (ldr_budget_lacks(&store->budget, 0) && (shard->keep == LARDER_NO_SLOT || shard->slots.count > 1)) {
+        if (!ldr_slab_collect(shard->slab) &&
+            !step(store, shard, ldr_slab_need_bytes(shard->slab, ldr_budget_excess(&store->budget)), &waits))
+            break;
+        ldr_shard_account(store, shard);
     }
 }
 
-void ldr_room_compact(struct ldr_store *store, struct ldr_keep *keep)
+/* Has a shard give back its part of what is missing, down to what it shall keep. False: it has nothing to give. */
+static bool take_from(struct ldr_store *store, struct ldr_shard *shard, uint64_t part, uint64_t keep, uint64_t now)
 {
-    if (store->table.capacity > COMPACT_FROM && store->table.count < store->table.capacity / 4)
-        ldr_rebuild(store, &store->setup, keep);
+    unsigned waits = 0;
+    ldr_shard_enter(shard, now);
+    uint64_t spans = ldr_slab_bytes(shard->slab).spans, until = spans > part ? spans - part : 0;
+    until = until > keep ? until : keep;
+    bool gave = spans > until;
+    while (gave && spans > until && ldr_budget_lacks(&store->budget, 0)) {
+        if (!ldr_slab_collect(shard->slab))
+            gave = step(store, shard, ldr_slab_need_bytes(shard->slab, spans - until), &waits);
+        spans = ldr_slab_bytes(shard->slab).spans;
+    }
+    ldr_rebuild_compact(store, shard);
+    ldr_shard_account(store, shard);
+    ldr_shard_leave(shard);
+    return gave && spans > 0;
+}
+
+/* First those give that have more than their share, then all. */
+bool ldr_room_fit(struct ldr_store *store, uint64_t now)
+{
+    uint32_t shards = ldr_store_shards(store);
+    uint64_t keep = shards > 1 ? fair_share(store) : 0;
+    while (ldr_budget_lacks(&store->budget, 0)) {
+        uint64_t part = ldr_budget_excess(&store->budget) / shards + 1;
+        bool gave = false;
+        for (uint32_t i = 0; i < shards; i++)
+            gave |= take_from(store, &store->shards[i], part, keep, now);
+        if (!gave && keep == 0)
+            break;
+        if (!gave)
+            keep = 0;
+    }
+    if (ldr_budget_lacks(&store->budget, 0))
+        ldr_ranges_trim(store);
+    return !ldr_budget_lacks(&store->budget, 0);
+}
+
+uint64_t ldr_room_claim(struct ldr_store *store, uint64_t bytes, uint64_t now)
+{
+    uint64_t claim = bytes + atomic_load_explicit(&store->budget.reserve, memory_order_relaxed);
+    ldr_budget_claim(&store->budget, claim);
+    if (ldr_room_fit(store, now))
+        return claim;
+    ldr_budget_unclaim(&store->budget, claim);
+    return 0;
 }

@@ -1,105 +1,287 @@
-/* The store's own struct and what its files share. But for ldr_store_enter(), all functions are called under the lock. */
+/*
+ * The store's own structs and what its files share. These structs, about 1.5 KiB a shard, are of fixed size and outside the
+ * budget, which counts everything that comes and goes with entries. A key belongs to one shard by its hash. Readers look into a shard's
+ * index inside a section of LDR_EPOCH_STORE; whoever changes a shard holds its lock. A thread holds one shard's lock at a
+ * time, and the heap's is taken inside it; nobody inside a section waits for a lock.
+ */
 #ifndef LDR_STORE_STATE_H
 #define LDR_STORE_STATE_H
 
 #include <pthread.h>
 
+#include "core/base/epoch.h"
+#include "core/base/spin.h"
+#include "core/store/budget.h"
+#include "core/store/due.h"
+#include "core/store/hash.h"
+#include "core/store/index.h"
 #include "core/store/policy.h"
-#include "core/store/store.h"
-#include "core/store/table.h"
+#include "core/store/slab.h"
 
-/* What a store can be given anew while it runs. */
+/* The least that an entry costs: a cell for the header and one byte of a key, a reference, its part of a line. */
+#define LDR_SMALLEST (24u + 4u + 8u)
+
+/* What the first small entry takes at least: a span, its part of the maps, and what is kept back beside it. */
+#define LDR_FIRST_ENTRY 320u
+
+/* Entries a line holds on average, at least; and entries for which an extra line is there, so that none is ever missing. */
+#define LDR_LINE_LOAD  6u
+#define LDR_EXTRA_LOAD 12u
+
+/* What a store can be given anew while it runs. One block, with the parameters behind it. */
 struct ldr_setup {
     const struct larder_eviction *module;
-    struct larder_param_value *params; /* one block of the store's own; NULL: none */
+    const struct larder_param_value *params; /* NULL: none */
     uint64_t max_bytes;
 };
 
-struct ldr_store {
-    pthread_mutex_t lock; /* over everything below but max_value and seed, which never change */
-    struct ldr_setup setup;
-    struct ldr_table table;
+/* The most bytes of a value, whatever the options say. */
+#define LDR_VALUE_MAX (UINT64_C(0xffffffff) - LARDER_KEY_MAX - 64)
+
+/* Fewer lines of a shard are not worth giving back. */
+#define LDR_TRIM_FROM 8u
+
+/*
+ * What is done once in so many writes: taking back what was retired, as asking the epoch costs as much as a small write,
+ * and asking the policy what it keeps.
+ */
+#define LDR_WRITES_AT_ONCE 16u
+
+/* Cells that a shard keeps to spare: this part of its spans, when that is worth it. */
+#define LDR_SPARE_PART 100u
+#define LDR_SPARE_FROM 4096u
+
+/* How far a shard reaches in what is touched as it grows. */
+struct ldr_extent {
+    uint32_t slots, due, lines, grains;
+};
+
+struct ldr_shard {
+    /* What readers look at: changes when a bucket is split or merged, or with the policy. */
+    _Alignas(64) struct ldr_index index;
+    struct ldr_hits *_Atomic hits; /* published with release; NULL: nobody wants to hear of hits */
+
+    /* Everything below is the writers', under the lock, but for next_due. */
+    _Alignas(64) struct ldr_spin lock;
+    struct ldr_index_writer writer;
+    struct ldr_slots slots;
+    struct ldr_due due;
     struct ldr_policy policy;
-    uint64_t seed, max_value;
-    uint64_t entry_bytes; /* what the resident entries cost, by ldr_allocated() */
+    struct ldr_slab *slab;
+    unsigned char *ranges; /* of the arrays of `slots` and `due`, for the next time they are laid out */
+    bool second_half;      /* which half of them is in use */
+    uint32_t writes;
+    uint32_t keep;          /* the slot of an entry that stays while others go, as long as there are others */
+    bool kept_went;         /* there were none */
+    uint64_t owed;          /* bytes of the budget for all but the spans */
+    struct ldr_extent told; /* what that was reckoned from */
     uint64_t value_bytes;
     uint64_t latest; /* the latest time that a caller told */
-    uint64_t evictions, evictions_unexpired, expirations, policy_faults;
+    uint64_t evictions, evictions_unexpired, expirations;
+    uint64_t dropped_hits;     /* of states of the policy that are closed */
+    _Atomic uint64_t next_due; /* when the first entry expires, for those who only want to know whether to come in */
 };
+
+struct ldr_store {
+    /* Read by everyone, never changed. */
+    struct ldr_shard *shards;
+    struct ldr_place place;
+    uint64_t seed, max_value;
+    uint32_t shard_bits;
+    uint64_t (*clock)(void *arg);
+    void *clock_arg;
+    struct ldr_heap *heap;
+    unsigned char *ranges; /* reserved: lines of the index, extra lines, arrays of slots */
+    size_t ranges_size, lines_size, slots_at, slots_size;
+    uint32_t slots_max, lines_max, extra_max; /* of a shard */
+    uint64_t reach;                           /* the largest budget it can be given */
+    _Atomic bool paged;  /* arrays are counted in whole pages; a small store has a few pages that are not full */
+    uint64_t base;       /* of the budget, spent before the first shard: a huge page of lines that is not full */
+    uint64_t heap_fresh; /* what the heap kept besides spans when the store was opened */
+    _Atomic bool exact_hits;
+
+    _Alignas(64) struct ldr_budget budget;
+    _Atomic uint64_t least;     /* what is held when there is no entry */
+    _Atomic uint64_t heap_owed; /* bytes of the budget for what the heap keeps besides spans */
+    _Atomic uint64_t owed;      /* by all shards: the rest of what is held is spans */
+    _Atomic uint64_t freed;     /* bytes of policies' arrays, since the allocator was last asked to give them back */
+    pthread_mutex_t setup_lock; /* one changes the setup at a time; taken before a shard's lock */
+    /* Read under a shard's lock: freed when it was replaced and every lock has been taken since. */
+    struct ldr_setup *_Atomic setup;
+    struct ldr_fit *fit;        /* NULL: as at first. Under the setup's lock, and used under shards' locks */
+    pthread_mutex_t trim_lock;  /* one trims at a time; taken before a shard's lock */
+    pthread_mutex_t claim_lock; /* one at a time has other shards give room; taken before a shard's lock */
+};
+
+static inline bool ldr_store_paged(const struct ldr_store *store)
+{
+    return atomic_load_explicit(&store->paged, memory_order_relaxed);
+}
+
+static inline uint32_t ldr_store_shards(const struct ldr_store *store)
+{
+    return UINT32_C(1) << store->shard_bits;
+}
+
+static inline struct ldr_shard *ldr_store_shard(const struct ldr_store *store, uint64_t hash)
+{
+    return &store->shards[ldr_hash_shard(hash, store->shard_bits)];
+}
 
 static inline bool ldr_version_same(struct larder_version a, struct larder_version b)
 {
     return a.epoch == b.epoch && a.clock == b.clock;
 }
 
-/* store.c: every operation takes the lock and gives it back with these, so that the budget holds after each. */
-void ldr_store_enter(struct ldr_store *store, uint64_t now);
-void ldr_store_leave(struct ldr_store *store);
+/* The entry when it answers for its key: not a remembered "not found". */
+static inline const struct ldr_entry *ldr_entry_positive(const struct ldr_entry *entry)
+{
+    return entry != NULL && (entry->flags & LDR_ENTRY_NEGATIVE) == 0 ? entry : NULL;
+}
 
-/* The slot of a key whose time has not passed; an entry whose time has is removed. LARDER_NO_SLOT: none. */
-uint32_t ldr_store_find(struct ldr_store *store, struct larder_slice key, uint64_t hash, uint64_t now);
+static inline bool ldr_entry_past(const struct ldr_entry *entry, uint64_t now)
+{
+    return (entry->flags & LDR_ENTRY_EXPIRES) != 0 && ldr_entry_expires(entry) <= now;
+}
 
-/* The entry of a slot when it answers for its key: NULL for none and for a remembered "not found". */
-struct ldr_entry *ldr_store_positive(struct ldr_store *store, uint32_t slot);
+/* ---- shard.c: one shard, under its lock */
 
-/* account.c: what things cost, and what fits. */
+/* Takes the lock. */
+void ldr_shard_enter(struct ldr_shard *shard, uint64_t now);
 
-/* Slots for a budget of which `base` is spent: as many as the smallest entries would need. 0: not even one fits. */
-uint32_t ldr_account_slots(const struct ldr_setup *setup, uint64_t base);
+/* The same if the lock is free. */
+bool ldr_shard_try(struct ldr_shard *shard, uint64_t now);
 
-/* The least budget of a setup with which one smallest entry fits beside `base`. */
-uint64_t ldr_account_least(const struct ldr_setup *setup, uint64_t base);
+void ldr_shard_leave(struct ldr_shard *shard);
 
-/* The store's struct and the copy of the parameters. */
-uint64_t ldr_account_base(const struct ldr_store *store, const struct ldr_setup *setup);
+/* An entry as the writers meet it. */
+struct ldr_found_entry {
+    struct ldr_entry *entry; /* NULL: not there */
+    ldr_ref ref;
+    uint64_t hash;
+};
 
-/* The least that an entry costs by ldr_allocated(). */
-uint64_t ldr_account_smallest(void);
+/* The entry of a key whose time has not passed; one whose time has is removed. */
+struct ldr_found_entry ldr_shard_find(struct ldr_store *store, struct ldr_shard *shard, struct larder_slice key,
+                                      uint64_t hash, uint64_t now);
 
-/* What a store holds with a policy whose state is fresh, a table that is just large enough, and these entries. */
-uint64_t ldr_account_fresh(const struct ldr_store *store, const struct ldr_setup *setup,
-                           const struct ldr_policy *policy, uint32_t count, uint64_t entry_bytes);
+/* Takes an entry out of everything, the policy included. */
+void ldr_shard_discard(struct ldr_store *store, struct ldr_shard *shard, ldr_ref ref);
 
-/* What the store holds now. */
-uint64_t ldr_account_used(const struct ldr_store *store);
+/* The same for one that the policy has given up already. */
+void ldr_shard_drop(struct ldr_store *store, struct ldr_shard *shard, ldr_ref ref);
 
-void ldr_account_add(struct ldr_store *store, const struct ldr_entry *entry);
-void ldr_account_subtract(struct ldr_store *store, const struct ldr_entry *entry);
+/* Gives a resident entry its time of expiry in the heap of those that will. */
+void ldr_shard_set_due(struct ldr_shard *shard, const struct ldr_entry *entry);
+
+/* After something was taken out: takes back memory, and makes smaller what has become too large. */
+void ldr_shard_tidy(struct ldr_store *store, struct ldr_shard *shard);
+
+/* Whether the shard may hold more or less besides its spans than when it was last told. */
+bool ldr_shard_grew(const struct ldr_store *store, const struct ldr_shard *shard);
+
+/* Tells the budget what the shard holds besides its spans, which may then be over its limit. */
+void ldr_shard_account(struct ldr_store *store, struct ldr_shard *shard);
 
 /* What a policy is told of an entry. */
-struct larder_object ldr_account_object(const struct larder_eviction *module, const struct ldr_entry *entry,
-                                        uint64_t hash);
+struct larder_object ldr_shard_object(const struct ldr_store *store, const struct ldr_entry *entry, uint64_t hash);
 
-/* room.c: making room. */
-
-/*
- * Evicts until `need` bytes, and a free slot when `slot` is set, are there beside everything held. False when there is
- * nothing left to evict and it still does not fit, which takes a failed allocation.
- */
-bool ldr_room_make(struct ldr_store *store, uint64_t need, bool slot, struct ldr_keep *keep);
-
-/* Makes true after any change what always holds: no more is held than the budget, and `keep` is in the policy. */
-void ldr_room_settle(struct ldr_store *store, struct ldr_keep *keep);
-
-/* Evicts one entry other than `keep`. False: there is none. */
-bool ldr_room_evict(struct ldr_store *store, struct ldr_keep *keep);
-
-/* Makes the table smaller when most of it is free. */
-void ldr_room_compact(struct ldr_store *store, struct ldr_keep *keep);
-
-/* Takes an entry out of the table and the accounts and lets go of it; the policy has forgotten it already. */
-void ldr_room_drop(struct ldr_store *store, uint32_t slot);
-
-/* rebuild.c: a state of the policy and a table built anew. */
-
-/* Opens a state for a setup. LARDER_NO_ROOM, LARDER_NO_MEMORY; told in larder_last_error(). */
-enum larder_status ldr_rebuild_policy(const struct ldr_store *store, const struct ldr_setup *setup,
-                                      struct ldr_policy *policy);
+/* ---- room.c: making room */
 
 /*
- * Moves all entries to a new state and a new table, coldest first, evicting first what a smaller budget cannot hold. The
- * slots change: *keep follows. On success the store owns setup->params. On failure nothing has changed.
+ * A cell for an entry of `size` bytes, evicting in this shard until there is one. 0: other shards have to give
+ * (ldr_room_claim()), as nothing is left here to evict, or, unless `alone`, they have clearly more than this one.
  */
-enum larder_status ldr_rebuild(struct ldr_store *store, const struct ldr_setup *setup, struct ldr_keep *keep);
+ldr_ref ldr_room_cell(struct ldr_store *store, struct ldr_shard *shard, size_t size, bool alone);
+
+/*
+ * Whether the budget has room for an entry of `size` bytes and the process no addresses, of which it may have few. Nothing
+ * is evicted for that: the budget was promised.
+ */
+bool ldr_room_out_of_reach(const struct ldr_store *store, size_t size);
+
+/* Takes back what was retired, waiting for readers a little while. */
+void ldr_room_reclaim(struct ldr_shard *shard);
+
+/* Makes true after any change what always holds: no more is held than the budget, if this shard can help it. */
+void ldr_room_settle(struct ldr_store *store, struct ldr_shard *shard);
+
+/* Evicts one entry. False: there is none. */
+bool ldr_room_evict(struct ldr_store *store, struct ldr_shard *shard);
+
+/*
+ * Takes from all shards until what is held and claimed fits the budget. No lock may be held. False: everything was evicted,
+ * and it still does not fit.
+ */
+bool ldr_room_fit(struct ldr_store *store, uint64_t now);
+
+/*
+ * Makes room for a cell of so many bytes, for which this shard alone had none, and keeps it from others: what was claimed
+ * must be given to ldr_budget_unclaim(), under the lock under which the cell is then taken. 0: it cannot be had.
+ */
+uint64_t ldr_room_claim(struct ldr_store *store, uint64_t bytes, uint64_t now);
+
+/* ---- rebuild.c: the state of the policy and the numbers of slots anew */
+
+/*
+ * Opens a state for one shard that has so many entries, with so many slots or as many as it may have: few more than it
+ * needs, as its arrays count whole; when they run out, larger ones take their place. LARDER_NO_ROOM when not even one entry fits, LARDER_NO_MEMORY; told in
+ * larder_last_error().
+ */
+enum larder_status ldr_rebuild_open(const struct ldr_store *store, const struct ldr_setup *setup, uint64_t entries,
+                                    uint64_t slots, struct ldr_policy *policy);
+
+/* The largest cell that fits when everything is evicted. */
+uint64_t ldr_store_room(const struct ldr_store *store);
+
+/* Moves all entries of a shard to a new state, coldest first, under new numbers. Closes the old one. */
+void ldr_rebuild_shard(struct ldr_store *store, struct ldr_shard *shard, const struct ldr_policy *policy);
+
+/* Gives a shard that has nothing left to evict a fresh state, which keeps less than one with a history. */
+void ldr_rebuild_renew(struct ldr_store *store, struct ldr_shard *shard);
+
+/* Gives a shard more slots, unless it has as many as it may have or there is no memory. */
+void ldr_rebuild_grow(struct ldr_store *store, struct ldr_shard *shard);
+
+/* What is held when there is no entry. */
+uint64_t ldr_rebuild_least(const struct ldr_store *store, const struct ldr_policy *policies);
+
+/* Numbers the slots of a shard anew when most of them are free. */
+void ldr_rebuild_compact(struct ldr_store *store, struct ldr_shard *shard);
+
+/* ---- change.c */
+
+/* Sets what follows from a budget: the limit, what is kept back, and how arrays count. */
+void ldr_store_limit(struct ldr_store *store, uint64_t max_bytes);
+
+/* ---- setup.c */
+
+/* NULL: out of memory. */
+struct ldr_setup *ldr_setup_new(const struct larder_eviction *module, const struct larder_param_value *params,
+                                uint64_t max_bytes);
+
+/* ---- ranges.c: the reserved range */
+
+/* Lays out the lines and arrays of all shards for a reach. False: no address space. */
+bool ldr_ranges_open(struct ldr_store *store, uint64_t reach);
+void ldr_ranges_close(struct ldr_store *store);
+
+/* The arrays of a shard in the half that is not in use, empty; then that half is in use. */
+void ldr_ranges_turn(struct ldr_store *store, struct ldr_shard *shard, struct ldr_slots *slots, struct ldr_due *due);
+
+/* Gives back the pages of the half that is no longer in use. */
+void ldr_ranges_drop_other(struct ldr_store *store, struct ldr_shard *shard);
+
+/* What a shard has touched. */
+uint64_t ldr_ranges_bytes(const struct ldr_store *store, const struct ldr_shard *shard);
+
+/* Gives back what the heap of times of a shard has left over, under its lock. */
+void ldr_ranges_trim_due(const struct ldr_store *store, struct ldr_shard *shard);
+
+/* Whether most lines of a shard are not needed any more. */
+bool ldr_ranges_sparse(const struct ldr_shard *shard);
+
+/* Gives back the pages of lines that no shard needs any more. No shard's lock may be held. */
+void ldr_ranges_trim(struct ldr_store *store);
 
 #endif

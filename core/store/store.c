@@ -1,267 +1,244 @@
 #include "core/store/store.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "core/base/bytes.h"
 #include "core/base/fail.h"
-#include "core/config/schema.h"
+#include "core/base/pages.h"
 #include "core/store/state.h"
-#include "larder/plugin/runtime.h"
 
-/*
- * Kept because the module's state is opened anew when the budget or the slots change. *copy is one block, so that its size
- * can be counted; NULL when there are no parameters. False: out of memory.
- */
-static bool copy_params(const struct larder_eviction *eviction, const struct larder_param_value *params,
-                        struct larder_param_value **copy)
+/* A shard is worth having from this budget on. */
+#define SHARD_BYTES (UINT64_C(2) << 20)
+#define SHARD_LEAST UINT64_C(4096)
+#define SHARDS_BITS 12u
+
+/* How much larger a budget may become than it was at first, if there are addresses for it. */
+#define REACH_FACTOR 16u
+#define REACH_LEAST  (UINT64_C(256) << 20)
+
+/* What is worth having for a store whose process may have few addresses. */
+#define REACH_WORTH (UINT64_C(8) << 20)
+
+/* References in units of 8 bytes reach a little further: beyond it, entries are rounded up to larger units. */
+#define SMALL_UNITS_REACH (UINT64_C(15) << 30)
+
+/* From this budget on the lines of the index lie in huge pages, one of which may be in use in part only. */
+#define HUGE_LINES_FROM (UINT64_C(128) << 20)
+
+static uint32_t shard_bits_of(const struct ldr_store_options *options)
 {
-    size_t count = ldr_schema_count(eviction->head.params), size;
-    *copy = NULL;
-    if (count == 0 || params == NULL)
+    uint32_t bits = 0;
+    if (options->shards != 0) {
+        while (bits < SHARDS_BITS && (UINT32_C(1) << bits) < options->shards)
+            bits++;
+        return bits;
+    }
+    while (bits < SHARDS_BITS && (options->max_bytes >> (bits + 1)) >= SHARD_BYTES)
+        bits++;
+    return bits;
+}
+
+/* ------------------------------------------------------------------------------------------------ opening */
+
+static bool open_memory(struct ldr_store *store, const struct ldr_store_options *options, uint64_t reach)
+{
+    const struct ldr_heap_options heap = {
+        .reach = reach,
+        .quota = options->max_bytes >> store->shard_bits,
+        .huge = !options->small_pages,
+    };
+    store->heap = ldr_heap_open(&heap, &store->budget);
+    if (store->heap == NULL)
+        return false;
+    store->place = ldr_heap_place(store->heap);
+    store->reach = reach;
+    if (ldr_ranges_open(store, reach))
         return true;
-    if (ldr_schema_copy_size(params, count, &size))
-        *copy = malloc(size);
-    if (*copy != NULL)
-        ldr_schema_copy_into(*copy, size, params, count);
-    return *copy != NULL;
+    ldr_heap_close(store->heap);
+    store->heap = NULL;
+    return false;
+}
+
+static uint64_t reach_of(uint64_t max_bytes)
+{
+    uint64_t reach = max_bytes <= UINT64_MAX / REACH_FACTOR ? max_bytes * REACH_FACTOR : max_bytes;
+    if (reach < REACH_LEAST)
+        reach = REACH_LEAST;
+    if (reach <= SMALL_UNITS_REACH)
+        return reach;
+    return max_bytes <= SMALL_UNITS_REACH ? SMALL_UNITS_REACH : max_bytes;
+}
+
+/* Addresses for a budget that grows; for less, even for a part of the budget, when the process may not have so many. */
+static enum larder_status reserve(struct ldr_store *store, const struct ldr_store_options *options)
+{
+    for (uint64_t reach = reach_of(options->max_bytes); reach >= REACH_WORTH; reach /= 2)
+        if (open_memory(store, options, reach)) {
+            if (!options->small_pages && options->max_bytes >= HUGE_LINES_FROM) {
+                ldr_pages_huge(store->ranges, store->lines_size / LDR_HUGE_PAGE * LDR_HUGE_PAGE, true);
+                store->base += LDR_HUGE_PAGE;
+            }
+            return LARDER_OK;
+        }
+    return ldr_fail(LARDER_NO_MEMORY, "no address space for a store of %" PRIu64 " bytes", options->max_bytes);
+}
+
+static enum larder_status open_shard(struct ldr_store *store, struct ldr_shard *shard)
+{
+    const struct ldr_setup *setup = atomic_load_explicit(&store->setup, memory_order_relaxed);
+    shard->slab = ldr_slab_open(store->heap);
+    if (shard->slab == NULL)
+        return ldr_fail_memory();
+    enum larder_status status = ldr_rebuild_open(store, setup, 0, 0, &shard->policy);
+    if (status != LARDER_OK)
+        goto slab;
+    atomic_init(&shard->hits, shard->policy.hits);
+    atomic_init(&shard->next_due, LARDER_NEVER);
+    shard->keep = LARDER_NO_SLOT;
+    ldr_shard_account(store, shard);
+    return LARDER_OK;
+slab:
+    ldr_slab_close(shard->slab);
+    return status;
+}
+
+static void close_shard(struct ldr_shard *shard)
+{
+    ldr_policy_close(&shard->policy);
+    ldr_slab_close(shard->slab);
+}
+
+static enum larder_status open_shards(struct ldr_store *store)
+{
+    for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
+        enum larder_status status = open_shard(store, &store->shards[i]);
+        if (status == LARDER_OK)
+            continue;
+        while (i-- > 0)
+            close_shard(&store->shards[i]);
+        return status;
+    }
+    return LARDER_OK;
+}
+
+static void *aligned_zeroed(size_t size)
+{
+    void *block = aligned_alloc(64, (size + 63) / 64 * 64);
+    return block != NULL ? memset(block, 0, size) : NULL;
+}
+
+/* A value of half the budget can be stored, however many shards there are: each costs something by itself. */
+static bool shards_fit(const struct ldr_store *store)
+{
+    return store->shard_bits == 0 || ldr_budget_limit(&store->budget) >> store->shard_bits >= SHARD_LEAST;
 }
 
 static enum larder_status open_parts(struct ldr_store *store, const struct ldr_store_options *options)
 {
-    if (!copy_params(options->eviction, options->params, &store->setup.params))
+    enum larder_status status = LARDER_NO_MEMORY;
+    struct ldr_setup *setup = ldr_setup_new(options->eviction, options->params, options->max_bytes);
+    if (setup == NULL)
         return ldr_fail_memory();
-    enum larder_status status = ldr_rebuild_policy(store, &store->setup, &store->policy);
-    if (status != LARDER_OK)
-        goto params;
-    if (!ldr_table_open(&store->table, ldr_table_capacity(0, store->policy.max_slots))) {
-        status = ldr_fail_memory();
-        goto policy;
+    atomic_init(&store->setup, setup);
+    store->shards = aligned_zeroed(ldr_store_shards(store) * sizeof *store->shards);
+    if (store->shards == NULL) {
+        ldr_fail_memory();
+        goto setup;
     }
-    if (pthread_mutex_init(&store->lock, NULL) == 0)
-        return LARDER_OK;
-    status = ldr_fail_memory();
-    ldr_table_close(&store->table);
-policy:
-    ldr_policy_close(&store->policy);
-params:
-    free(store->setup.params);
+    ldr_store_limit(store, options->max_bytes);
+    status = reserve(store, options);
+    if (status != LARDER_OK)
+        goto shards;
+    ldr_budget_owe(&store->budget, store->base);
+    status = open_shards(store);
+    if (status == LARDER_OK) {
+        store->heap_fresh = ldr_heap_overhead(store->heap);
+        atomic_init(&store->least, ldr_budget_used(&store->budget));
+        if (shards_fit(store))
+            return LARDER_OK;
+        status = ldr_fail(LARDER_NO_ROOM, "max_bytes: %" PRIu64 " are not enough for %" PRIu32 " shards",
+                          options->max_bytes, ldr_store_shards(store));
+        for (uint32_t i = 0; i < ldr_store_shards(store); i++)
+            close_shard(&store->shards[i]);
+    }
+    ldr_ranges_close(store);
+    ldr_heap_close(store->heap);
+shards:
+    free(store->shards);
+setup:
+    free(setup);
     return status;
 }
 
 struct ldr_store *ldr_store_open(const struct ldr_store_options *options)
 {
-    struct ldr_store *store = calloc(1, sizeof *store);
+    /* The first section of a process takes milliseconds, when other threads run: no get is to pay for that. */
+    ldr_epoch_enter(LDR_EPOCH_STORE);
+    ldr_epoch_exit(LDR_EPOCH_STORE);
+    struct ldr_store *store = aligned_zeroed(sizeof *store);
     if (store == NULL) {
         ldr_fail_memory();
         return NULL;
     }
-    store->setup.module = options->eviction;
-    store->setup.max_bytes = options->max_bytes;
     store->max_value = options->max_value;
     store->seed = options->seed;
-    if (open_parts(store, options) != LARDER_OK) {
-        free(store);
-        return NULL;
-    }
-    return store;
+    store->clock = options->clock;
+    store->clock_arg = options->clock_arg;
+    store->shard_bits = shard_bits_of(options);
+    atomic_init(&store->exact_hits, options->exact_hits);
+    pthread_mutex_init(&store->setup_lock, NULL);
+    pthread_mutex_init(&store->trim_lock, NULL);
+    pthread_mutex_init(&store->claim_lock, NULL);
+    if (open_parts(store, options) == LARDER_OK)
+        return store;
+    free(store);
+    return NULL;
 }
 
 void ldr_store_close(struct ldr_store *store)
 {
     if (store == NULL)
         return;
-    for (uint32_t slot = 0; slot < store->table.used; slot++)
-        ldr_entry_release(store->table.slots[slot].entry);
-    ldr_policy_close(&store->policy);
-    ldr_table_close(&store->table);
-    free(store->setup.params);
-    pthread_mutex_destroy(&store->lock);
+    for (uint32_t i = 0; i < ldr_store_shards(store); i++)
+        close_shard(&store->shards[i]);
+    ldr_fit_free(store->heap, store->fit);
+    ldr_ranges_close(store);
+    ldr_heap_close(store->heap);
+    pthread_mutex_destroy(&store->setup_lock);
+    pthread_mutex_destroy(&store->trim_lock);
+    pthread_mutex_destroy(&store->claim_lock);
+    free(store->shards);
+    free(atomic_load_explicit(&store->setup, memory_order_relaxed));
     free(store);
-}
-
-/* The caller's clock may be read by one thread before another, and told after it. */
-void ldr_store_enter(struct ldr_store *store, uint64_t now)
-{
-    pthread_mutex_lock(&store->lock);
-    if (now > store->latest)
-        store->latest = now;
-}
-
-void ldr_store_leave(struct ldr_store *store)
-{
-    struct ldr_keep keep = {.slot = LARDER_NO_SLOT};
-    ldr_room_compact(store, &keep);
-    ldr_room_settle(store, &keep);
-    pthread_mutex_unlock(&store->lock);
-}
-
-static void discard(struct ldr_store *store, uint32_t slot)
-{
-    ldr_policy_remove(&store->policy, slot);
-    ldr_room_drop(store, slot);
-}
-
-uint32_t ldr_store_find(struct ldr_store *store, struct larder_slice key, uint64_t hash, uint64_t now)
-{
-    uint32_t slot = ldr_table_find(&store->table, key, hash);
-    if (slot == LARDER_NO_SLOT || !ldr_entry_expired(store->table.slots[slot].entry, now))
-        return slot;
-    store->expirations++;
-    discard(store, slot);
-    return LARDER_NO_SLOT;
-}
-
-static struct ldr_entry *look_up(struct ldr_store *store, struct larder_slice key, uint64_t now, bool used)
-{
-    struct ldr_entry *entry = NULL;
-    uint64_t hash = ldr_hash(key, store->seed);
-    ldr_store_enter(store, now);
-    uint32_t slot = ldr_store_find(store, key, hash, now);
-    if (slot != LARDER_NO_SLOT) {
-        entry = store->table.slots[slot].entry;
-        ldr_entry_pin(entry);
-        if (used)
-            ldr_policy_hit(&store->policy, slot);
-    }
-    ldr_store_leave(store);
-    return entry;
-}
-
-struct ldr_entry *ldr_store_get(struct ldr_store *store, struct larder_slice key, uint64_t now)
-{
-    return look_up(store, key, now, true);
-}
-
-struct ldr_entry *ldr_store_peek(struct ldr_store *store, struct larder_slice key, uint64_t now)
-{
-    return look_up(store, key, now, false);
-}
-
-struct ldr_entry *ldr_store_positive(struct ldr_store *store, uint32_t slot)
-{
-    if (slot == LARDER_NO_SLOT || store->table.slots[slot].entry->negative)
-        return NULL;
-    return store->table.slots[slot].entry;
-}
-
-enum larder_status ldr_store_remove(struct ldr_store *store, struct larder_slice key, uint32_t flags,
-                                    struct larder_version expected, uint64_t now)
-{
-    enum larder_status status = LARDER_OK;
-    uint64_t hash = ldr_hash(key, store->seed);
-    ldr_store_enter(store, now);
-    uint32_t slot = ldr_store_find(store, key, hash, now);
-    const struct ldr_entry *entry = ldr_store_positive(store, slot);
-    if (entry == NULL)
-        status = LARDER_NOT_FOUND;
-    else if ((flags & LDR_PUT_IF_VERSION) != 0 && !ldr_version_same(entry->version, expected))
-        status = LARDER_PRECONDITION;
-    if (slot != LARDER_NO_SLOT && status != LARDER_PRECONDITION)
-        discard(store, slot);
-    ldr_store_leave(store);
-    return status == LARDER_PRECONDITION ? ldr_fail(status, "the entry has another version") : status;
-}
-
-enum larder_status ldr_store_touch(struct ldr_store *store, struct larder_slice key, uint64_t expires, uint64_t now,
-                                   struct larder_version *version)
-{
-    uint64_t hash = ldr_hash(key, store->seed);
-    ldr_store_enter(store, now);
-    uint32_t slot = ldr_store_find(store, key, hash, now);
-    const struct ldr_entry *entry = ldr_store_positive(store, slot);
-    if (entry != NULL) {
-        ldr_table_set_expires(&store->table, slot, expires);
-        if (version != NULL)
-            *version = entry->version;
-    }
-    ldr_store_leave(store);
-    return entry != NULL ? LARDER_OK : LARDER_NOT_FOUND;
-}
-
-uint64_t ldr_store_expire(struct ldr_store *store, uint64_t now, size_t limit)
-{
-    uint64_t next = now;
-    ldr_store_enter(store, now);
-    for (size_t removed = 0; removed < limit; removed++) {
-        uint32_t slot = ldr_table_due(&store->table);
-        if (slot == LARDER_NO_SLOT || !ldr_entry_expired(store->table.slots[slot].entry, now)) {
-            next = slot == LARDER_NO_SLOT ? LARDER_NEVER : ldr_entry_expires(store->table.slots[slot].entry);
-            break;
-        }
-        store->expirations++;
-        discard(store, slot);
-    }
-    ldr_store_leave(store);
-    return next;
-}
-
-void ldr_store_clear(struct ldr_store *store)
-{
-    ldr_store_enter(store, 0);
-    for (uint32_t slot = 0; slot < store->table.used; slot++)
-        if (store->table.slots[slot].entry != NULL)
-            discard(store, slot);
-    ldr_store_leave(store);
-}
-
-/* Goes over to another setup; store->setup was copied under the lock, as another thread may change it. */
-static enum larder_status change(struct ldr_store *store, const struct ldr_setup *setup)
-{
-    struct ldr_keep keep = {.slot = LARDER_NO_SLOT};
-    enum larder_status status = ldr_rebuild(store, setup, &keep);
-    ldr_store_leave(store);
-    return status;
-}
-
-/* `max_bytes` NULL: as it is. */
-static enum larder_status change_policy(struct ldr_store *store, const struct larder_eviction *eviction,
-                                        const struct larder_param_value *params, const uint64_t *max_bytes)
-{
-    struct larder_param_value *copy;
-    if (!copy_params(eviction, params, &copy))
-        return ldr_fail_memory();
-    ldr_store_enter(store, 0);
-    struct ldr_setup setup = {.module = eviction, .params = copy, .max_bytes = store->setup.max_bytes};
-    if (max_bytes != NULL)
-        setup.max_bytes = *max_bytes;
-    enum larder_status status = change(store, &setup);
-    if (status != LARDER_OK)
-        free(copy);
-    return status;
-}
-
-enum larder_status ldr_store_set_eviction(struct ldr_store *store, const struct larder_eviction *eviction,
-                                          const struct larder_param_value *params)
-{
-    return change_policy(store, eviction, params, NULL);
-}
-
-enum larder_status ldr_store_set_both(struct ldr_store *store, const struct larder_eviction *eviction,
-                                      const struct larder_param_value *params, uint64_t max_bytes)
-{
-    return change_policy(store, eviction, params, &max_bytes);
-}
-
-enum larder_status ldr_store_set_max_bytes(struct ldr_store *store, uint64_t max_bytes)
-{
-    ldr_store_enter(store, 0);
-    struct ldr_setup setup = store->setup;
-    setup.max_bytes = max_bytes;
-    return change(store, &setup);
 }
 
 void ldr_store_stats(struct ldr_store *store, struct ldr_store_stats *stats)
 {
-    pthread_mutex_lock(&store->lock);
-    *stats = (struct ldr_store_stats){
-        .entries = store->table.count,
-        .bytes_used = ldr_account_used(store),
-        .bytes_limit = store->setup.max_bytes,
-        .value_bytes = store->value_bytes,
-        .evictions = store->evictions,
-        .evictions_unexpired = store->evictions_unexpired,
-        .expirations = store->expirations,
-        .policy_faults = store->policy_faults,
-    };
-    pthread_mutex_unlock(&store->lock);
+    *stats = (struct ldr_store_stats){.shards = ldr_store_shards(store)};
+    /* In a small store cells share their pages with those that are free: there they are no memory held for entries. */
+    uint64_t free_bytes = 0;
+    pthread_mutex_lock(&store->setup_lock); /* while a budget is made smaller, more may be held than the new one */
+    for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
+        struct ldr_shard *shard = &store->shards[i];
+        ldr_spin_lock(&shard->lock);
+        const struct ldr_hits *hits = shard->policy.hits;
+        const struct ldr_slab_bytes bytes = ldr_slab_bytes(shard->slab);
+        stats->entries += shard->slots.count;
+        stats->value_bytes += shard->value_bytes;
+        stats->evictions += shard->evictions;
+        stats->evictions_unexpired += shard->evictions_unexpired;
+        stats->expirations += shard->expirations;
+        stats->policy_faults += shard->policy.faults;
+        stats->retired_bytes += bytes.retired;
+        free_bytes += ldr_store_paged(store) ? 0 : bytes.free;
+        stats->dropped_hits += shard->dropped_hits;
+        if (hits != NULL)
+            stats->dropped_hits += atomic_load_explicit(&hits->dropped, memory_order_relaxed);
+        ldr_spin_unlock(&shard->lock);
+    }
+    uint64_t used = ldr_budget_used(&store->budget);
+    stats->bytes_used = used > free_bytes ? used - free_bytes : 0; /* spans may have been given back since */
+    stats->bytes_limit = ldr_budget_limit(&store->budget);
+    pthread_mutex_unlock(&store->setup_lock);
 }

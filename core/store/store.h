@@ -38,7 +38,20 @@ struct ldr_store_options {
     const struct larder_eviction *eviction;  /* must outlive the store */
     const struct larder_param_value *params; /* of the eviction module; needed during the call only */
     uint64_t seed;                           /* random: keys the index's hash */
+    /*
+     * Every hit is told to the policy, in order, under the shard's lock. Without it a policy that wants to hear of hits
+     * (hit_max 0) hears of most of them, a little later, and readers take no lock.
+     */
+    bool exact_hits;
+    bool small_pages; /* do not ask the system for huge pages */
+    uint32_t shards;  /* a power of two; 0: as the budget wants it */
+    /* Asked by lookups with `now` LDR_NOW, when the entry they find has a time of expiry. */
+    uint64_t (*clock)(void *arg);
+    void *clock_arg;
 };
+
+/* In the place of a point of time: ask the clock of the options, if need be. */
+#define LDR_NOW UINT64_MAX
 
 /* NULL with the reason in larder_last_error(). */
 struct ldr_store *ldr_store_open(const struct ldr_store_options *options);
@@ -52,6 +65,32 @@ struct ldr_entry *ldr_store_get(struct ldr_store *store, struct larder_slice key
 
 /* The same without counting a use: statistics, scans and the tests' eyes do not disturb the order. */
 struct ldr_entry *ldr_store_peek(struct ldr_store *store, struct larder_slice key, uint64_t now);
+
+enum ldr_found {
+    LDR_ABSENT, /* not there, or past its time */
+    LDR_FOUND,
+    LDR_FOUND_NEGATIVE, /* the origin has no such key */
+    LDR_FOUND_LARGER    /* than the buffer: nothing was copied */
+};
+
+/* A lookup that copies the value out, so that nothing has to be released. */
+struct ldr_copy {
+    struct larder_slice key;
+    void *buffer;
+    size_t capacity;
+    size_t size;          /* out: of the value, also when it is larger than the buffer */
+    enum ldr_found found; /* out */
+};
+
+/* Looks up a key, counts the use and copies the value. The fastest way to a small value. */
+enum ldr_found ldr_store_copy(struct ldr_store *store, struct ldr_copy *copy, uint64_t now);
+
+/* The same for many keys, whose cache misses overlap; best in batches of 8 to 32. */
+void ldr_store_copy_many(struct ldr_store *store, struct ldr_copy *copies, size_t count, uint64_t now);
+
+/* ldr_store_get() for many keys, likewise. entries[i] is NULL or pinned. */
+void ldr_store_get_many(struct ldr_store *store, const struct larder_slice *keys, size_t count, uint64_t now,
+                        struct ldr_entry **entries);
 
 enum ldr_put_flags {
     LDR_PUT_IF_ABSENT = 1u << 0, /* a negative entry counts as absent */
@@ -111,6 +150,9 @@ enum larder_status ldr_store_set_max_bytes(struct ldr_store *store, uint64_t max
 enum larder_status ldr_store_set_both(struct ldr_store *store, const struct larder_eviction *eviction,
                                       const struct larder_param_value *params, uint64_t max_bytes);
 
+/* Changes the option of this name. Cannot fail. Lookups under way may still tell their hit in the old way. */
+void ldr_store_set_exact_hits(struct ldr_store *store, bool exact_hits);
+
 struct ldr_store_stats {
     uint64_t entries, bytes_used, bytes_limit;
     uint64_t value_bytes; /* keys and values alone */
@@ -120,6 +162,9 @@ struct ldr_store_stats {
      * is then given up, and entries are evicted in no useful order until it is opened anew.
      */
     uint64_t policy_faults;
+    uint64_t dropped_hits;  /* hits that the policy did not hear of: the buffer was full and the shard busy */
+    uint64_t retired_bytes; /* part of bytes_used: evicted or replaced, and perhaps still being read */
+    uint32_t shards;
 };
 
 /* Touches no entry. */

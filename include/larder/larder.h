@@ -104,6 +104,7 @@ struct larder_group_options {
     uint64_t load_timeout_ms; /* how long a load may take; 0: 5000 */
     larder_load_fn load;      /* NULL: what is not there is not found */
     void *load_arg;           /* handed to load(); must live until the node is closed */
+    int exact_hits;           /* not 0: the policy hears of every hit, in order, for which gets wait for each other */
 };
 
 /*

@@ -18,7 +18,12 @@ struct larder_latency {
     uint64_t p999_ns;
 };
 
-/* Counters count since the group was created; gauges are of now. All sums are this node's own. */
+/*
+ * Of the gets that larder_get(), larder_get_copy() and larder_get_many() answer at once one in 64 of a thread is timed, and
+ * stands for 64 in the latency; of all others every one is timed.
+ *
+ * Counters count since the group was created; gauges are of now. All sums are this node's own.
+ */
 struct larder_statistics {
     uint64_t gets;                /* every get that named this group at this node, from clients and from peers */
     uint64_t hits;                /* answered from this node's store */
@@ -35,6 +40,7 @@ struct larder_statistics {
     uint64_t evictions;           /* entries removed to make room */
     uint64_t evictions_unexpired; /* those of them whose time had not passed */
     uint64_t policy_faults;       /* answers of the eviction module that made no sense */
+    uint64_t dropped_hits;        /* hits the policy did not hear of, as many came at once; see exact_hits */
     uint64_t entries;             /* gauge: entries in the store now */
     uint64_t bytes_used;          /* gauge: bytes the group holds now, all of its bookkeeping included */
     uint64_t bytes_limit;         /* gauge: the budget, max_bytes */

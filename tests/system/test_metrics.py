@@ -11,6 +11,11 @@ NEVER = {
     "larder_forwarded_refused_total": "a request of a peer is never routed; the unit tests call it on purpose",
 }
 
+# Families that chance moves, or not.
+CHANCE = {
+    "larder_dropped_hits_total": "only when more gets come at once than a policy can be told of; unit tests of the store",
+}
+
 
 class Metrics(Case):
     def setUp(self):
@@ -84,7 +89,7 @@ class Metrics(Case):
         self.members()
         self.constants()
         names = set(self.seen()) | {"larder_ring_info"}
-        self.assertEqual(names - self.grown - set(NEVER), set(), "families that no event above moved")
+        self.assertEqual(names - self.grown - set(NEVER) - set(CHANCE), set(), "families that no event above moved")
         self.assertEqual({name: self.seen()[name] for name in NEVER}, dict.fromkeys(NEVER, 0))
 
     def negative(self):

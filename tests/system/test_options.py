@@ -29,6 +29,7 @@ ELSEWHERE = {
     "groups.loader": "test_origin",
     "groups.load_timeout": "test_origin: the only thing there that ends a load",
     "groups.negative_ttl": "test_origin",
+    "groups.exact_hits": "unit tests: what the store is told; no client can see whether a hit was told in order",
     "transport http.listen": "every test",
     "transport http.max_pipeline": "tests/http",
     "transport http.max_request_line": "tests/http",

@@ -180,6 +180,7 @@ static void fault_29_every_number_of_a_group_is_counted(void **state)
         {"evictions_total", stats.evictions, 1},
         {"evictions_unexpired_total", stats.evictions_unexpired, 1},
         {"policy_faults_total", stats.policy_faults, 0},
+        {"dropped_hits_total", stats.dropped_hits, 0},
         {"bytes_limit", stats.bytes_limit, 32 << 10},
     };
     char *page = read_metrics(), name[128];

@@ -182,8 +182,8 @@ static void check_groups(size_t place)
 {
     for (const struct ldr_group_record *record = net_places[place].node->records; record != NULL;
          record = record->next) {
-        assert_ptr_equal(record->group->store->setup.module, record->settings.eviction.table);
-        assert_int_equal(record->group->store->setup.max_bytes, record->settings.max_bytes);
+        assert_ptr_equal(record->group->store->setup->module, record->settings.eviction.table);
+        assert_int_equal(record->group->store->setup->max_bytes, record->settings.max_bytes);
     }
 }
 

@@ -154,6 +154,7 @@ static void assert_default_group(const struct ldr_group_settings *group, const c
     assert_int_equal(group->ttl_ms, LARDER_TTL_NONE);
     assert_int_equal(group->negative_ttl_ms, 0);
     assert_int_equal(group->load_timeout_ms, 5000);
+    assert_false(group->exact_hits);
     assert_string_equal(group->eviction.table->name, "lru");
     assert_null(group->loader.table);
 }
@@ -398,11 +399,11 @@ static void a_document_changes_what_it_names(void **state)
     struct lines lines;
     struct ldr_group_settings base, group;
     struct ldr_arena *first = ldr_arena_open(), *second = ldr_arena_open();
-    assert_true(
-        read_group("{\"max_bytes\": \"1MiB\", \"max_value\": \"2KiB\", \"ttl\": \"5s\", \"negative_ttl\": \"6s\", "
-                   "\"load_timeout\": \"7s\", \"eviction\": {\"plugin\": \"tuned\", \"share\": 0.75}, "
-                   "\"loader\": {\"plugin\": \"http\", \"url\": \"u\", \"headers\": {\"a\": \"b\"}}}",
-                   NULL, first, &lines, &base));
+    assert_true(read_group(
+        "{\"max_bytes\": \"1MiB\", \"max_value\": \"2KiB\", \"ttl\": \"5s\", \"negative_ttl\": \"6s\", "
+        "\"load_timeout\": \"7s\", \"exact_hits\": true, \"eviction\": {\"plugin\": \"tuned\", \"share\": 0.75}, "
+        "\"loader\": {\"plugin\": \"http\", \"url\": \"u\", \"headers\": {\"a\": \"b\"}}}",
+        NULL, first, &lines, &base));
     assert_true(read_group("{\"ttl\": \"9s\"}", &base, second, &lines, &group));
     ldr_arena_close(first); /* the new settings do not live in the old ones */
     assert_int_equal(group.ttl_ms, 9000);
@@ -410,14 +411,17 @@ static void a_document_changes_what_it_names(void **state)
     assert_int_equal(group.max_value, 2048);
     assert_int_equal(group.negative_ttl_ms, 6000);
     assert_int_equal(group.load_timeout_ms, 7000);
+    assert_true(group.exact_hits);
     assert_string_equal(group.name, "g");
     assert_string_equal(group.eviction.table->name, "tuned");
     assert_true(group.eviction.params[0].number == 0.75);
     assert_string_equal(group.loader.params[0].string, "u");
     assert_string_equal(group.loader.params[1].items[0].name, "a");
-    assert_true(read_group("{\"eviction\": \"lru\", \"ttl\": \"0\"}", &group, second, &lines, &group));
+    assert_true(
+        read_group("{\"eviction\": \"lru\", \"ttl\": \"0\", \"exact_hits\": false}", &group, second, &lines, &group));
     assert_string_equal(group.eviction.table->name, "lru");
     assert_int_equal(group.ttl_ms, LARDER_TTL_NONE);
+    assert_false(group.exact_hits);
     ldr_arena_close(second);
 }
 

@@ -51,6 +51,7 @@ static const struct {
     {"groups.0.ttl", "19s"},
     {"groups.0.negative_ttl", "20s"},
     {"groups.0.load_timeout", "21s"},
+    {"groups.0.exact_hits", "true"},
     {"groups.0.loader", "{plugin: http, url: u}"},
 };
 
@@ -85,9 +86,9 @@ static void draw_cluster(struct ldr_buffer *out, const struct ldr_cluster_settin
 
 static void draw_group(struct ldr_buffer *out, const struct ldr_group_settings *g)
 {
-    ldr_buffer_printf(out, "\n%s %llu %llu %lld %lld %llu", g->name, (unsigned long long)g->max_bytes,
+    ldr_buffer_printf(out, "\n%s %llu %llu %lld %lld %llu %d", g->name, (unsigned long long)g->max_bytes,
                       (unsigned long long)g->max_value, (long long)g->ttl_ms, (long long)g->negative_ttl_ms,
-                      (unsigned long long)g->load_timeout_ms);
+                      (unsigned long long)g->load_timeout_ms, g->exact_hits);
     draw_choice(out, &g->eviction);
     draw_choice(out, &g->loader);
 }

@@ -44,10 +44,11 @@ static void evictions_tell_the_unexpired(void **unused)
     struct ldr_store *store = kit_open(LRU, 1 << 14);
     kit_put_until(store, "expired", 10, 0);
     kit_put_until(store, "not yet", 1000, 0);
-    assert_null(ldr_store_get(store, ldr_slice_text("nothing"), 10));
+    assert_int_equal(ldr_store_remove(store, ldr_slice_text("nothing"), 0, (struct larder_version){0}, 10),
+                     LARDER_NOT_FOUND);
     for (unsigned i = 0; kit_stats(store).evictions < 2; i++)
         kit_put_number(store, i);
-    assert_int_equal(kit_stats(store).evictions_unexpired, 1);
+    assert_int_equal(kit_stats(store).evictions - kit_stats(store).evictions_unexpired, 1);
     assert_int_equal(kit_stats(store).expirations, 0);
     ldr_store_close(store);
 }
@@ -108,7 +109,7 @@ static void a_smaller_budget_keeps_the_hottest(void **unused)
     kit_check(store);
     struct ldr_store_stats stats = kit_stats(store);
     assert_int_equal(stats.bytes_limit, 1 << 15);
-    assert_in_range(stats.entries, 150, 400);
+    assert_in_range(stats.entries, 150, 500);
     assert_int_equal(stats.entries + stats.evictions, count);
     assert_true(kit_has_number(store, 0));
     for (unsigned i = 1; i < count; i++)

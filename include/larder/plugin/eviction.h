@@ -4,8 +4,10 @@
  * The host gives every resident entry of a shard a slot, an integer from 0 to max_slots - 1, and asks the policy which
  * slot to give up when room is needed. A policy never sees keys, values, pointers of the host, threads or locks: the
  * host serialises all calls on one state, so authors write single-threaded code. Plain arrays of max_slots elements from
- * calloc() are the intended storage: slots are dense, filled upward, the one freed last is used first, and pages that
- * are not touched cost nothing. Store links as slot + 1, so that zeroed memory is an empty list.
+ * calloc() are the intended storage: slots are dense, filled upward, and the one freed last is used first. They count
+ * whole in the group's budget, so the host opens a state with few more slots than it needs. When they run out, or most of
+ * them are free, all entries move to a new state, coldest first, under new slots. Store links as slot + 1, so that zeroed
+ * memory is an empty list.
  *
  * For a newcomer the order of calls is prepare, evict until it fits, insert: the order of the papers. Everything up to
  * the capacity is inserted.

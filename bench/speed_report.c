@@ -1,0 +1,119 @@
+#include "bench/lane.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static int compare(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+struct spread {
+    double median, least, most;
+};
+
+/* Of the double at `offset` in each round's outcome. */
+static struct spread spread_of(const struct run *run, const struct lane *lane, size_t row, size_t offset)
+{
+    double values[ROUNDS_MAX];
+    unsigned count = run->settings->rounds;
+    for (unsigned i = 0; i < count; i++)
+        memcpy(&values[i], (const char *)&lane->outcomes[row][i] + offset, sizeof values[i]);
+    qsort(values, count, sizeof values[0], compare);
+    double median = count % 2 == 1 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+    return (struct spread){median, values[0], values[count - 1]};
+}
+
+#define SPREAD(run, lane, row, member) spread_of(run, lane, row, offsetof(struct outcome, member))
+
+/* The best median of the contenders of a kind: the most operations, or the least CPU time. NAN: none. */
+static double best_of(const struct run *run, size_t row, enum contender_kind kind, bool cpu)
+{
+    double best = (double)NAN;
+    for (size_t l = 0; l < run->lane_count; l++) {
+        const struct lane *lane = &run->lanes[l];
+        if (!lane->alive || lane->contender->kind != kind || !row_takes(&run->section->rows[row], lane->contender))
+            continue;
+        double value = cpu ? SPREAD(run, lane, row, cpu_ns).median : SPREAD(run, lane, row, mops).median;
+        if (isnan(best) || (cpu ? value < best : value > best))
+            best = value;
+    }
+    return best;
+}
+
+static void report_speed(const struct run *run, const struct lane *lane, size_t r)
+{
+    const struct row *row = &run->section->rows[r];
+    const struct cell *cell = &row->cell;
+    struct spread mops = SPREAD(run, lane, r, mops);
+    double cpu_ns = SPREAD(run, lane, r, cpu_ns).median;
+    bool gets = cell->get_percent > 0, real = lane->contender->kind != CONTENDER_NONE;
+    struct field fields[] = {
+        {"mops", "Mop/s", 2, mops.median},
+        {"mops_min", "min", 2, mops.least},
+        {"mops_max", "max", 2, mops.most},
+        {"cpu_ns", "CPU ns/op", 1, cpu_ns},
+        {"hit_ratio", "hits", 4, gets && real ? SPREAD(run, lane, r, hit_ratio).median : (double)NAN},
+        {"ratio", "x best peer", 2, mops.median / best_of(run, r, CONTENDER_PEER, false)},
+        {"cpu_ratio", "by CPU", 2, best_of(run, r, CONTENDER_PEER, true) / cpu_ns},
+        {"over_floor", "over floor", 2, best_of(run, r, CONTENDER_FLOOR, false) / mops.median},
+        {"", "", 2, (double)NAN},
+    };
+    size_t count = sizeof fields / sizeof *fields - 1;
+    if (cell->writer)
+        fields[count - 1] = (struct field){"writer_mops", "writer's", 2, SPREAD(run, lane, r, writer_mops).median};
+    else if (cell->hot)
+        fields[count - 1] = (struct field){"over_one", "over one", 2,
+                                           mops.median /
+                                               report_figure(run->report, "hot-1", lane->contender->name, "mops")};
+    report_line(run->report, lane->contender->name, fields, count);
+}
+
+static void report_latency(struct report *report, const char *contender, const struct percentiles *ns)
+{
+    const struct field fields[] = {
+        {"p50_ns", "p50 ns", 0, ns->p50},       {"p99_ns", "p99 ns", 0, ns->p99},
+        {"p999_ns", "p99.9 ns", 0, ns->p999},   {"p9999_ns", "p99.99 ns", 0, ns->p9999},
+        {"worst_ns", "worst ns", 0, ns->worst},
+    };
+    report_line(report, contender, fields, sizeof fields / sizeof *fields);
+}
+
+/* Medians of the rounds; of the worst, the worst. */
+static void report_timed(const struct run *run, const struct lane *lane, size_t r)
+{
+    const struct percentiles ns = {
+        .p50 = SPREAD(run, lane, r, latency.p50).median,
+        .p99 = SPREAD(run, lane, r, latency.p99).median,
+        .p999 = SPREAD(run, lane, r, latency.p999).median,
+        .p9999 = SPREAD(run, lane, r, latency.p9999).median,
+        .worst = SPREAD(run, lane, r, latency.worst).most,
+    };
+    report_latency(run->report, lane->contender->name, &ns);
+}
+
+void speed_report(const struct run *run)
+{
+    for (size_t r = 0; r < run->section->count; r++) {
+        const struct row *row = &run->section->rows[r];
+        if (!settings_row(run->settings, row->name))
+            continue;
+        report_row(run->report, row->name, row->title);
+        for (size_t l = 0; l < run->lane_count; l++) {
+            const struct lane *lane = &run->lanes[l];
+            if (!lane->alive || !row_takes(row, lane->contender))
+                continue;
+            if (row->cell.timed)
+                report_timed(run, lane, r);
+            else
+                report_speed(run, lane, r);
+        }
+    }
+    if (!run->section->fill_row || !settings_row(run->settings, row_fill.name))
+        return;
+    report_row(run->report, row_fill.name, row_fill.title);
+    for (size_t l = 0; l < run->lane_count; l++)
+        if (run->lanes[l].alive && row_takes(&row_fill, run->lanes[l].contender))
+            report_latency(run->report, run->lanes[l].contender->name, &run->lanes[l].ready.fill);
+}

@@ -1,0 +1,79 @@
+#include "core/store/hits.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Elements of the ring, and how many slots it takes to be worth telling which were put into it. */
+#define RING       128u
+#define MARKS_FROM 4096u
+
+static uint32_t ring_of(uint32_t hit_max, uint32_t slots)
+{
+    if (hit_max != 0)
+        return 0;
+    uint32_t ring = RING;
+    while (ring > 4 && ring > slots / 4)
+        ring /= 2;
+    return ring;
+}
+
+static bool has_bytes(uint32_t hit_max, uint32_t slots)
+{
+    return hit_max != 0 || slots >= MARKS_FROM;
+}
+
+static size_t struct_bytes(uint32_t ring)
+{
+    size_t size = sizeof(struct ldr_hits) + ring * sizeof(uint32_t);
+    return (size + 63) / 64 * 64;
+}
+
+struct ldr_hits *ldr_hits_open(uint32_t hit_max, uint32_t slots)
+{
+    uint32_t ring = ring_of(hit_max, slots);
+    struct ldr_hits *hits = aligned_alloc(64, struct_bytes(ring));
+    if (hits == NULL)
+        return NULL;
+    memset(hits, 0, struct_bytes(ring));
+    hits->slots = slots;
+    hits->ring = ring;
+    hits->most = (uint8_t)hit_max;
+    atomic_init(&hits->generation, 1);
+    if (has_bytes(hit_max, slots)) {
+        hits->bytes = calloc(slots, 1);
+        if (hits->bytes == NULL) {
+            free(hits);
+            return NULL;
+        }
+    }
+    return hits;
+}
+
+void ldr_hits_close(struct ldr_hits *hits)
+{
+    if (hits == NULL)
+        return;
+    free(hits->bytes);
+    free(hits);
+}
+
+uint64_t ldr_hits_bytes(uint32_t hit_max, uint32_t slots)
+{
+    return has_bytes(hit_max, slots) ? slots : 0;
+}
+
+void ldr_hits_hand_on(struct ldr_hits *hits, uint32_t entries, void (*hit)(void *arg, uint32_t slot), void *arg)
+{
+    uint32_t first = atomic_load_explicit(&hits->first, memory_order_relaxed);
+    uint32_t end = atomic_load_explicit(&hits->end, memory_order_relaxed);
+    uint32_t count = end - first <= hits->ring ? end - first : 0;
+    for (uint32_t i = 0; hit != NULL && i < count; i++)
+        hit(arg, atomic_load_explicit(&hits->waiting[(first + i) & (hits->ring - 1)], memory_order_relaxed));
+    atomic_store_explicit(&hits->first, end, memory_order_relaxed);
+    hits->handed += count;
+    if (hits->bytes != NULL && hits->handed > entries / 8) {
+        uint32_t generation = atomic_load_explicit(&hits->generation, memory_order_relaxed);
+        atomic_store_explicit(&hits->generation, generation % 255 + 1, memory_order_relaxed);
+        hits->handed = 0;
+    }
+}

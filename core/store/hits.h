@@ -1,0 +1,96 @@
+/*
+ * How a policy hears of hits from readers that take no lock.
+ *
+ * A policy that counts hits (hit_max 1 to 15) has a byte a slot, which readers raise up to hit_max and then no longer
+ * write. One that wants to be called (hit_max 0) has a ring: readers put slots into it, and whoever puts something
+ * new into the shard, or evicts, hands them on first. A reader that fills the ring takes the lock itself if it is free; what
+ * finds the ring full is dropped and counted.
+ *
+ * Where a shard has many slots, a byte a slot tells the generation in which the slot was last put into the ring; within
+ * one generation that happens once, so that keys in constant use cost no write. A generation ends when an eighth as many
+ * hits as there are entries were handed on: whoever was among them is still among the most recent.
+ */
+#ifndef LDR_STORE_HITS_H
+#define LDR_STORE_HITS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The most that hit_max may be for hits to be counted in bytes. */
+#define LDR_HIT_MAX 15u
+
+/* Of one state of a policy. Readers reach it through the shard; it lives until the sections that might have are over. */
+struct ldr_hits {
+    uint8_t *bytes;              /* one a slot; NULL: none. All accesses are relaxed atomics: each byte stands alone */
+    uint32_t slots;              /* an entry that is gone may show any number as its slot */
+    uint32_t ring;               /* elements, a power of two; 0: hits are counted in the bytes */
+    uint8_t most;                /* hits that are counted */
+    uint32_t handed;             /* hits handed on in this generation; under the shard's lock */
+    _Atomic uint32_t generation; /* 1 to 255 */
+    _Atomic uint64_t dropped;
+    /*
+     * The ring's ends count on and on. Readers move `end` by a load and a store, since an atomic addition would cost a
+     * reader as much as a tenth of its lookup: of two who do it in the very same moment one is lost, and not counted as
+     * dropped. One who is held up between the two may set `end` back, behind `first`: then the ring counts as empty.
+     * All relaxed, as a slot that is read too early or too late is one hit wrong.
+     */
+    _Alignas(64) _Atomic uint32_t end;
+    _Atomic uint32_t first; /* written under the shard's lock */
+    _Atomic uint32_t waiting[];
+};
+
+/* For a module with this hit_max. NULL: out of memory. */
+struct ldr_hits *ldr_hits_open(uint32_t hit_max, uint32_t slots);
+void ldr_hits_close(struct ldr_hits *hits); /* NULL is fine */
+
+/* What its bytes cost. */
+uint64_t ldr_hits_bytes(uint32_t hit_max, uint32_t slots);
+
+/* One hit. False: the ring is full now, and whoever can take the shard's lock should empty it. */
+static inline bool ldr_hits_add(struct ldr_hits *hits, uint32_t slot)
+{
+    if (slot >= hits->slots)
+        return true;
+    if (hits->bytes != NULL) {
+        uint8_t byte = __atomic_load_n(&hits->bytes[slot], __ATOMIC_RELAXED);
+        if (hits->ring == 0) {
+            if (byte < hits->most)
+                __atomic_store_n(&hits->bytes[slot], (uint8_t)(byte + 1), __ATOMIC_RELAXED);
+            return true;
+        }
+        uint8_t generation = (uint8_t)atomic_load_explicit(&hits->generation, memory_order_relaxed);
+        if (byte == generation)
+            return true;
+        __atomic_store_n(&hits->bytes[slot], generation, __ATOMIC_RELAXED);
+    }
+    uint32_t end = atomic_load_explicit(&hits->end, memory_order_relaxed);
+    uint32_t waiting = end - atomic_load_explicit(&hits->first, memory_order_relaxed);
+    if (waiting >= hits->ring) {
+        atomic_fetch_add_explicit(&hits->dropped, 1, memory_order_relaxed);
+        return false;
+    }
+    atomic_store_explicit(&hits->waiting[end & (hits->ring - 1)], slot, memory_order_relaxed);
+    atomic_store_explicit(&hits->end, end + 1, memory_order_relaxed);
+    return waiting + 1 < hits->ring;
+}
+
+/* Whether the ring has something in it. */
+static inline bool ldr_hits_waiting(const struct ldr_hits *hits)
+{
+    return atomic_load_explicit(&hits->end, memory_order_relaxed) !=
+           atomic_load_explicit(&hits->first, memory_order_relaxed);
+}
+
+/* Empties the ring; calls `hit`, unless NULL, for what was in it, oldest first. Under the shard's lock. */
+void ldr_hits_hand_on(struct ldr_hits *hits, uint32_t entries, void (*hit)(void *arg, uint32_t slot), void *arg);
+
+/* A slot has a new entry, which was not used yet. */
+static inline void ldr_hits_reset(struct ldr_hits *hits, uint32_t slot)
+{
+    if (hits->bytes != NULL)
+        __atomic_store_n(&hits->bytes[slot], 0, __ATOMIC_RELAXED);
+}
+
+#endif

@@ -1,0 +1,122 @@
+/* From an entry that was unlinked to a free cell. */
+#include "core/base/epoch.h"
+#include "core/store/slab_state.h"
+
+#define COLLECT_CELLS  32u /* that a call looks at */
+#define COLLECT_PINNED 4u
+
+static uint32_t pins_of(const struct ldr_slab *slab, ldr_ref ref)
+{
+    /* Acquire: what the last reader read comes before the cell is used again. */
+    return atomic_load_explicit(&ldr_slab_entry(slab, ref)->pins, memory_order_acquire) & LDR_ENTRY_PINS;
+}
+
+void ldr_slab_retire(struct ldr_slab *slab, ldr_ref ref)
+{
+    /* Key, value and sizes stay: readers may be at them. */
+    ldr_slab_change(slab, ldr_heap_owner(slab->heap, ref), LDR_CELL_LIVE, LDR_CELL_RETIRED);
+    ldr_slab_set_link(slab, ref, slab->fresh_first);
+    if (slab->fresh_first == 0)
+        slab->fresh_last = ref;
+    slab->fresh_first = ref;
+}
+
+/*
+ * Gives a tag to what has been retired since this was last done: one for all, as asking costs a barrier. When every bag
+ * is in use the last one gets the newer tag, and what it has waits a little longer.
+ */
+static void tag_fresh(struct ldr_slab *slab)
+{
+    if (slab->fresh_first == 0)
+        return;
+    uint64_t tag = ldr_epoch_tag(LDR_EPOCH_STORE);
+    uint32_t count = slab->bag_count;
+    if (count > 0 && (slab->bags[count - 1].tag == tag || count == LDR_BAGS)) {
+        struct ldr_bag *bag = &slab->bags[count - 1];
+        ldr_slab_set_link(slab, slab->fresh_last, bag->first);
+        bag->first = slab->fresh_first;
+        bag->tag = tag;
+    } else {
+        slab->bags[slab->bag_count++] = (struct ldr_bag){tag, slab->fresh_first};
+    }
+    slab->fresh_first = 0;
+}
+
+/* A cell that no reader can see any more but those who pin it: out of the budget until they let go. */
+static void set_aside(struct ldr_slab *slab, ldr_ref ref)
+{
+    struct ldr_heap *heap = slab->heap;
+    uint32_t number = ldr_heap_owner(heap, ref);
+    struct ldr_span *span = ldr_heap_span(heap, number);
+    ldr_slab_change(slab, number, LDR_CELL_RETIRED, LDR_CELL_PINNED);
+    ldr_budget_give(heap->budget, (uint64_t)ldr_span_units(heap, span) << heap->place.shift);
+    if (span->emptied && slab->emptying != number)
+        ldr_slab_set_emptied(slab, number, false); /* it stays: its free cells may as well be used */
+    if (slab->pinned == 0) {
+        ldr_slab_set_link(slab, ref, ref);
+    } else {
+        ldr_slab_set_link(slab, ref, ldr_slab_link(slab, slab->pinned));
+        ldr_slab_set_link(slab, slab->pinned, ref);
+    }
+    slab->pinned = ref;
+}
+
+/* Looks at some cells that were set aside, in turn. */
+static bool collect_pinned(struct ldr_slab *slab)
+{
+    struct ldr_heap *heap = slab->heap;
+    bool freed = false;
+    for (uint32_t i = 0; i < COLLECT_PINNED && slab->pinned != 0; i++) {
+        ldr_ref ref = ldr_slab_link(slab, slab->pinned);
+        if (pins_of(slab, ref) != 0) {
+            slab->pinned = ref;
+            continue;
+        }
+        if (ref == slab->pinned)
+            slab->pinned = 0;
+        else
+            ldr_slab_set_link(slab, slab->pinned, ldr_slab_link(slab, ref));
+        const struct ldr_span *span = ldr_heap_span(heap, ldr_heap_owner(heap, ref));
+        ldr_budget_owe(heap->budget, (uint64_t)ldr_span_units(heap, span) << heap->place.shift);
+        ldr_slab_free_cell(slab, ref, LDR_CELL_PINNED);
+        freed = true;
+    }
+    return freed;
+}
+
+/* The oldest bag that has passed and is not empty; NULL: there is none. */
+static struct ldr_bag *passed_bag(struct ldr_slab *slab)
+{
+    struct ldr_bag *bag = &slab->bags[0];
+    if (slab->bag_count > 0 && bag->first == 0) {
+        slab->bag_count--;
+        memmove(bag, bag + 1, slab->bag_count * sizeof *bag);
+    }
+    return slab->bag_count > 0 && ldr_epoch_passed(LDR_EPOCH_STORE, bag->tag) ? bag : NULL;
+}
+
+bool ldr_slab_waits(const struct ldr_slab *slab)
+{
+    return slab->bag_count > 0 && !ldr_epoch_passed(LDR_EPOCH_STORE, slab->bags[0].tag);
+}
+
+bool ldr_slab_collect(struct ldr_slab *slab)
+{
+    tag_fresh(slab);
+    bool relieved = ldr_heap_relieve(slab->heap), freed = collect_pinned(slab) || relieved;
+    struct ldr_bag *bag = passed_bag(slab);
+    for (uint32_t i = 0; i < COLLECT_CELLS && bag != NULL; i++) {
+        ldr_ref ref = bag->first;
+        bag->first = ldr_slab_link(slab, ref);
+        __builtin_prefetch(ldr_slab_entry(slab, bag->first)); /* its link and pins */
+        if (pins_of(slab, ref) != 0) {
+            set_aside(slab, ref);
+        } else {
+            ldr_slab_free_cell(slab, ref, LDR_CELL_RETIRED);
+            freed = true;
+        }
+        if (bag->first == 0)
+            bag = passed_bag(slab);
+    }
+    return freed;
+}
