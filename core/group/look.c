@@ -45,10 +45,10 @@ static enum ldr_look outcome(struct ldr_group *group, const struct looks *looks,
     return counter == LDR_HITS ? LDR_LOOK_VALUE : LDR_LOOK_NOT_FOUND;
 }
 
-/* Nothing is noted when all have to look further. */
+/* A sample stands for the gets since the last multiple of it; it is not due when most had to look further. */
 static void end(struct ldr_group *group, const struct looks *looks)
 {
-    if (!looks->timed || ldr_lane_read(looks->lane, LDR_GETS) == looks->gets)
+    if (!looks->timed || ldr_lane_read(looks->lane, LDR_GETS) / SAMPLE == looks->gets / SAMPLE)
         return;
     uint64_t each = (larder_now(group->context->runtime) - looks->begun) / looks->count;
     ldr_histogram_add_sample(&group->get_latency, each, SAMPLE);

@@ -4,11 +4,12 @@
 
 #include <stdint.h>
 
-#define LDR_PAGE UINT64_C(4096)
+#include "core/base/pages.h"
 
 static inline uint64_t ldr_whole_pages(uint64_t bytes)
 {
-    return (bytes + LDR_PAGE - 1) / LDR_PAGE * LDR_PAGE;
+    const uint64_t page = ldr_pages_size();
+    return (bytes + page - 1) / page * page;
 }
 
 #endif

@@ -22,12 +22,6 @@ void ldr_due_set(struct ldr_due *due, uint32_t slot, uint64_t time);
 /* Takes a slot out, if it is in. */
 void ldr_due_remove(struct ldr_due *due, uint32_t slot);
 
-/* The slot is known by another number from now on. */
-static inline void ldr_due_renumber(struct ldr_due *due, uint32_t place, uint32_t slot)
-{
-    due->slots[place] = slot;
-}
-
 /* The slot that is due first; LARDER_NO_SLOT when none will ever be. */
 static inline uint32_t ldr_due_first(const struct ldr_due *due)
 {

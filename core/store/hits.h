@@ -53,6 +53,7 @@ static inline bool ldr_hits_add(struct ldr_hits *hits, uint32_t slot)
 {
     if (slot >= hits->slots)
         return true;
+    uint8_t *mark = NULL, generation = 0;
     if (hits->bytes != NULL) {
         uint8_t byte = __atomic_load_n(&hits->bytes[slot], __ATOMIC_RELAXED);
         if (hits->ring == 0) {
@@ -60,10 +61,10 @@ static inline bool ldr_hits_add(struct ldr_hits *hits, uint32_t slot)
                 __atomic_store_n(&hits->bytes[slot], (uint8_t)(byte + 1), __ATOMIC_RELAXED);
             return true;
         }
-        uint8_t generation = (uint8_t)atomic_load_explicit(&hits->generation, memory_order_relaxed);
+        generation = (uint8_t)atomic_load_explicit(&hits->generation, memory_order_relaxed);
         if (byte == generation)
             return true;
-        __atomic_store_n(&hits->bytes[slot], generation, __ATOMIC_RELAXED);
+        mark = &hits->bytes[slot];
     }
     uint32_t end = atomic_load_explicit(&hits->end, memory_order_relaxed);
     uint32_t waiting = end - atomic_load_explicit(&hits->first, memory_order_relaxed);
@@ -73,6 +74,8 @@ static inline bool ldr_hits_add(struct ldr_hits *hits, uint32_t slot)
     }
     atomic_store_explicit(&hits->waiting[end & (hits->ring - 1)], slot, memory_order_relaxed);
     atomic_store_explicit(&hits->end, end + 1, memory_order_relaxed);
+    if (mark != NULL) /* only now: one that was dropped is to be told the next time */
+        __atomic_store_n(mark, generation, __ATOMIC_RELAXED);
     return waiting + 1 < hits->ring;
 }
 

@@ -18,8 +18,10 @@ struct newcomer {
     const struct ldr_entry *over; /* only in the place of this entry, which the caller pins, and not a use; NULL: any */
     bool prepared;
     bool created;
-    bool there; /* an entry of the key was there at first, perhaps a negative one */
-    bool asked; /* other shards have given room, or have none */
+    bool published;
+    size_t span_size;       /* what others have to give when the shard has no cell */
+    struct ldr_guard guard; /* of the entry it takes the place of */
+    bool asked;             /* other shards have given room, or have none */
 };
 
 static enum larder_status check(const struct ldr_store *store, const struct ldr_put *put)
@@ -96,9 +98,11 @@ static void replace(struct ldr_store *store, struct ldr_shard *shard, struct new
 /* The newcomer stays: what is missing then is taken from all shards, see after_put(). */
 static void settle(struct ldr_store *store, struct ldr_shard *shard, const struct ldr_entry *newcomer)
 {
-    shard->keep = slot_of(newcomer);
+    struct ldr_guard guard = {.slot = slot_of(newcomer)};
+    guard.ref = shard->slots.refs[guard.slot];
+    shard->guard = &guard;
     ldr_room_settle(store, shard);
-    shard->keep = LARDER_NO_SLOT;
+    shard->guard = NULL;
 }
 
 static bool publish(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer,
@@ -112,12 +116,8 @@ static bool publish(struct ldr_store *store, struct ldr_shard *shard, struct new
         atomic_store_explicit(&entry->pins, LDR_ENTRY_NEW, memory_order_relaxed);
         return false;
     }
-    if (old->entry == NULL && newcomer->there && shard->kept_went) {
-        shard->evictions--; /* it went for its own rewrite: nothing is lost */
-        shard->evictions_unexpired--;
-    }
-    shard->kept_went = false;
     newcomer->cell = 0;
+    newcomer->published = true;
     shard->value_bytes += (uint64_t)entry->key_size + entry->value_size;
     if (shard->due.count != 0 || (entry->flags & LDR_ENTRY_EXPIRES) != 0)
         ldr_shard_set_due(shard, entry);
@@ -135,7 +135,8 @@ enum outcome {
     ELSEWHERE, /* this shard has nothing more to give */
 };
 
-static void get_cell(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer, bool there)
+/* False: the process has no addresses for it. */
+static bool get_cell(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer, bool there)
 {
     const struct larder_object object = object_of(newcomer);
     if (!there && !newcomer->prepared) {
@@ -143,7 +144,9 @@ static void get_cell(struct ldr_store *store, struct ldr_shard *shard, struct ne
         ldr_policy_prepare(&shard->policy, &object);
     }
     newcomer->prepared = true;
-    newcomer->cell = ldr_room_cell(store, shard, newcomer->size, newcomer->asked);
+    bool unreachable = false;
+    newcomer->cell = ldr_room_cell(store, shard, newcomer->size, newcomer->asked, &unreachable);
+    return !unreachable;
 }
 
 static void measure(const struct ldr_store *store, struct newcomer *newcomer)
@@ -168,6 +171,13 @@ static void write_cell(struct ldr_store *store, struct newcomer *newcomer)
     newcomer->written = true;
 }
 
+/* From now on what is there goes last. */
+static void guard(struct newcomer *newcomer, const struct ldr_found_entry *found)
+{
+    newcomer->guard.slot = found->entry != NULL ? slot_of(found->entry) : LARDER_NO_SLOT;
+    newcomer->guard.ref = found->ref;
+}
+
 /* A rewrite is a use. */
 static void note_use(const struct ldr_store *store, struct ldr_shard *shard, uint32_t slot)
 {
@@ -183,17 +193,17 @@ static enum outcome try_put(struct ldr_store *store, struct ldr_shard *shard, st
     const struct ldr_put *put = newcomer->put;
     struct ldr_found_entry found = ldr_shard_find(store, shard, put->key, newcomer->hash, newcomer->now);
     const struct ldr_entry *present = ldr_entry_positive(found.entry);
+    bool gone = found.entry == NULL && newcomer->guard.went; /* for this very put: it was there when that was asked */
     *status = LARDER_OK;
-    if (newcomer->over != NULL && newcomer->over != found.entry)
+    guard(newcomer, &found);
+    if (newcomer->over != NULL && newcomer->over != found.entry && !gone)
         return DONE; /* somebody has written the key since */
-    if (!conditions_hold(put, present)) {
+    if (!gone && !conditions_hold(put, present)) {
         *status = LARDER_PRECONDITION;
         return DONE;
     }
-    if (!newcomer->prepared) { /* later it may be gone for this very put */
+    if (!newcomer->prepared)
         newcomer->created = present == NULL;
-        newcomer->there = found.entry != NULL;
-    }
     if ((put->flags & LDR_PUT_NEWER) != 0 && found.entry != NULL &&
         !newer(put->version, ldr_entry_version(found.entry))) {
         newcomer->created = false;
@@ -205,17 +215,17 @@ static enum outcome try_put(struct ldr_store *store, struct ldr_shard *shard, st
             return DONE;
         }
         /* The use first, so that what is rewritten is not what has to go for it. */
-        if (found.entry != NULL && newcomer->over == NULL)
+        if (found.entry != NULL && newcomer->over == NULL && !newcomer->prepared)
             note_use(store, shard, slot_of(found.entry));
-        uint32_t slot = found.entry != NULL ? slot_of(found.entry) : LARDER_NO_SLOT;
-        shard->keep = slot; /* also while others give room */
-        get_cell(store, shard, newcomer, found.entry != NULL);
-        if (newcomer->cell == 0 && ldr_room_out_of_reach(store, newcomer->size)) {
+        uint32_t slot = newcomer->guard.slot;
+        if (!get_cell(store, shard, newcomer, found.entry != NULL)) {
             *status = LARDER_NO_MEMORY;
             return DONE;
         }
-        if (newcomer->cell == 0)
+        if (newcomer->cell == 0) {
+            newcomer->span_size = ldr_slab_span_size(shard->slab, newcomer->size);
             return ELSEWHERE;
+        }
         if (newcomer->size >= COPIED_OUTSIDE)
             return AGAIN;
         write_cell(store, newcomer);
@@ -243,7 +253,7 @@ static void after_put(struct ldr_store *store, struct ldr_shard *shard, uint64_t
 static enum outcome locked_put(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer,
                                uint64_t claim, enum larder_status *status)
 {
-    ldr_shard_enter(shard, newcomer->now);
+    ldr_shard_enter_guarded(shard, newcomer->now, &newcomer->guard);
     ldr_budget_unclaim(&store->budget, claim);
     enum outcome outcome = try_put(store, shard, newcomer, status);
     if (outcome == DONE && newcomer->cell != 0)
@@ -284,15 +294,25 @@ static enum outcome try_with_others(struct ldr_store *store, struct ldr_shard *s
     pthread_mutex_lock(&store->claim_lock);
     for (unsigned claims = 0; claims < CLAIMS && outcome == ELSEWHERE; claims++) {
         if (claims > 0) {
-            ldr_shard_enter(shard, newcomer->now);
+            ldr_shard_enter_guarded(shard, newcomer->now, &newcomer->guard);
             ldr_rebuild_renew(store, shard);
             ldr_shard_leave(shard);
         }
-        uint64_t claim = ldr_room_claim(store, ldr_slab_span_size(store->heap, newcomer->size), newcomer->now);
+        uint64_t claim = ldr_room_claim(store, &(struct ldr_claimant){shard, &newcomer->guard}, newcomer->span_size,
+                                        newcomer->now);
         outcome = try_alone(store, shard, newcomer, claim, status);
     }
     pthread_mutex_unlock(&store->claim_lock);
     return outcome;
+}
+
+/* The entry that was to be replaced had to go, and the put failed all the same. */
+static void count_eviction(struct ldr_shard *shard, const struct newcomer *newcomer)
+{
+    ldr_shard_enter(shard, 0);
+    shard->evictions++;
+    shard->evictions_unexpired += newcomer->guard.unexpired;
+    ldr_shard_leave(shard);
 }
 
 static enum larder_status run_put(struct ldr_store *store, struct ldr_shard *shard, struct newcomer *newcomer)
@@ -301,6 +321,8 @@ static enum larder_status run_put(struct ldr_store *store, struct ldr_shard *sha
     enum outcome outcome = try_alone(store, shard, newcomer, 0, &status);
     if (outcome == ELSEWHERE)
         outcome = try_with_others(store, shard, newcomer, &status);
+    if (newcomer->guard.went && !newcomer->published)
+        count_eviction(shard, newcomer);
     return outcome == DONE ? status : LARDER_NO_ROOM;
 }
 
@@ -330,7 +352,8 @@ enum larder_status ldr_store_put(struct ldr_store *store, const struct ldr_put *
     enum larder_status status = check(store, put);
     if (status != LARDER_OK)
         return status;
-    struct newcomer newcomer = {.put = put, .hash = ldr_store_hash(put->key, store->seed), .now = now};
+    struct newcomer newcomer = {
+        .put = put, .hash = ldr_store_hash(put->key, store->seed), .now = now, .guard = {.slot = LARDER_NO_SLOT}};
     measure(store, &newcomer);
     struct ldr_shard *shard = ldr_store_shard(store, newcomer.hash);
     /* Before the lock is taken, as nothing can be read ahead of that. What is asked for here is not looked at. */
@@ -352,7 +375,8 @@ static enum larder_status touch_anew(struct ldr_store *store, struct ldr_shard *
         .expires = expires,
         .version = ldr_entry_version(pinned),
     };
-    struct newcomer newcomer = {.put = &put, .hash = hash, .now = now, .over = pinned};
+    struct newcomer newcomer = {
+        .put = &put, .hash = hash, .now = now, .over = pinned, .guard = {.slot = LARDER_NO_SLOT}};
     measure(store, &newcomer);
     enum larder_status status = run_put(store, shard, &newcomer);
     ldr_entry_release(pinned);
@@ -373,6 +397,7 @@ enum larder_status ldr_store_touch(struct ldr_store *store, struct larder_slice 
     if (present != NULL && (present->flags & LDR_ENTRY_EXPIRES) != 0) {
         ldr_entry_set_expires(found.entry, expires);
         ldr_shard_set_due(shard, found.entry);
+        ldr_shard_account(store, shard);
         ldr_room_settle(store, shard);
     } else if (present != NULL && expires != LARDER_NEVER) {
         ldr_entry_pin(found.entry);

@@ -11,7 +11,7 @@
 static size_t array_size(const struct ldr_store *store, size_t element)
 {
     size_t size = store->slots_max * element;
-    return size >= LDR_PAGE ? (size_t)ldr_whole_pages(size) : (size + 63) / 64 * 64;
+    return size >= ldr_pages_size() ? (size_t)ldr_whole_pages(size) : (size + 63) / 64 * 64;
 }
 
 /* Two halves of refs and where, then the heap's times and slots. */
@@ -24,7 +24,7 @@ static void lay_out(struct ldr_store *store, struct ldr_shard *shard, struct ldr
 {
     unsigned char *half = shard->ranges + (shard->second_half ? half_size(store) : 0);
     unsigned char *heap = shard->ranges + 2 * half_size(store);
-    *slots = (struct ldr_slots){.refs = (uint32_t *)(void *)half, .capacity = store->slots_max};
+    *slots = (struct ldr_slots){.refs = (uint32_t *)(void *)half};
     due->where = (uint32_t *)(void *)(half + array_size(store, sizeof(uint32_t)));
     due->times = (uint64_t *)(void *)heap;
     due->slots = (uint32_t *)(void *)(heap + array_size(store, sizeof(uint64_t)));
@@ -40,7 +40,7 @@ void ldr_ranges_drop_other(struct ldr_store *store, struct ldr_shard *shard)
 {
     unsigned char *other = shard->ranges + (shard->second_half ? 0 : half_size(store));
     size_t size = half_size(store);
-    if (array_size(store, sizeof(uint32_t)) >= LDR_PAGE)
+    if (array_size(store, sizeof(uint32_t)) >= ldr_pages_size())
         ldr_pages_discard(other, size);
     else
         memset(other, 0, size);
@@ -100,7 +100,7 @@ void ldr_ranges_trim_due(const struct ldr_store *store, struct ldr_shard *shard)
     struct ldr_due *due = &shard->due;
     if (due->high < 16 || due->count > due->high / 4)
         return;
-    if (array_size(store, sizeof(uint32_t)) >= LDR_PAGE) {
+    if (array_size(store, sizeof(uint32_t)) >= ldr_pages_size()) {
         ldr_pages_discard(due->times + due->count, (due->high - due->count) * sizeof *due->times);
         ldr_pages_discard(due->slots + due->count, (due->high - due->count) * sizeof *due->slots);
     }

@@ -1,5 +1,4 @@
 #include <inttypes.h>
-#include <sched.h>
 
 #include "core/base/fail.h"
 #include "core/base/pages.h"
@@ -102,7 +101,7 @@ struct target {
     struct ldr_policy policy;
     struct ldr_slots slots;
     struct ldr_due due;
-    uint32_t keep;
+    uint32_t guarded; /* the number of the entry that is guarded; LARDER_NO_SLOT: none */
 };
 
 static void move_entry(struct ldr_store *store, struct ldr_shard *shard, uint32_t slot, struct target *target)
@@ -118,8 +117,8 @@ static void move_entry(struct ldr_store *store, struct ldr_shard *shard, uint32_
     /* Relaxed: a reader that still sees the old number warms a stranger. */
     atomic_store_explicit(&entry->slot, to, memory_order_relaxed);
     ldr_policy_insert(&target->policy, to, &object);
-    if (slot == shard->keep)
-        target->keep = to;
+    if (ldr_shard_guards(shard, slot))
+        target->guarded = to;
     shard->slots.refs[slot] = LDR_SLOT_FREE;
 }
 
@@ -145,9 +144,9 @@ static void move_all(struct ldr_store *store, struct ldr_shard *shard, struct ta
 static void wait_for_readers(void)
 {
     uint64_t tag = ldr_epoch_tag(LDR_EPOCH_STORE);
+    unsigned waits = 0;
     while (!ldr_epoch_passed(LDR_EPOCH_STORE, tag))
-        if (!ldr_epoch_advance(LDR_EPOCH_STORE, true))
-            sched_yield();
+        ldr_room_wait(&waits);
 }
 
 /* More entries may have come since the state was opened. Where it cannot be larger, some of them have to go. */
@@ -176,7 +175,7 @@ static void give_back(struct ldr_store *store, uint64_t bytes)
 
 void ldr_rebuild_shard(struct ldr_store *store, struct ldr_shard *shard, const struct ldr_policy *policy)
 {
-    struct target target = {.policy = *policy, .keep = LARDER_NO_SLOT};
+    struct target target = {.policy = *policy, .guarded = LARDER_NO_SLOT};
     ldr_policy_hand_on(&shard->policy, &shard->slots);
     fit_policy(store, shard, &target.policy);
     target.due = shard->due;
@@ -194,7 +193,8 @@ void ldr_rebuild_shard(struct ldr_store *store, struct ldr_shard *shard, const s
     shard->policy = target.policy;
     shard->slots = target.slots;
     shard->due = target.due;
-    shard->keep = target.keep;
+    if (shard->guard != NULL)
+        shard->guard->slot = target.guarded;
     ldr_ranges_drop_other(store, shard);
     ldr_ranges_trim_due(store, shard);
     ldr_shard_account(store, shard);
@@ -213,7 +213,8 @@ void ldr_rebuild_compact(struct ldr_store *store, struct ldr_shard *shard)
     const struct ldr_setup *setup = atomic_load_explicit(&store->setup, memory_order_acquire);
     struct ldr_policy policy;
     uint32_t count = shard->slots.count;
-    if (shard->policy.max_slots <= SLOTS_LEAST || count >= shard->policy.max_slots / 4)
+    /* Far below what slots_for() allows for growth, so that what was laid out just now is not laid out again. */
+    if (shard->policy.max_slots <= SLOTS_LEAST || count >= shard->policy.max_slots / 8)
         return;
     if (ldr_rebuild_open(store, setup, count, slots_for(store, shard), &policy) == LARDER_OK)
         ldr_rebuild_shard(store, shard, &policy);

@@ -22,8 +22,12 @@ static void readmit(struct ldr_store *store, struct ldr_shard *shard, uint32_t s
 /* Another victim in the place of the one that shall stay. */
 static uint32_t another(struct ldr_store *store, struct ldr_shard *shard)
 {
-    uint32_t slot = ldr_policy_evict(&shard->policy, &shard->slots);
-    readmit(store, shard, shard->keep);
+    uint32_t kept = shard->guard->slot, slot = ldr_policy_evict(&shard->policy, &shard->slots);
+    if (slot == kept)
+        ldr_policy_fault(&shard->policy); /* it was given up already */
+    while (slot == kept)
+        slot = ldr_policy_evict(&shard->policy, &shard->slots);
+    readmit(store, shard, kept);
     return slot;
 }
 
@@ -31,12 +35,12 @@ static uint32_t another(struct ldr_store *store, struct ldr_shard *shard)
 static void drop_victim(struct ldr_store *store, struct ldr_shard *shard, uint32_t slot)
 {
     ldr_ref ref = shard->slots.refs[slot];
-    shard->evictions++;
-    if (!ldr_entry_past(ldr_entry_at(store->place, ref), shard->latest))
-        shard->evictions_unexpired++;
-    if (slot == shard->keep) {
-        shard->keep = LARDER_NO_SLOT;
-        shard->kept_went = true;
+    bool unexpired = !ldr_entry_past(ldr_entry_at(store->place, ref), shard->latest);
+    if (ldr_shard_guards(shard, slot)) {
+        *shard->guard = (struct ldr_guard){.slot = LARDER_NO_SLOT, .went = true, .unexpired = unexpired};
+    } else {
+        shard->evictions++;
+        shard->evictions_unexpired += unexpired;
     }
     ldr_shard_drop(store, shard, ref);
 }
@@ -46,7 +50,7 @@ bool ldr_room_evict(struct ldr_store *store, struct ldr_shard *shard)
     uint32_t slot = ldr_policy_evict(&shard->policy, &shard->slots);
     if (slot == LARDER_NO_SLOT)
         return false;
-    if (slot == shard->keep && shard->slots.count > 1)
+    if (ldr_shard_guards(shard, slot) && shard->slots.count > 1)
         slot = another(store, shard);
     drop_victim(store, shard, slot);
     return true;
@@ -78,7 +82,7 @@ static void evict_some(struct ldr_store *store, struct ldr_shard *shard, uint32_
             ldr_policy_fault(&shard->policy);
         if (slot == LARDER_NO_SLOT || shard->policy.state == NULL)
             break;
-        if (slot == shard->keep) {
+        if (ldr_shard_guards(shard, slot)) {
             readmit(store, shard, slot);
             break;
         }
@@ -117,14 +121,17 @@ static void moved(void *arg, ldr_ref from, ldr_ref to)
     const struct ldr_entry *entry = ldr_entry_at(place->store->place, to);
     uint64_t hash = ldr_store_hash(ldr_entry_key(entry), place->store->seed);
     ldr_index_replace(&place->shard->writer, hash, from, to);
-    place->shard->slots.refs[atomic_load_explicit(&entry->slot, memory_order_relaxed)] = to;
+    uint32_t slot = atomic_load_explicit(&entry->slot, memory_order_relaxed);
+    place->shard->slots.refs[slot] = to;
+    if (ldr_shard_guards(place->shard, slot))
+        place->shard->guard->ref = to;
 }
 
 /*
  * Waits a little for readers to leave. One that the scheduler has stopped inside its section takes a time slice to come
  * back, and needs a processor for it.
  */
-static void wait_for_readers(unsigned *waits)
+void ldr_room_wait(unsigned *waits)
 {
     const struct timespec pause = {.tv_nsec = 20000};
     if (ldr_epoch_advance(LDR_EPOCH_STORE, *waits > 32) || ++*waits < SPINS)
@@ -139,7 +146,7 @@ void ldr_room_reclaim(struct ldr_shard *shard)
 {
     unsigned waits = 0;
     while (ldr_slab_collect(shard->slab) || (ldr_slab_bytes(shard->slab).retired != 0 && waits < YIELDS))
-        wait_for_readers(&waits);
+        ldr_room_wait(&waits);
 }
 
 /* One step on the way that the slab names. False: there is nothing left to give. */
@@ -153,7 +160,7 @@ static bool step(struct ldr_store *store, struct ldr_shard *shard, enum ldr_need
         return true;
     if (need != LDR_NEED_GRACE && ldr_slab_bytes(shard->slab).retired == 0)
         return false;
-    wait_for_readers(waits);
+    ldr_room_wait(waits);
     return true;
 }
 
@@ -208,12 +215,17 @@ static void keep_spare(struct ldr_store *store, struct ldr_shard *shard, size_t 
     evict_some(store, shard, (uint32_t)want);
 }
 
-bool ldr_room_out_of_reach(const struct ldr_store *store, size_t size)
+/*
+ * Whether the budget has room for an entry of `size` bytes and the process no addresses, of which it may have few, and
+ * nothing comes free by itself. Nothing is evicted for that: the budget was promised.
+ */
+static bool is_out_of_reach(const struct ldr_store *store, const struct ldr_shard *shard, size_t size)
 {
-    return store->reach < ldr_budget_limit(&store->budget) && ldr_slab_lacks_addresses(store->heap, size);
+    return store->reach < ldr_budget_limit(&store->budget) && ldr_slab_bytes(shard->slab).retired == 0 &&
+           ldr_slab_lacks_addresses(shard->slab, size);
 }
 
-ldr_ref ldr_room_cell(struct ldr_store *store, struct ldr_shard *shard, size_t size, bool alone)
+ldr_ref ldr_room_cell(struct ldr_store *store, struct ldr_shard *shard, size_t size, bool alone, bool *unreachable)
 {
     unsigned waits = 0;
     take_back(shard);
@@ -224,12 +236,13 @@ ldr_ref ldr_room_cell(struct ldr_store *store, struct ldr_shard *shard, size_t s
             return ref;
         if (ldr_slab_collect(shard->slab))
             continue;
-        if (ldr_room_out_of_reach(store, size))
+        enum ldr_need need = ldr_slab_need(shard->slab, size);
+        *unreachable = need == LDR_NEED_ROOM && is_out_of_reach(store, shard, size);
+        if (*unreachable)
             return 0;
         /* For something large all shards give their part, not this one everything. */
         if (size > ldr_budget_limit(&store->budget) >> store->shard_bits >> 2 && store->shard_bits != 0)
             return 0;
-        enum ldr_need need = ldr_slab_need(shard->slab, size);
         if (need == LDR_NEED_ROOM && !alone && is_poor(store, shard))
             return 0;
         if (!step(store, shard, need, &waits))
@@ -253,7 +266,8 @@ void ldr_room_settle(struct ldr_store *store, struct ldr_shard *shard)
         check_policy(store, shard);
         ldr_shard_account(store, shard);
     }
-    while (ldr_budget_lacks(&store->budget, 0) && (shard->keep == LARDER_NO_SLOT || shard->slots.count > 1)) {
+    while (ldr_budget_lacks(&store->budget, 0) &&
+           (shard->guard == NULL || shard->guard->slot == LARDER_NO_SLOT || shard->slots.count > 1)) {
         if (!ldr_slab_collect(shard->slab) &&
             !step(store, shard, ldr_slab_need_bytes(shard->slab, ldr_budget_excess(&store->budget)), &waits))
             break;
@@ -262,10 +276,11 @@ void ldr_room_settle(struct ldr_store *store, struct ldr_shard *shard)
 }
 
 /* Has a shard give back its part of what is missing, down to what it shall keep. False: it has nothing to give. */
-static bool take_from(struct ldr_store *store, struct ldr_shard *shard, uint64_t part, uint64_t keep, uint64_t now)
+static bool take_from(struct ldr_store *store, struct ldr_shard *shard, struct ldr_guard *guard, uint64_t part,
+                      uint64_t keep, uint64_t now)
 {
     unsigned waits = 0;
-    ldr_shard_enter(shard, now);
+    ldr_shard_enter_guarded(shard, now, guard);
     uint64_t spans = ldr_slab_bytes(shard->slab).spans, until = spans > part ? spans - part : 0;
     until = until > keep ? until : keep;
     bool gave = spans > until;
@@ -280,16 +295,26 @@ static bool take_from(struct ldr_store *store, struct ldr_shard *shard, uint64_t
     return gave && spans > 0;
 }
 
-/* First those give that have more than their share, then all. */
-bool ldr_room_fit(struct ldr_store *store, uint64_t now)
+/* Has every shard give its part, that of a claimant last. False: none had anything. */
+static bool take_from_all(struct ldr_store *store, const struct ldr_claimant *claimant, uint64_t keep, uint64_t now)
 {
     uint32_t shards = ldr_store_shards(store);
-    uint64_t keep = shards > 1 ? fair_share(store) : 0;
+    uint64_t part = ldr_budget_excess(&store->budget) / shards + 1;
+    bool gave = false;
+    for (uint32_t i = 0; i < shards; i++)
+        if (&store->shards[i] != claimant->shard)
+            gave |= take_from(store, &store->shards[i], NULL, part, keep, now);
+    if (claimant->shard != NULL && ldr_budget_lacks(&store->budget, 0) && !gave)
+        gave = take_from(store, claimant->shard, claimant->guard, ldr_budget_excess(&store->budget), keep, now);
+    return gave;
+}
+
+/* First those give that have more than their share, then all. */
+static bool fit(struct ldr_store *store, const struct ldr_claimant *claimant, uint64_t now)
+{
+    uint64_t keep = store->shard_bits != 0 ? fair_share(store) : 0;
     while (ldr_budget_lacks(&store->budget, 0)) {
-        uint64_t part = ldr_budget_excess(&store->budget) / shards + 1;
-        bool gave = false;
-        for (uint32_t i = 0; i < shards; i++)
-            gave |= take_from(store, &store->shards[i], part, keep, now);
+        bool gave = take_from_all(store, claimant, keep, now);
         if (!gave && keep == 0)
             break;
         if (!gave)
@@ -300,11 +325,16 @@ bool ldr_room_fit(struct ldr_store *store, uint64_t now)
     return !ldr_budget_lacks(&store->budget, 0);
 }
 
-uint64_t ldr_room_claim(struct ldr_store *store, uint64_t bytes, uint64_t now)
+bool ldr_room_fit(struct ldr_store *store, uint64_t now)
+{
+    return fit(store, &(struct ldr_claimant){0}, now);
+}
+
+uint64_t ldr_room_claim(struct ldr_store *store, const struct ldr_claimant *claimant, uint64_t bytes, uint64_t now)
 {
     uint64_t claim = bytes + atomic_load_explicit(&store->budget.reserve, memory_order_relaxed);
     ldr_budget_claim(&store->budget, claim);
-    if (ldr_room_fit(store, now))
+    if (fit(store, claimant, now))
         return claim;
     ldr_budget_unclaim(&store->budget, claim);
     return 0;

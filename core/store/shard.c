@@ -14,6 +14,15 @@ void ldr_shard_enter(struct ldr_shard *shard, uint64_t now)
     entered(shard, now);
 }
 
+void ldr_shard_enter_guarded(struct ldr_shard *shard, uint64_t now, struct ldr_guard *guard)
+{
+    ldr_shard_enter(shard, now);
+    if (guard != NULL && guard->slot != LARDER_NO_SLOT &&
+        (guard->slot >= shard->slots.used || shard->slots.refs[guard->slot] != guard->ref))
+        guard->slot = LARDER_NO_SLOT;
+    shard->guard = guard;
+}
+
 bool ldr_shard_try(struct ldr_shard *shard, uint64_t now)
 {
     if (!ldr_spin_try(&shard->lock))
@@ -24,6 +33,7 @@ bool ldr_shard_try(struct ldr_shard *shard, uint64_t now)
 
 void ldr_shard_leave(struct ldr_shard *shard)
 {
+    shard->guard = NULL;
     ldr_spin_unlock(&shard->lock);
 }
 
@@ -144,6 +154,7 @@ void ldr_shard_account(struct ldr_store *store, struct ldr_shard *shard)
 
 void ldr_shard_tidy(struct ldr_store *store, struct ldr_shard *shard)
 {
+    ldr_shard_account(store, shard);
     ldr_epoch_advance(LDR_EPOCH_STORE, false);
     while (ldr_slab_collect(shard->slab))
         ;

@@ -223,18 +223,18 @@ size_t ldr_slab_cell_size(const struct ldr_heap *heap, size_t size)
                                     : ldr_sizes_cell(&heap->sizes, class);
 }
 
-size_t ldr_slab_span_size(const struct ldr_heap *heap, size_t size)
+size_t ldr_slab_span_size(const struct ldr_slab *slab, size_t size)
 {
-    uint32_t class = ldr_sizes_class(&heap->sizes, size);
-    uint64_t grains = class == LDR_CLASS_LARGE ? ldr_sizes_grains(&heap->sizes, size)
-                                               : heap->sizes.table[class].span_grains;
-    return (size_t)grains << heap->sizes.grain_shift;
+    const struct ldr_sizes *sizes = &slab->heap->sizes;
+    uint32_t class = ldr_slab_class(slab, size);
+    uint64_t grains = class == LDR_CLASS_LARGE ? ldr_sizes_grains(sizes, size) : slab->table[class].span_grains;
+    return (size_t)grains << sizes->grain_shift;
 }
 
-bool ldr_slab_lacks_addresses(struct ldr_heap *heap, size_t size)
+bool ldr_slab_lacks_addresses(const struct ldr_slab *slab, size_t size)
 {
-    uint64_t grains = ldr_slab_span_size(heap, size) >> heap->sizes.grain_shift;
-    return ldr_heap_lacks(heap, grains) == 0 && !ldr_heap_has_place(heap, grains);
+    uint64_t grains = ldr_slab_span_size(slab, size) >> slab->heap->sizes.grain_shift;
+    return ldr_heap_lacks(slab->heap, grains) == 0 && !ldr_heap_has_place(slab->heap, grains);
 }
 
 size_t ldr_slab_cell_of(const struct ldr_heap *heap, ldr_ref ref)

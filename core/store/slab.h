@@ -66,10 +66,10 @@ void ldr_slab_close(struct ldr_slab *slab);
 size_t ldr_slab_cell_size(const struct ldr_heap *heap, size_t size);
 
 /* The bytes of that span: what the budget has to have when no cell is free. */
-size_t ldr_slab_span_size(const struct ldr_heap *heap, size_t size);
+size_t ldr_slab_span_size(const struct ldr_slab *slab, size_t size);
 
 /* Whether the budget has room for that span, and the reserved range has no place. */
-bool ldr_slab_lacks_addresses(struct ldr_heap *heap, size_t size);
+bool ldr_slab_lacks_addresses(const struct ldr_slab *slab, size_t size);
 
 /* The bytes of the cell that an entry has. */
 size_t ldr_slab_cell_of(const struct ldr_heap *heap, ldr_ref ref);

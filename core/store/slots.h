@@ -15,11 +15,10 @@
 #define LDR_SLOT_FREE UINT32_C(0x80000000)
 
 struct ldr_slots {
-    uint32_t *refs;    /* of a resident entry; LDR_SLOT_FREE | the next free slot + 1 of a free one */
-    uint32_t capacity; /* what the range has room for */
-    uint32_t used;     /* slots below this were in use at some time */
-    uint32_t free;     /* the slot freed last, plus 1 */
-    uint32_t count;    /* entries */
+    uint32_t *refs; /* of a resident entry; LDR_SLOT_FREE | the next free slot + 1 of a free one */
+    uint32_t used;  /* slots below this were in use at some time */
+    uint32_t free;  /* the slot freed last, plus 1 */
+    uint32_t count; /* entries */
 };
 
 static inline bool ldr_slots_resident(const struct ldr_slots *slots, uint32_t slot)

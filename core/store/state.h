@@ -51,6 +51,13 @@ struct ldr_setup {
 #define LDR_SPARE_PART 100u
 #define LDR_SPARE_FROM 4096u
 
+/* An entry that stays while others go, as long as there are others: a put is about to take its place. */
+struct ldr_guard {
+    uint32_t slot; /* LARDER_NO_SLOT: there is none, or it went */
+    ldr_ref ref;
+    bool went, unexpired; /* it went, for the put itself: that is no eviction, unless the put fails */
+};
+
 /* How far a shard reaches in what is touched as it grows. */
 struct ldr_extent {
     uint32_t slots, due, lines, grains;
@@ -71,10 +78,9 @@ struct ldr_shard {
     unsigned char *ranges; /* of the arrays of `slots` and `due`, for the next time they are laid out */
     bool second_half;      /* which half of them is in use */
     uint32_t writes;
-    uint32_t keep;          /* the slot of an entry that stays while others go, as long as there are others */
-    bool kept_went;         /* there were none */
-    uint64_t owed;          /* bytes of the budget for all but the spans */
-    struct ldr_extent told; /* what that was reckoned from */
+    struct ldr_guard *guard; /* of whoever holds the lock; NULL: none */
+    uint64_t owed;           /* bytes of the budget for all but the spans */
+    struct ldr_extent told;  /* what that was reckoned from */
     uint64_t value_bytes;
     uint64_t latest; /* the latest time that a caller told */
     uint64_t evictions, evictions_unexpired, expirations;
@@ -118,6 +124,11 @@ static inline bool ldr_store_paged(const struct ldr_store *store)
     return atomic_load_explicit(&store->paged, memory_order_relaxed);
 }
 
+static inline bool ldr_shard_guards(const struct ldr_shard *shard, uint32_t slot)
+{
+    return shard->guard != NULL && shard->guard->slot == slot;
+}
+
 static inline uint32_t ldr_store_shards(const struct ldr_store *store)
 {
     return UINT32_C(1) << store->shard_bits;
@@ -148,6 +159,9 @@ static inline bool ldr_entry_past(const struct ldr_entry *entry, uint64_t now)
 
 /* Takes the lock. */
 void ldr_shard_enter(struct ldr_shard *shard, uint64_t now);
+
+/* The same with a guard, until ldr_shard_leave(); without when the entry has gone from its place since. NULL: none. */
+void ldr_shard_enter_guarded(struct ldr_shard *shard, uint64_t now, struct ldr_guard *guard);
 
 /* The same if the lock is free. */
 bool ldr_shard_try(struct ldr_shard *shard, uint64_t now);
@@ -190,15 +204,10 @@ struct larder_object ldr_shard_object(const struct ldr_store *store, const struc
 
 /*
  * A cell for an entry of `size` bytes, evicting in this shard until there is one. 0: other shards have to give
- * (ldr_room_claim()), as nothing is left here to evict, or, unless `alone`, they have clearly more than this one.
+ * (ldr_room_claim()), as nothing is left here to evict, or, unless `alone`, they have clearly more than this one; or, then
+ * *unreachable is set, the process has no addresses for it.
  */
-ldr_ref ldr_room_cell(struct ldr_store *store, struct ldr_shard *shard, size_t size, bool alone);
-
-/*
- * Whether the budget has room for an entry of `size` bytes and the process no addresses, of which it may have few. Nothing
- * is evicted for that: the budget was promised.
- */
-bool ldr_room_out_of_reach(const struct ldr_store *store, size_t size);
+ldr_ref ldr_room_cell(struct ldr_store *store, struct ldr_shard *shard, size_t size, bool alone, bool *unreachable);
 
 /* Takes back what was retired, waiting for readers a little while. */
 void ldr_room_reclaim(struct ldr_shard *shard);
@@ -215,11 +224,23 @@ bool ldr_room_evict(struct ldr_store *store, struct ldr_shard *shard);
  */
 bool ldr_room_fit(struct ldr_store *store, uint64_t now);
 
+/* The shard and the entry that others give room for: they give last. */
+struct ldr_claimant {
+    struct ldr_shard *shard;
+    struct ldr_guard *guard;
+};
+
 /*
  * Makes room for a cell of so many bytes, for which this shard alone had none, and keeps it from others: what was claimed
  * must be given to ldr_budget_unclaim(), under the lock under which the cell is then taken. 0: it cannot be had.
  */
-uint64_t ldr_room_claim(struct ldr_store *store, uint64_t bytes, uint64_t now);
+uint64_t ldr_room_claim(struct ldr_store *store, const struct ldr_claimant *claimant, uint64_t bytes, uint64_t now);
+
+/*
+ * Waits a little for readers to leave; to be called until what is waited for has come. `waits` counts, from 0. Under a
+ * shard's lock it may take as long as a reader is stopped inside its section.
+ */
+void ldr_room_wait(unsigned *waits);
 
 /* ---- rebuild.c: the state of the policy and the numbers of slots anew */
 

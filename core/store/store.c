@@ -95,7 +95,6 @@ static enum larder_status open_shard(struct ldr_store *store, struct ldr_shard *
         goto slab;
     atomic_init(&shard->hits, shard->policy.hits);
     atomic_init(&shard->next_due, LARDER_NEVER);
-    shard->keep = LARDER_NO_SLOT;
     ldr_shard_account(store, shard);
     return LARDER_OK;
 slab:
