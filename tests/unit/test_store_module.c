@@ -155,7 +155,7 @@ static void a_policy_is_told_what_the_contract_says(void **unused)
     assert_int_equal(witness->updated, 1);
     assert_int_equal(witness->prepared, count);
     /* A rewrite that needs so much room that the policy evicts the rewritten entry itself. */
-    char key[16], value[10000] = {0};
+    char key[16], value[20000] = {0};
     snprintf(key, sizeof key, "%06u", 1u);
     assert_int_equal(kit_put(store, key, value, sizeof value), LARDER_OK);
     assert_true(kit_has_number(store, 1));
@@ -252,7 +252,7 @@ static uint32_t first_evict(void *state)
     return 0;
 }
 
-static void a_rewritten_entry_is_there_whoever_is_evicted(void **unused)
+static void a_rewritten_entry_is_not_evicted_twice(void **unused)
 {
     (void)unused;
     struct larder_eviction table = *FIFO;
@@ -269,8 +269,7 @@ static void a_rewritten_entry_is_there_whoever_is_evicted(void **unused)
     ldr_entry_release(entry);
     struct ldr_store_stats stats = kit_stats(store);
     assert_int_equal(stats.policy_faults, 1);
-    /* The policy may have chosen the very entry, whose rewrite is a newcomer then. */
-    assert_in_range(stats.entries + stats.evictions, count, count + 1);
+    assert_int_equal(stats.entries + stats.evictions, count);
     ldr_store_close(store);
 }
 
@@ -307,7 +306,7 @@ int main(void)
         cmocka_unit_test(a_policy_is_told_what_the_contract_says),
         cmocka_unit_test(nonsense_is_caught_and_counted),
         cmocka_unit_test(nonsense_during_a_change_of_policy_loses_nothing),
-        cmocka_unit_test(a_rewritten_entry_is_there_whoever_is_evicted),
+        cmocka_unit_test(a_rewritten_entry_is_not_evicted_twice),
         cmocka_unit_test(an_absurd_size_of_a_policy_is_caught),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
