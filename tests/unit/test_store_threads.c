@@ -161,7 +161,7 @@ static void check_copy(struct world *world, unsigned k, const struct ldr_copy *c
         (void)check_value(world, k, ldr_slice(copy->buffer, copy->size), floor, before);
         return;
     }
-    require(!"a way of being found");
+    require(false); /* there is no other way of being found */
 }
 
 /* A key may be asked for twice in one batch. */
