@@ -51,10 +51,46 @@ uint64_t ldr_ranges_bytes(const struct ldr_store *store, const struct ldr_shard 
     uint64_t refs = shard->slots.used * sizeof(uint32_t);
     uint64_t where = shard->due.high != 0 ? refs : 0;
     uint64_t times = shard->due.high * sizeof(uint64_t), slots = shard->due.high * sizeof(uint32_t);
-    uint64_t lines = ldr_index_lines(&shard->writer) * (uint64_t)sizeof(struct ldr_line);
     if (ldr_store_paged(store))
-        return ldr_whole_pages(refs) + ldr_whole_pages(where) + ldr_whole_pages(times) + ldr_whole_pages(slots) + lines;
-    return refs + where + times + slots + lines;
+        return ldr_whole_pages(refs) + ldr_whole_pages(where) + ldr_whole_pages(times) + ldr_whole_pages(slots);
+    return refs + where + times + slots;
+}
+
+/* Lines of one number of all shards lie side by side. */
+static size_t row_size(const struct ldr_store *store)
+{
+    return sizeof(struct ldr_line) << store->shard_bits;
+}
+
+static void count_rows(struct ldr_store *store, uint32_t before, uint32_t now)
+{
+    uint64_t more = now > before ? (now - before) * (uint64_t)row_size(store) : 0;
+    uint64_t less = now < before ? (before - now) * (uint64_t)row_size(store) : 0;
+    ldr_budget_owe(&store->budget, more);
+    ldr_budget_give(&store->budget, less);
+    atomic_fetch_add_explicit(&store->owed, more - less,
+                              memory_order_relaxed); /* unsigned: below zero it comes out right */
+}
+
+static void raise_rows(struct ldr_store *store, _Atomic uint32_t *rows, uint32_t now)
+{
+    uint32_t before = atomic_load_explicit(rows, memory_order_relaxed);
+    while (now > before)
+        if (atomic_compare_exchange_weak_explicit(rows, &before, now, memory_order_relaxed, memory_order_relaxed)) {
+            count_rows(store, before, now);
+            return;
+        }
+}
+
+void ldr_ranges_account(struct ldr_store *store, const struct ldr_shard *shard)
+{
+    raise_rows(store, &store->rows, shard->writer.high);
+    raise_rows(store, &store->extra_rows, shard->writer.extra_used);
+}
+
+static void lower_rows(struct ldr_store *store, _Atomic uint32_t *rows, uint32_t now)
+{
+    count_rows(store, atomic_exchange_explicit(rows, now, memory_order_relaxed), now);
 }
 
 bool ldr_ranges_open(struct ldr_store *store, uint64_t reach)
@@ -125,7 +161,7 @@ static void see(struct touched *touched, uint32_t before, uint32_t now)
 
 static void discard_lines(const struct ldr_store *store, struct ldr_line *lines, const struct touched *touched)
 {
-    size_t row = sizeof(struct ldr_line) << store->shard_bits;
+    size_t row = row_size(store);
     if (touched->before > touched->now)
         ldr_pages_discard((unsigned char *)lines + touched->now * row, (touched->before - touched->now) * row);
 }
@@ -157,6 +193,8 @@ void ldr_ranges_trim(struct ldr_store *store)
         trim_shard(&store->shards[i], &lines, &extra);
     discard_lines(store, store->shards[0].index.lines, &lines);
     discard_lines(store, store->shards[0].index.extra, &extra);
+    lower_rows(store, &store->rows, lines.now);
+    lower_rows(store, &store->extra_rows, extra.now);
     for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
         struct ldr_shard *shard = &store->shards[i];
         ldr_spin_lock(&shard->lock);

@@ -139,6 +139,7 @@ static void set_ahead(struct ldr_shard *shard)
 void ldr_shard_account(struct ldr_store *store, struct ldr_shard *shard)
 {
     set_ahead(shard);
+    ldr_ranges_account(store, shard);
     shard->told = extent(shard);
     uint64_t owed = ldr_ranges_bytes(store, shard) + ldr_policy_bytes(&shard->policy);
     if (owed > shard->owed)

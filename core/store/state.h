@@ -107,9 +107,10 @@ struct ldr_store {
     _Atomic bool exact_hits;
 
     _Alignas(64) struct ldr_budget budget;
-    _Atomic uint64_t least;     /* what is held when there is no entry */
-    _Atomic uint64_t heap_owed; /* bytes of the budget for what the heap keeps besides spans */
-    _Atomic uint64_t owed;      /* by all shards: the rest of what is held is spans */
+    _Atomic uint32_t rows, extra_rows; /* of lines, and of extra lines, that are in the budget */
+    _Atomic uint64_t least;            /* what is held when there is no entry */
+    _Atomic uint64_t heap_owed;        /* bytes of the budget for what the heap keeps besides spans */
+    _Atomic uint64_t owed;             /* by all shards: the rest of what is held is spans */
     _Atomic uint64_t freed;     /* bytes of policies' arrays, since the allocator was last asked to give them back */
     pthread_mutex_t setup_lock; /* one changes the setup at a time; taken before a shard's lock */
     /* Read under a shard's lock: freed when it was replaced and every lock has been taken since. */
@@ -293,7 +294,13 @@ void ldr_ranges_turn(struct ldr_store *store, struct ldr_shard *shard, struct ld
 /* Gives back the pages of the half that is no longer in use. */
 void ldr_ranges_drop_other(struct ldr_store *store, struct ldr_shard *shard);
 
-/* What a shard has touched. */
+/*
+ * Counts the rows of lines, one of each shard, as far as any shard has touched them: a page has lines of many shards, and is
+ * there when one of them is.
+ */
+void ldr_ranges_account(struct ldr_store *store, const struct ldr_shard *shard);
+
+/* What a shard has touched besides lines. */
 uint64_t ldr_ranges_bytes(const struct ldr_store *store, const struct ldr_shard *shard);
 
 /* Gives back what the heap of times of a shard has left over, under its lock. */
