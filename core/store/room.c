@@ -74,7 +74,6 @@ static bool is_among(const uint32_t *victims, uint32_t count, uint32_t slot)
 static void evict_some(struct ldr_store *store, struct ldr_shard *shard, uint32_t most)
 {
     uint32_t victims[VICTIMS], count = 0;
-    uint64_t hashes[VICTIMS];
     ldr_policy_hand_on(&shard->policy, &shard->slots);
     while (count < most && shard->slots.count > count + most) {
         uint32_t slot = ldr_policy_coldest(&shard->policy, &shard->slots);
@@ -93,8 +92,8 @@ static void evict_some(struct ldr_store *store, struct ldr_shard *shard, uint32_
         __builtin_prefetch(ldr_entry_at(store->place, shard->slots.refs[victims[i]]));
     for (uint32_t i = 0; i < count; i++) {
         const struct ldr_entry *entry = ldr_entry_at(store->place, shard->slots.refs[victims[i]]);
-        hashes[i] = ldr_store_hash(ldr_slice(ldr_entry_key_bytes(entry), entry->key_size), store->seed);
-        __builtin_prefetch(ldr_index_probe(&shard->index, hashes[i]).line);
+        uint64_t hash = ldr_store_hash(ldr_entry_key(entry), store->seed);
+        __builtin_prefetch(ldr_index_probe(&shard->index, hash).line);
     }
     for (uint32_t i = 0; i < count; i++)
         drop_victim(store, shard, victims[i]);
