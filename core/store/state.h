@@ -47,9 +47,14 @@ struct ldr_setup {
  */
 #define LDR_WRITES_AT_ONCE 16u
 
-/* Cells that a shard keeps to spare: this part of its spans, when that is worth it. */
-#define LDR_SPARE_PART 100u
-#define LDR_SPARE_FROM 4096u
+/*
+ * Bytes that a shard keeps to spare: a part of its spans, and in a small one a larger part, as what was evicted comes back
+ * only after as many writes as it takes for a grace period to pass. Less than the least is not worth keeping.
+ */
+#define LDR_SPARE_PART       100u
+#define LDR_SPARE_PART_SMALL 32u
+#define LDR_SPARE_CELLS      32u
+#define LDR_SPARE_LEAST      1024u
 
 /* An entry that stays while others go, as long as there are others: a put is about to take its place. */
 struct ldr_guard {
