@@ -136,7 +136,7 @@ static uint32_t arc_evict(void *state)
     struct arc *arc = state;
     double once = (double)arc->charges[ONCE];
     bool overfull = arc->newcomer != 0 && arc->charges[ONCE] + arc->newcomer > arc->capacity;
-    bool from_once = once > arc->target || (arc->from_often && once >= arc->target) || overfull;
+    bool from_once = once > arc->target || (arc->from_often && once >= arc->target);
     uint32_t where = arc->lists[ONCE].count != 0 && (from_once || arc->lists[OFTEN].count == 0) ? ONCE : OFTEN;
     if (arc->lists[where].count == 0)
         return LARDER_NO_SLOT;

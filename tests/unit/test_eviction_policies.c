@@ -157,6 +157,35 @@ static void arc_moves_its_target_as_ghosts_are_asked_for(void **unused)
     assert_gone(&box, "c");
     assert_drains(&box, "ba");
     box_close(&box);
+    box_open(&box, ARC, 3, 3);
+    box_run(&box, "aaebce"); /* the target is 1, which c alone does not exceed */
+    assert_gone(&box, "eb");
+    assert_drains(&box, "aec");
+    box_close(&box);
+}
+
+static void arc_takes_from_t1_at_its_target_for_a_ghost_of_b2(void **unused)
+{
+    (void)unused;
+    box_open(&box, ARC, 3, 3);
+    box_run(&box, "eacefac"); /* T1: f, T2: a c, B2: e; the target is 2 */
+    assert_gone(&box, "ace");
+    box_run(&box, "e"); /* it is 1 now, as T1 is */
+    assert_gone(&box, "f");
+    assert_drains(&box, "ace");
+    box_close(&box);
+}
+
+static void arc_remembers_with_t1_as_much_as_fits(void **unused)
+{
+    (void)unused;
+    box_open(&box, ARC, 3, 3);
+    box_run(&box, "edbeaf"); /* T1: a f, T2: e, B1: b; d was forgotten for f */
+    assert_gone(&box, "db");
+    box_run(&box, "d"); /* to T1 */
+    assert_gone(&box, "a");
+    assert_drains(&box, "fde");
+    box_close(&box);
 }
 
 static void arc_forgets_at_once_what_leaves_a_full_t1(void **unused)
@@ -261,6 +290,31 @@ static void shares_follow_charges_and_their_changes(void **unused)
     box_close(&box);
 }
 
+static void s3fifo_counts_the_charges_of_its_main_queue(void **unused)
+{
+    (void)unused;
+    box_open(&box, S3FIFO, 100, 100); /* the main queue may have 90 */
+    for (uint32_t key = 0; key < 10; key++)
+        for (uint32_t use = 0; use < 3; use++)
+            box_use(&box, key, 10);
+    box_use(&box, 20, 10); /* all are promoted, and 0 goes */
+    assert_int_equal(box.slot_of[0], 0);
+    box_use(&box, 23, 10); /* the main queue has its share, and no more */
+    assert_int_equal(box.slot_of[20], 0);
+    box_update(&box, 23, 1);
+    box_remove(&box, 2);
+    box_remove(&box, 3);
+    box_update(&box, 1, 28); /* 88 in the main queue */
+    box_use(&box, 21, 12);
+    assert_int_equal(box.slot_of[23], 0);
+    box_update(&box, 21, 1);
+    box_update(&box, 1, 38); /* 98: over its share */
+    box_use(&box, 22, 5);
+    assert_int_equal(box.slot_of[1], 0);
+    assert_int_not_equal(box.slot_of[21], 0);
+    box_close(&box);
+}
+
 /* ---- newcomers that do not come, and come unannounced */
 
 static void ghosts_wait_for_newcomers_that_do_not_come(void **unused)
@@ -318,11 +372,14 @@ int main(void)
         cmocka_unit_test(s3fifo_promotes_after_two_hits_and_remembers_the_rest),
         cmocka_unit_test(s3fifo_spares_in_the_main_queue_a_round_a_hit),
         cmocka_unit_test(arc_moves_its_target_as_ghosts_are_asked_for),
+        cmocka_unit_test(arc_takes_from_t1_at_its_target_for_a_ghost_of_b2),
+        cmocka_unit_test(arc_remembers_with_t1_as_much_as_fits),
         cmocka_unit_test(arc_forgets_at_once_what_leaves_a_full_t1),
         cmocka_unit_test(wtinylfu_lets_no_scan_in_and_a_new_favourite),
         cmocka_unit_test(wtinylfu_protects_what_is_used_in_the_main_part),
         cmocka_unit_test(what_is_larger_than_a_share_leaves_first),
         cmocka_unit_test(shares_follow_charges_and_their_changes),
+        cmocka_unit_test(s3fifo_counts_the_charges_of_its_main_queue),
         cmocka_unit_test(ghosts_wait_for_newcomers_that_do_not_come),
         cmocka_unit_test(a_ghost_that_comes_unannounced_is_known),
     };
