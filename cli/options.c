@@ -56,6 +56,8 @@ static const struct row rows[] = {
     {OPTIONS_BENCH, "value-size", "SIZE", TYPE_SIZE, PLACE(value_size), 0, 1 << 30,
      "bytes of a value that is set, where the trace does not tell; default: 100"},
     {OPTIONS_BENCH, "seed", "N", TYPE_COUNT, PLACE(seed), 0, COUNT_MAX, "of the random keys; default: 1"},
+    {OPTIONS_CHECK, "list", NULL, TYPE_FLAG, PLACE(list), 0, 0, "print the checks there are, and end"},
+    {OPTIONS_CHECK, "seed", "N", TYPE_COUNT, PLACE(seed), 0, COUNT_MAX, "of the random calls; default: 1"},
     {OPTIONS_JSON, "json", NULL, TYPE_FLAG, PLACE(json), 0, 0, "for programs, in the place of tables for people"},
     {~0u, "help", NULL, TYPE_FLAG, PLACE(help), 0, 0, "print this, and end"},
 };

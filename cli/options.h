@@ -17,7 +17,8 @@ enum option_set {
     OPTIONS_JSON = 1 << 3,    /* --json */
     OPTIONS_CLUSTER = 1 << 4, /* --cluster */
     OPTIONS_PLUGINS = 1 << 5, /* --config, --plugin-path */
-    OPTIONS_BENCH = 1 << 6
+    OPTIONS_BENCH = 1 << 6,
+    OPTIONS_CHECK = 1 << 7 /* --list, --seed */
 };
 
 struct texts {
@@ -40,6 +41,7 @@ struct options {
     const char *group;
     uint64_t connections, requests, duration_ms, keys, value_size, seed; /* requests, duration_ms: 0 without a limit */
     double get_ratio, zipf;
+    bool list;
     bool help;
 };
 
