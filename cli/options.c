@@ -65,9 +65,12 @@ static const struct row rows[] = {
      "objects, or bytes, and then sizes are like 64MiB; default: objects"},
     {OPTIONS_SIM, "sample", "1/N", TYPE_TEXT, PLACE(sample), 0, 0,
      "simulate a part of the keys in caches of that part of the size"},
-    {OPTIONS_SIM, "lenient", NULL, TYPE_FLAG, PLACE(lenient), 0, 0, "skip malformed lines, and tell how many there were"},
+    {OPTIONS_SIM, "lenient", NULL, TYPE_FLAG, PLACE(lenient), 0, 0,
+     "skip malformed lines, and tell how many there were"},
     {OPTIONS_SIM, "plot", "FILE.svg", TYPE_TEXT, PLACE(plot), 0, 0, "draw miss ratio against size, too"},
     {OPTIONS_SIM, "csv", NULL, TYPE_FLAG, PLACE(csv), 0, 0, "for spreadsheets, in the place of a table for people"},
+    {OPTIONS_CHECK, "list", NULL, TYPE_FLAG, PLACE(list), 0, 0, "print the checks there are, and end"},
+    {OPTIONS_CHECK, "seed", "N", TYPE_COUNT, PLACE(seed), 0, COUNT_MAX, "of the random calls; default: 1"},
     {OPTIONS_JSON, "json", NULL, TYPE_FLAG, PLACE(json), 0, 0, "for programs, in the place of tables for people"},
     {~0u, "help", NULL, TYPE_FLAG, PLACE(help), 0, 0, "print this, and end"},
 };

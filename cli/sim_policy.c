@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugin_path.h"
+#include "plugin_search.h"
 
 #define OPTIMUM      "belady"
 #define SETTINGS_MAX 32
@@ -12,13 +12,13 @@
 static const char *name_end(const char *text)
 {
     const char *ending = strstr(text, ".so:");
-    return ending != NULL ? ending + 3 : plugin_path_is_file(text) ? text + strlen(text) : strchrnul(text, ':');
+    return ending != NULL ? ending + 3 : plugin_names_file(text) ? text + strlen(text) : strchrnul(text, ':');
 }
 
 static enum exit_code open_module(struct sim_policy *policy, const char *name, const struct larder_config *config)
 {
     struct larder_plugin_info info;
-    if (plugin_path_is_file(name))
+    if (plugin_names_file(name))
         policy->file = larder_plugin_file_open(name, &info);
     else
         policy->file = larder_plugin_find(config, LARDER_PLUGIN_EVICTION, name, &info);
@@ -83,7 +83,7 @@ static enum exit_code open_list(struct sim_policies *policies, const char *list,
 
 enum exit_code sim_policies_open(struct sim_policies *policies, const struct options *options)
 {
-    struct larder_config *config = plugin_path_config(options);
+    struct larder_config *config = plugin_config(options);
     if (config == NULL)
         return EXIT_NO;
     enum exit_code code = EXIT_DONE;
