@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "commands.h"
+#include "sim_plot.h"
 #include "sim_report.h"
 
 static enum exit_code report(const struct sim_plan *plan, const struct sim_result *results,
@@ -23,6 +24,8 @@ enum exit_code command_sim(const struct options *options)
     }
     if (code == EXIT_DONE)
         code = report(&plan, results, options);
+    if (code == EXIT_DONE && options->plot != NULL)
+        code = sim_plot_write(options->plot, &plan, results);
     free(results);
     sim_plan_close(&plan);
     return code;

@@ -9,9 +9,9 @@
 #include "sim_optimum.h"
 #include "trace.h"
 
-#define BLOCK         512 /* requests that are worked on at a time: few enough to stay in the first cache */
+#define BLOCK         512   /* requests that are read at a time: few enough to stay in the processor's first cache */
+#define BATCH         16384 /* and that a cache gets at a time: enough for what it knows of their keys to get warm */
 #define SHOW_EVERY_NS 200000000
-#define LOOK_EVERY    64 /* blocks between looks at the clock */
 
 /* A state for bytes has room for a few more objects than it probably needs, but not for more than so many to begin with. */
 #define SLOTS_LEAST 1024
@@ -25,12 +25,13 @@ struct run {
     bool opened;
     bool wants_optimum;
     struct sim_optimum optimum;
-    uint64_t lines; /* requests of the trace */
+    uint64_t lines, requests; /* of the trace, with deletes and without */
     struct timespec start;
     uint64_t shown_ns;
     struct trace_request read[BLOCK];
     uint64_t hashes[BLOCK];
-    struct sim_request requests[BLOCK];
+    struct sim_request batch[BATCH]; /* that no cache has seen yet */
+    size_t count;
 };
 
 /* ------------------------------------------------------------------------------------------------ progress */
@@ -55,12 +56,12 @@ static void show_progress(struct run *run)
 /* ------------------------------------------------------------------------------------------------ caches */
 
 /* The bytes of a request that is new; objects that have none count as one. */
-static uint64_t mean_charge(const struct run *run, size_t count)
+static uint64_t mean_charge(const struct run *run)
 {
     uint64_t sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += run->requests[i].charge > 1 ? run->requests[i].charge : 1;
-    return sum / count;
+    for (size_t i = 0; i < run->count; i++)
+        sum += run->batch[i].charge > 1 ? run->batch[i].charge : 1;
+    return sum / run->count;
 }
 
 static uint64_t scaled(const struct sim_plan *plan, uint64_t size)
@@ -88,9 +89,9 @@ static enum exit_code say_cache(const struct run *run, size_t i)
 }
 
 /* When the first requests are there, which tell how large objects are. */
-static enum exit_code open_caches(struct run *run, size_t count)
+static enum exit_code open_caches(struct run *run)
 {
-    uint64_t mean = run->plan->bytes ? mean_charge(run, count) : 1;
+    uint64_t mean = run->plan->bytes ? mean_charge(run) : 1;
     run->opened = true;
     for (size_t i = 0; i < sim_plan_count(run->plan); i++) {
         const struct sim_policy *policy = sim_plan_policy(run->plan, i);
@@ -113,6 +114,7 @@ static size_t choose(struct run *run, size_t count)
     uint64_t limit = UINT64_MAX / run->plan->part;
     size_t chosen = 0;
     for (size_t i = 0; i < count; i++) {
+        run->requests += run->read[i].operation != TRACE_DELETE;
         uint64_t hash = sim_keys_hash(run->read[i].key, run->read[i].key_size);
         if (hash > limit)
             continue;
@@ -132,6 +134,7 @@ static uint32_t charge_of(const struct sim_plan *plan, const struct trace_reques
     return !read->size_given ? 0 : read->size > 0 ? (uint32_t)read->size : 1;
 }
 
+/* Adds what is left to what the caches are to see. */
 static bool number_keys(struct run *run, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -139,28 +142,24 @@ static bool number_keys(struct run *run, size_t count)
         uint32_t key = sim_keys_number(&run->keys, read->key, read->key_size, run->hashes[i]);
         if (key == SIM_KEY_NONE)
             return false;
-        run->requests[i] = (struct sim_request){key, charge_of(run->plan, read), read->operation == TRACE_DELETE};
+        run->batch[run->count++] = (struct sim_request){key, charge_of(run->plan, read),
+                                                        read->operation == TRACE_DELETE};
     }
     return true;
 }
 
-static enum exit_code run_block(struct run *run, size_t count)
+static enum exit_code run_caches(struct run *run)
 {
     enum exit_code code = EXIT_DONE;
-    run->lines += count;
-    count = choose(run, count);
-    if (count == 0)
-        return EXIT_DONE;
-    if (!number_keys(run, count))
-        return say_no_memory();
-    if (!run->opened)
-        code = open_caches(run, count);
-    if (run->wants_optimum && !sim_optimum_add(&run->optimum, run->requests, count, run->keys.count))
+    if (run->count > 0 && !run->opened)
+        code = open_caches(run);
+    if (run->wants_optimum && !sim_optimum_add(&run->optimum, run->batch, run->count, run->keys.count))
         return say(EXIT_REFUSED, "sim: belady: out of memory at request %llu", (unsigned long long)run->lines);
     for (size_t i = 0; i < sim_plan_count(run->plan) && code == EXIT_DONE; i++)
         if (sim_plan_policy(run->plan, i)->module != NULL &&
-            !sim_cache_run(&run->caches[i], run->requests, count, run->keys.count))
+            !sim_cache_run(&run->caches[i], run->batch, run->count, run->keys.count))
             code = say_cache(run, i);
+    run->count = 0;
     return code;
 }
 
@@ -168,12 +167,14 @@ static enum exit_code run_trace(struct run *run)
 {
     bool show = progress_wanted();
     enum exit_code code = EXIT_DONE;
-    size_t count = 1;
-    for (uint64_t blocks = 1; code == EXIT_DONE && count > 0; blocks++) {
+    for (size_t count = 1; code == EXIT_DONE && count > 0;) {
         count = trace_read(run->trace, run->read, BLOCK);
-        if (count > 0)
-            code = run_block(run, count);
-        if (show && blocks % LOOK_EVERY == 0)
+        run->lines += count;
+        if (!number_keys(run, choose(run, count)))
+            code = say_no_memory();
+        else if (count == 0 || run->count > BATCH - BLOCK)
+            code = run_caches(run);
+        if (show && run->count == 0)
             show_progress(run);
     }
     if (show)
@@ -189,15 +190,25 @@ static enum exit_code run_trace(struct run *run)
 
 /* ------------------------------------------------------------------------------------------------ results */
 
+/*
+ * What the sample has missed, for the whole trace. Its misses are related to all requests and not to those of the sample,
+ * since how many these are depends on the few most popular keys, which hardly ever miss: the adjustment of SHARDS, C. A.
+ * Waldspurger et al., "Efficient MRC Construction with SHARDS", FAST 2015.
+ */
+static uint64_t of_all(const struct run *run, uint64_t misses)
+{
+    uint64_t all;
+    bool too_many = __builtin_mul_overflow(misses, run->plan->part, &all) || all > run->requests;
+    return too_many ? run->requests : all;
+}
+
 static enum exit_code take_results(struct run *run, struct sim_result *results)
 {
     for (size_t i = 0; i < sim_plan_count(run->plan); i++) {
-        results[i] = (struct sim_result){run->caches[i].requests, run->caches[i].misses};
-        if (sim_plan_policy(run->plan, i)->module != NULL)
-            continue;
-        results[i].requests = run->optimum.count;
-        if (!sim_optimum_misses(&run->optimum, scaled(run->plan, sim_plan_size(run->plan, i)), &results[i].misses))
+        uint64_t misses = run->caches[i].misses, size = scaled(run->plan, sim_plan_size(run->plan, i));
+        if (sim_plan_policy(run->plan, i)->module == NULL && !sim_optimum_misses(&run->optimum, size, &misses))
             return say_no_memory();
+        results[i] = (struct sim_result){run->requests, of_all(run, misses)};
     }
     return EXIT_DONE;
 }

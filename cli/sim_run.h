@@ -4,7 +4,7 @@
 
 #include "sim_plan.h"
 
-/* Of one policy at one size. With a sample: of the sample. */
+/* Of one policy at one size; deletes are no requests. With a sample, what it lets expect of the whole trace. */
 struct sim_result {
     uint64_t requests, misses;
 };
