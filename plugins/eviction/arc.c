@@ -50,7 +50,7 @@ static void *arc_open(const struct larder_eviction_env *env)
     arc->links = calloc(env->max_slots, sizeof *arc->links);
     arc->entries = calloc(env->max_slots, sizeof *arc->entries);
     arc->capacity = env->capacity;
-    arc->max_ghosts = (uint64_t)env->max_slots + 1;
+    arc->max_ghosts = env->max_slots;
     larder_ghosts_init(&arc->ghosts[ONCE], env->max_slots, env->capacity);
     larder_ghosts_init(&arc->ghosts[OFTEN], env->max_slots, env->capacity);
     if (arc->links == NULL || arc->entries == NULL) {
@@ -126,7 +126,7 @@ static void remember(struct arc *arc, const struct entry *entry)
 {
     struct larder_ghosts *once = &arc->ghosts[ONCE], *often = &arc->ghosts[OFTEN];
     larder_ghosts_push(&arc->ghosts[entry->where], entry->digest, entry->charge);
-    if ((uint64_t)once->count + often->count > arc->max_ghosts)
+    while ((uint64_t)once->count + often->count > arc->max_ghosts)
         larder_ghosts_forget(once->count > often->count ? once : often);
 }
 

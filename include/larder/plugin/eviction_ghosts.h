@@ -124,7 +124,7 @@ static inline bool larder_ghosts_grow_(struct larder_ghosts *ghosts)
              limit = (uint64_t)ghosts->most + ghosts->most / 3 + 1;
     uint32_t bits = 4;
     size = size < limit ? size : limit;
-    while (size >> bits > 1)
+    while (size >> bits != 0)
         bits++;
     if (size > UINT32_MAX - 1)
         return false;

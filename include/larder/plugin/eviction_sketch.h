@@ -3,7 +3,7 @@
  *
  * A count-min sketch (G. Cormode and S. Muthukrishnan, "An Improved Data Stream Summary: The Count-Min Sketch and its
  * Applications", Journal of Algorithms 55, 2005) of four rows with counters of 4 bits, which are halved after ten times as
- * many additions as there are entries (G. Einziger, R. Friedman and B. Manes, "TinyLFU: A Highly Efficient Cache
+ * many additions as it has room for entries (G. Einziger, R. Friedman and B. Manes, "TinyLFU: A Highly Efficient Cache
  * Admission Policy", ACM Transactions on Storage 13, 2017). As in Caffeine, all counters of a digest lie in one block of
  * 64 bytes. 8 to 16 bytes an entry.
  */
@@ -30,19 +30,15 @@ struct larder_sketch_block_ {
 struct larder_sketch {
     struct larder_sketch_block_ *blocks; /* a power of two */
     uint32_t bits;                       /* of the number of blocks: at least 1 */
-    uint64_t entries;                    /* that it is meant for */
     uint64_t additions;                  /* since counters were halved, with what was left of them then */
 };
 
 /* ---- inside */
 
-static inline struct larder_sketch_block_ *larder_sketch_alloc_(uint32_t bits)
+/* Of how many entries: a word for each. */
+static inline uint64_t larder_sketch_room_(uint32_t bits)
 {
-    size_t bytes = sizeof(struct larder_sketch_block_) << bits;
-    void *blocks = aligned_alloc(sizeof(struct larder_sketch_block_), bytes);
-    if (blocks != NULL)
-        memset(blocks, 0, bytes);
-    return (struct larder_sketch_block_ *)blocks;
+    return UINT64_C(8) << bits;
 }
 
 /* Where a digest is counted: its block, and 5 bits for each row that choose one of 32 counters. */
@@ -60,39 +56,74 @@ static inline struct larder_sketch_place_ larder_sketch_place_(const struct lard
     return place;
 }
 
+static inline uint64_t *larder_sketch_word_(struct larder_sketch_place_ place, uint32_t row)
+{
+    return &place.words[2 * row + (place.counters >> 5 * row & 1)];
+}
+
+/* Of the counter in its word. */
+static inline uint32_t larder_sketch_shift_(struct larder_sketch_place_ place, uint32_t row)
+{
+    return (place.counters >> (5 * row + 1) & 15) * 4;
+}
+
+/* 1 when the counter was not full. */
+static inline uint64_t larder_sketch_add_(struct larder_sketch_place_ place, uint32_t row)
+{
+    uint64_t *word = larder_sketch_word_(place, row);
+    uint32_t shift = larder_sketch_shift_(place, row);
+    uint64_t more = (*word >> shift & LARDER_SKETCH_MAX) != LARDER_SKETCH_MAX;
+    *word += more << shift;
+    return more;
+}
+
+static inline uint32_t larder_sketch_count_(struct larder_sketch_place_ place, uint32_t row)
+{
+    return (uint32_t)(*larder_sketch_word_(place, row) >> larder_sketch_shift_(place, row)) & LARDER_SKETCH_MAX;
+}
+
+static inline uint32_t larder_sketch_min_(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
 static inline void larder_sketch_age_(struct larder_sketch *sketch)
 {
-    uint64_t odd = 0, words = UINT64_C(8) << sketch->bits, *word = sketch->blocks->words;
-    for (uint64_t i = 0; i < words; i++) {
-        odd += (uint64_t)__builtin_popcountll(word[i] & UINT64_C(0x1111111111111111));
-        word[i] = word[i] >> 1 & UINT64_C(0x7777777777777777);
-    }
+    uint64_t odd = 0;
+    for (uint64_t i = 0; i >> sketch->bits == 0; i++)
+        for (uint32_t j = 0; j < 8; j++) {
+            uint64_t *word = &sketch->blocks[i].words[j];
+            odd += (uint64_t)__builtin_popcountll(*word & UINT64_C(0x1111111111111111));
+            *word = *word >> 1 & UINT64_C(0x7777777777777777);
+        }
     /* An addition counts in four rows; those that were odd are gone altogether. */
     sketch->additions = (sketch->additions - odd / 4) / 2;
 }
 
 /* ---- what policies call */
 
-/* Makes the sketch large enough for so many entries; what was counted stays. False when out of memory: it is as it was. */
+/* Makes room for so many entries; what was counted stays. False when out of memory: the sketch is as it was. */
 static inline bool larder_sketch_reserve(struct larder_sketch *sketch, uint64_t entries)
 {
-    if (sketch->blocks != NULL && entries <= sketch->entries)
-        return true;
     uint32_t bits = sketch->blocks != NULL ? sketch->bits : 1;
-    while (UINT64_C(8) << bits < entries)
+    while (larder_sketch_room_(bits) < entries)
         bits++;
-    if (sketch->blocks == NULL || bits > sketch->bits) {
-        struct larder_sketch_block_ *blocks = larder_sketch_alloc_(bits);
-        if (blocks == NULL)
-            return false;
-        /* The upper bits of its hash choose a digest's block, so each block becomes some of the same. */
-        for (uint64_t i = 0; sketch->blocks != NULL && i >> bits == 0; i++)
+    if (sketch->blocks != NULL && bits == sketch->bits)
+        return true;
+    size_t bytes = sizeof *sketch->blocks << bits;
+    struct larder_sketch_block_ *blocks = (struct larder_sketch_block_ *)aligned_alloc(sizeof *blocks, bytes);
+    if (blocks == NULL)
+        return false;
+    if (sketch->blocks == NULL) {
+        memset(blocks, 0, bytes);
+    } else { /* the upper bits of its hash choose a digest's block, so each block becomes some of the same */
+        for (uint64_t i = 0; i >> bits == 0; i++)
             blocks[i] = sketch->blocks[i >> (bits - sketch->bits)];
-        free(sketch->blocks);
-        sketch->blocks = blocks;
-        sketch->bits = bits;
+        sketch->additions <<= bits - sketch->bits;
     }
-    sketch->entries = entries;
+    free(sketch->blocks);
+    sketch->blocks = blocks;
+    sketch->bits = bits;
     return true;
 }
 
@@ -110,16 +141,9 @@ static inline uint64_t larder_sketch_bytes(const struct larder_sketch *sketch)
 static inline void larder_sketch_add(struct larder_sketch *sketch, uint64_t digest)
 {
     struct larder_sketch_place_ place = larder_sketch_place_(sketch, digest);
-    uint64_t added = 0;
-    for (uint32_t row = 0; row < 4; row++, place.counters >>= 5) {
-        uint64_t *word = &place.words[2 * row + (place.counters & 1)];
-        uint32_t shift = (place.counters >> 1 & 15) * 4;
-        uint64_t below = (*word >> shift & LARDER_SKETCH_MAX) != LARDER_SKETCH_MAX;
-        *word += below << shift;
-        added |= below;
-    }
-    sketch->additions += added;
-    if (sketch->additions >= 10 * sketch->entries)
+    sketch->additions += larder_sketch_add_(place, 0) | larder_sketch_add_(place, 1) | larder_sketch_add_(place, 2) |
+                         larder_sketch_add_(place, 3);
+    if (sketch->additions >= 10 * larder_sketch_room_(sketch->bits))
         larder_sketch_age_(sketch);
 }
 
@@ -127,13 +151,8 @@ static inline void larder_sketch_add(struct larder_sketch *sketch, uint64_t dige
 static inline uint32_t larder_sketch_count(const struct larder_sketch *sketch, uint64_t digest)
 {
     struct larder_sketch_place_ place = larder_sketch_place_(sketch, digest);
-    uint32_t least = LARDER_SKETCH_MAX;
-    for (uint32_t row = 0; row < 4; row++, place.counters >>= 5) {
-        uint64_t word = place.words[2 * row + (place.counters & 1)];
-        uint32_t count = (uint32_t)(word >> (place.counters >> 1 & 15) * 4) & LARDER_SKETCH_MAX;
-        least = count < least ? count : least;
-    }
-    return least;
+    return larder_sketch_min_(larder_sketch_min_(larder_sketch_count_(place, 0), larder_sketch_count_(place, 1)),
+                              larder_sketch_min_(larder_sketch_count_(place, 2), larder_sketch_count_(place, 3)));
 }
 
 #ifdef __cplusplus
