@@ -130,7 +130,7 @@ static const struct larder_param params[] = {
      .default_text = "0.5",
      .minimum = 0,
      .maximum = 1,
-     .help = "entries of this part of the capacity are remembered when they are gone"},
+     .help = "how much of what has gone is remembered, as a part of the capacity"},
     {0},
 };
 

@@ -186,8 +186,8 @@ static const struct larder_param params[] = {
     {0},
 };
 
-LARDER_EVICTION("wtinylfu", "a newcomer stays if it was seen more often lately than who would go for it", params,
-                .hit_max = 0, .slot_bytes = sizeof(struct larder_link) + sizeof(struct entry), .open = wtinylfu_open,
-                .close = wtinylfu_close, .evict = wtinylfu_evict, .insert = wtinylfu_insert, .remove = wtinylfu_remove,
-                .hit = wtinylfu_hit, .prepare = wtinylfu_prepare, .update = wtinylfu_update,
+LARDER_EVICTION("wtinylfu", "a newcomer stays if it was asked for more often lately than the entry it would replace",
+                params, .hit_max = 0, .slot_bytes = sizeof(struct larder_link) + sizeof(struct entry),
+                .open = wtinylfu_open, .close = wtinylfu_close, .evict = wtinylfu_evict, .insert = wtinylfu_insert,
+                .remove = wtinylfu_remove, .hit = wtinylfu_hit, .prepare = wtinylfu_prepare, .update = wtinylfu_update,
                 .extra_bytes = wtinylfu_extra_bytes);
