@@ -47,7 +47,7 @@ static uint64_t elapsed(const struct run *run)
 static void show_progress(struct run *run)
 {
     uint64_t now = elapsed(run);
-    if (now - run->shown_ns < SHOW_EVERY_NS)
+    if (run->shown_ns != 0 && now - run->shown_ns < SHOW_EVERY_NS)
         return;
     run->shown_ns = now;
     progress_show(trace_fraction(run->trace), run->lines, (double)now / 1e9);
