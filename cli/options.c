@@ -69,6 +69,8 @@ static const struct row rows[] = {
      "skip malformed lines, and tell how many there were"},
     {OPTIONS_SIM, "plot", "FILE.svg", TYPE_TEXT, PLACE(plot), 0, 0, "draw miss ratio against size, too"},
     {OPTIONS_SIM, "csv", NULL, TYPE_FLAG, PLACE(csv), 0, 0, "for spreadsheets, in the place of a table for people"},
+    {OPTIONS_CHECK, "list", NULL, TYPE_FLAG, PLACE(list), 0, 0, "print the checks there are, and end"},
+    {OPTIONS_CHECK, "seed", "N", TYPE_COUNT, PLACE(seed), 0, COUNT_MAX, "of the random calls; default: 1"},
     {OPTIONS_JSON, "json", NULL, TYPE_FLAG, PLACE(json), 0, 0, "for programs, in the place of tables for people"},
     {~0u, "help", NULL, TYPE_FLAG, PLACE(help), 0, 0, "print this, and end"},
 };

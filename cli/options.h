@@ -18,7 +18,8 @@ enum option_set {
     OPTIONS_CLUSTER = 1 << 4, /* --cluster */
     OPTIONS_PLUGINS = 1 << 5, /* --config, --plugin-path */
     OPTIONS_BENCH = 1 << 6,
-    OPTIONS_SIM = 1 << 7
+    OPTIONS_SIM = 1 << 7,
+    OPTIONS_CHECK = 1 << 8 /* --list, --seed */
 };
 
 struct texts {
@@ -44,6 +45,7 @@ struct options {
     struct texts policies, sizes;     /* as given: lists, or several of these */
     const char *unit, *sample, *plot; /* NULL: not given */
     bool csv, lenient;
+    bool list;
     bool help;
 };
 

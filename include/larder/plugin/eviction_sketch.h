@@ -47,7 +47,7 @@ struct larder_sketch_place_ {
     uint32_t counters;
 };
 
-static inline struct larder_sketch_place_ larder_sketch_place_(const struct larder_sketch *sketch, uint64_t digest)
+static inline struct larder_sketch_place_ larder_sketch_locate_(const struct larder_sketch *sketch, uint64_t digest)
 {
     uint64_t hash = digest * UINT64_C(0x9e3779b97f4a7c15);
     struct larder_sketch_place_ place;
@@ -140,7 +140,7 @@ static inline uint64_t larder_sketch_bytes(const struct larder_sketch *sketch)
 /* Counts a digest once more. */
 static inline void larder_sketch_add(struct larder_sketch *sketch, uint64_t digest)
 {
-    struct larder_sketch_place_ place = larder_sketch_place_(sketch, digest);
+    struct larder_sketch_place_ place = larder_sketch_locate_(sketch, digest);
     sketch->additions += larder_sketch_add_(place, 0) | larder_sketch_add_(place, 1) | larder_sketch_add_(place, 2) |
                          larder_sketch_add_(place, 3);
     if (sketch->additions >= 10 * larder_sketch_room_(sketch->bits))
@@ -150,7 +150,7 @@ static inline void larder_sketch_add(struct larder_sketch *sketch, uint64_t dige
 /* How often a digest was counted lately: rather too often than too seldom, at most LARDER_SKETCH_MAX. */
 static inline uint32_t larder_sketch_count(const struct larder_sketch *sketch, uint64_t digest)
 {
-    struct larder_sketch_place_ place = larder_sketch_place_(sketch, digest);
+    struct larder_sketch_place_ place = larder_sketch_locate_(sketch, digest);
     return larder_sketch_min_(larder_sketch_min_(larder_sketch_count_(place, 0), larder_sketch_count_(place, 1)),
                               larder_sketch_min_(larder_sketch_count_(place, 2), larder_sketch_count_(place, 3)));
 }
