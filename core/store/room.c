@@ -167,9 +167,10 @@ static void take_back(struct ldr_shard *shard)
 {
     if (++shard->writes % LDR_WRITES_AT_ONCE != 0)
         return;
-    if (ldr_slab_waits(shard->slab))
+    if (ldr_slab_waits(shard->slab) || shard->left_hits != NULL)
         ldr_epoch_advance(LDR_EPOCH_STORE, false);
     ldr_slab_collect(shard->slab);
+    ldr_rebuild_collect(shard);
 }
 
 /* What each shard has of the spans when all have the same. */
