@@ -9,26 +9,9 @@
 #include "larder/larder.h"
 #include "larder/plugins.h"
 #include "plugin_params.h"
+#include "plugin_path.h"
 #include "table.h"
 #include "text.h"
-
-/* The search path that the options name. NULL: the reason was said. */
-static struct larder_config *make_config(const struct options *options)
-{
-    struct larder_config *config = larder_config_new();
-    if (config == NULL) {
-        say_no_memory();
-        return NULL;
-    }
-    bool good = options->config == NULL || larder_config_read(config, options->config) == LARDER_OK;
-    for (size_t i = 0; good && i < options->plugin_paths.count; i++)
-        good = larder_config_add_plugin_path(config, options->plugin_paths.items[i]) == LARDER_OK;
-    if (good)
-        return config;
-    say(EXIT_NO, "%s", larder_last_error());
-    larder_config_free(config);
-    return NULL;
-}
 
 static const char linked[] = "(in the program)"; /* in the place of a file */
 
@@ -85,7 +68,7 @@ static enum exit_code show_list(const json_t *document)
 enum exit_code command_plugin_list(const struct options *options)
 {
     struct list list = {.document = json_pack("{s:[], s:[]}", "plugins", "refused")};
-    struct larder_config *config = make_config(options);
+    struct larder_config *config = plugin_path_config(options);
     enum exit_code code = EXIT_NO;
     if (config == NULL)
         goto done;
@@ -174,7 +157,7 @@ static enum exit_code say_not_found(const struct search *search)
 
 static enum exit_code info_by_name(const struct options *options, struct search *search)
 {
-    struct larder_config *config = make_config(options);
+    struct larder_config *config = plugin_path_config(options);
     if (config == NULL)
         return EXIT_NO;
     if (larder_plugins_each(config, look_at, search) != LARDER_OK)
@@ -196,16 +179,10 @@ static enum exit_code info_of_file(struct search *search)
     return search->code;
 }
 
-static bool names_file(const char *name)
-{
-    size_t length = strlen(name);
-    return strchr(name, '/') != NULL || (length > 3 && strcmp(name + length - 3, ".so") == 0);
-}
-
 enum exit_code command_plugin_info(const struct options *options)
 {
     struct search search = {.name = options->arguments.items[0], .json = options->json, .found = json_array()};
-    enum exit_code code = names_file(search.name) ? info_of_file(&search) : info_by_name(options, &search);
+    enum exit_code code = plugin_path_is_file(search.name) ? info_of_file(&search) : info_by_name(options, &search);
     if (code == EXIT_DONE && options->json)
         code = print_json(search.found);
     for (size_t i = 0; i < search.name_count; i++)

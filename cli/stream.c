@@ -27,22 +27,29 @@ struct stream {
     unsigned char input[INPUT_SIZE];
 };
 
+static bool read_file(struct stream *stream, void *data, size_t size, size_t *got)
+{
+    ssize_t result;
+    do {
+        result = read(stream->file, data, size);
+    } while (result < 0 && errno == EINTR);
+    *got = result < 0 ? 0 : (size_t)result;
+    stream->consumed += *got;
+    if (result < 0)
+        snprintf(stream->error, sizeof stream->error, "%s", strerror(errno));
+    return result >= 0;
+}
+
 static bool refill(struct stream *stream)
 {
+    size_t got;
     if (stream->at > 0)
         memmove(stream->input, stream->input + stream->at, stream->size - stream->at);
     stream->size -= stream->at;
     stream->at = 0;
-    ssize_t got;
-    do {
-        got = read(stream->file, stream->input + stream->size, INPUT_SIZE - stream->size);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) {
-        snprintf(stream->error, sizeof stream->error, "%s", strerror(errno));
+    if (!read_file(stream, stream->input + stream->size, INPUT_SIZE - stream->size, &got))
         return false;
-    }
-    stream->size += (size_t)got;
-    stream->consumed += (uint64_t)got;
+    stream->size += got;
     return true;
 }
 
@@ -110,6 +117,8 @@ static bool unpack(struct stream *stream, void *data, size_t size, size_t *got)
 bool stream_read(struct stream *stream, void *data, size_t size, size_t *got)
 {
     *got = 0;
+    if (stream->form == FORM_PLAIN && stream->at == stream->size)
+        return read_file(stream, data, size, got);
     for (;;) {
         size_t before = stream->at;
         bool any = stream->at < stream->size || stream->unfinished;

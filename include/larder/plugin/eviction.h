@@ -104,9 +104,17 @@ static inline uint8_t larder_hits_get(const uint8_t *hits, uint32_t slot)
     return __atomic_load_n(&hits[slot], __ATOMIC_RELAXED);
 }
 
+/*
+ * A module that is built with LARDER_HITS_STICK defined never changes a byte, as if readers were always faster than it:
+ * whether its evict() ends all the same can be tried that way, and for nothing else is it of use.
+ */
 static inline void larder_hits_set(uint8_t *hits, uint32_t slot, uint8_t count)
 {
+#ifdef LARDER_HITS_STICK
+    (void)hits, (void)slot, (void)count;
+#else
     __atomic_store_n(&hits[slot], count, __ATOMIC_RELAXED);
+#endif
 }
 
 /* Reads the count and clears it. */
@@ -157,6 +165,23 @@ static inline void larder_list_remove(struct larder_list *list, struct larder_li
     list->count--;
 }
 
+/* Makes a slot of the list its newest. */
+static inline void larder_list_touch(struct larder_list *list, struct larder_link *links, uint32_t slot)
+{
+    uint32_t newer = links[slot].newer, older = links[slot].older;
+    if (newer == 0)
+        return;
+    links[newer - 1].older = older;
+    if (older != 0)
+        links[older - 1].newer = newer;
+    else
+        list->oldest = newer;
+    links[slot].newer = 0;
+    links[slot].older = list->newest;
+    links[list->newest - 1].newer = slot + 1;
+    list->newest = slot + 1;
+}
+
 /* Unlinks and returns the oldest slot; LARDER_NO_SLOT when the list is empty. */
 static inline uint32_t larder_list_pop(struct larder_list *list, struct larder_link *links)
 {
@@ -170,4 +195,8 @@ static inline uint32_t larder_list_pop(struct larder_list *list, struct larder_l
 #ifdef __cplusplus
 }
 #endif
+
+#include "eviction_ghosts.h"
+#include "eviction_sketch.h"
+
 #endif
