@@ -33,8 +33,8 @@ static const struct command commands[] = {
     {"plugin info", "NAME|FILE.so", "shows a module's parameters", OPTIONS_JSON | OPTIONS_PLUGINS, 1, 1,
      command_plugin_info},
     {"bench", "", "puts load on a cluster, and measures", SHOW_OPTIONS | OPTIONS_BENCH, 0, 0, command_bench},
-    {"sim", "", "simulates caches on a trace, and compares policies", OPTIONS_JSON | OPTIONS_PLUGINS | OPTIONS_SIM, 0, 0,
-     command_sim},
+    {"sim", "", "simulates caches on a trace, and compares policies", OPTIONS_JSON | OPTIONS_PLUGINS | OPTIONS_SIM, 0,
+     0, command_sim},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)

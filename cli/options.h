@@ -41,7 +41,7 @@ struct options {
     const char *group;
     uint64_t connections, requests, duration_ms, keys, value_size, seed; /* requests, duration_ms: 0 without a limit */
     double get_ratio, zipf;
-    struct texts policies, sizes; /* as given: lists, or several of these */
+    struct texts policies, sizes;     /* as given: lists, or several of these */
     const char *unit, *sample, *plot; /* NULL: not given */
     bool csv, lenient;
     bool help;

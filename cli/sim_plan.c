@@ -20,9 +20,9 @@ static enum exit_code read_unit(struct sim_plan *plan, const char *unit)
 static enum exit_code read_sample(struct sim_plan *plan, const char *sample)
 {
     plan->part = 1;
-    if (sample == NULL || (strncmp(sample, "1/", 2) == 0 &&
-                           units_parse_count(sample + 2, strlen(sample + 2), &plan->part) && plan->part > 0 &&
-                           plan->part <= PART_MAX))
+    if (sample == NULL ||
+        (strncmp(sample, "1/", 2) == 0 && units_parse_count(sample + 2, strlen(sample + 2), &plan->part) &&
+         plan->part > 0 && plan->part <= PART_MAX))
         return EXIT_DONE;
     return say(EXIT_USAGE, "sim: --sample: got '%s', wanted 1/N, N from 1 to %d", sample, PART_MAX);
 }
@@ -44,8 +44,8 @@ static enum exit_code add_size(struct sim_plan *plan, const char *text)
         return EXIT_DONE;
     if (plan->bytes)
         return say(EXIT_USAGE, "sim: --size: got '%s', wanted a size like 64MiB, at most 1 PiB", text);
-    return say(EXIT_USAGE, "sim: --size: got '%s', wanted a whole number of objects from 1 to %u, or --unit bytes", text,
-               SIM_SIZE_MAX);
+    return say(EXIT_USAGE, "sim: --size: got '%s', wanted a whole number of objects from 1 to %u, or --unit bytes",
+               text, SIM_SIZE_MAX);
 }
 
 static enum exit_code read_sizes(struct sim_plan *plan, const char *list)
@@ -62,8 +62,10 @@ static enum exit_code check_optimum(const struct sim_plan *plan)
 {
     for (size_t i = 0; i < plan->policies.count && plan->bytes; i++)
         if (plan->policies.items[i].module == NULL)
-            return say(EXIT_USAGE, "sim: --policy: %s: wanted --unit objects; with sizes of their own there is no "
-                                   "optimum that can be computed", plan->policies.items[i].text);
+            return say(EXIT_USAGE,
+                       "sim: --policy: %s: wanted --unit objects; with sizes of their own there is no "
+                       "optimum that can be computed",
+                       plan->policies.items[i].text);
     return EXIT_DONE;
 }
 

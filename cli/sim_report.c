@@ -20,9 +20,9 @@ double sim_report_miss_ratio(const struct sim_result *result)
 
 enum exit_code sim_report_show(const struct sim_plan *plan, const struct sim_result *results)
 {
-    static const struct column columns[] = {{"TRACE", false},   {"POLICY", false}, {"SIZE", true},
-                                            {"UNIT", false},    {"REQUESTS", true}, {"HITS", true},
-                                            {"MISSES", true},   {"MISS RATIO", true}};
+    static const struct column columns[] = {{"TRACE", false}, {"POLICY", false},   {"SIZE", true},
+                                            {"UNIT", false},  {"REQUESTS", true},  {"HITS", true},
+                                            {"MISSES", true}, {"MISS RATIO", true}};
     struct table table = {.columns = columns, .column_count = sizeof columns / sizeof *columns};
     for (size_t i = 0; i < sim_plan_count(plan); i++) {
         const struct sim_result *result = &results[i];
@@ -44,8 +44,8 @@ enum exit_code sim_report_json(const struct sim_plan *plan, const struct sim_res
     bool good = rows != NULL;
     for (size_t i = 0; i < sim_plan_count(plan) && good; i++) {
         const struct sim_result *result = &results[i];
-        json_t *row = json_pack("{s:o, s:o, s:I, s:s, s:I, s:I, s:I, s:f}", "trace", document_shown(plan->trace), "policy",
-                                document_shown(sim_plan_policy(plan, i)->text), "size",
+        json_t *row = json_pack("{s:o, s:o, s:I, s:s, s:I, s:I, s:I, s:f}", "trace", document_shown(plan->trace),
+                                "policy", document_shown(sim_plan_policy(plan, i)->text), "size",
                                 (json_int_t)sim_plan_size(plan, i), "unit", unit_of(plan), "requests",
                                 (json_int_t)result->requests, "hits", (json_int_t)(result->requests - result->misses),
                                 "misses", (json_int_t)result->misses, "miss_ratio", sim_report_miss_ratio(result));

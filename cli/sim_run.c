@@ -139,8 +139,7 @@ static bool number_keys(struct run *run, size_t count)
         uint32_t key = sim_keys_number(&run->keys, read->key, read->key_size, run->hashes[i]);
         if (key == SIM_KEY_NONE)
             return false;
-        run->requests[i] =
-            (struct sim_request){key, charge_of(run->plan, read), read->operation == TRACE_DELETE};
+        run->requests[i] = (struct sim_request){key, charge_of(run->plan, read), read->operation == TRACE_DELETE};
     }
     return true;
 }

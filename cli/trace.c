@@ -23,7 +23,7 @@ struct trace {
     uint64_t line_number;
     bool lenient, failed, ended;
     uint64_t skipped;
-    char error[512];       /* why it failed, or why the first line was skipped */
+    char error[512];        /* why it failed, or why the first line was skipped */
     size_t at, whole, size; /* of the data: what is not used yet; the end of its last whole line; its end */
     char data[DATA_SIZE + TRACE_KEY_PAD];
 };
@@ -250,7 +250,8 @@ static size_t key_end(const char *key)
         uint64_t word;
         memcpy(&word, key + size, sizeof word);
         word = le64toh(word);
-        uint64_t found = zero_bytes(word ^ UINT64_C(0x0a0a0a0a0a0a0a0a)) | zero_bytes(word ^ UINT64_C(0x2c2c2c2c2c2c2c2c));
+        uint64_t found = zero_bytes(word ^ UINT64_C(0x0a0a0a0a0a0a0a0a)) |
+                         zero_bytes(word ^ UINT64_C(0x2c2c2c2c2c2c2c2c));
         if (found != 0)
             return size + (size_t)__builtin_ctzll(found) / 8;
     }

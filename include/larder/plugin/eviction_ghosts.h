@@ -120,15 +120,16 @@ static inline void larder_ghosts_compact_(struct larder_ghosts *ghosts)
 /* Half as large again, up to what `most` need with a quarter of gaps. */
 static inline bool larder_ghosts_grow_(struct larder_ghosts *ghosts)
 {
-    uint64_t size = (uint64_t)ghosts->size + ghosts->size / 2 + 16, limit = (uint64_t)ghosts->most + ghosts->most / 3 + 1;
+    uint64_t size = (uint64_t)ghosts->size + ghosts->size / 2 + 16,
+             limit = (uint64_t)ghosts->most + ghosts->most / 3 + 1;
     uint32_t bits = 4;
     size = size < limit ? size : limit;
     while (size >> bits > 1)
         bits++;
     if (size > UINT32_MAX - 1)
         return false;
-    struct larder_ghost *ring =
-        (struct larder_ghost *)malloc((size_t)size * sizeof *ring + (sizeof *ghosts->buckets << bits));
+    struct larder_ghost *ring = (struct larder_ghost *)malloc((size_t)size * sizeof *ring +
+                                                              (sizeof *ghosts->buckets << bits));
     if (ring == NULL)
         return false;
     for (uint32_t i = 0; i < ghosts->used; i++)
