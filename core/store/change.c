@@ -105,6 +105,29 @@ static void collect_all(struct ldr_store *store)
     }
 }
 
+/* So many entries are evicted before writers of the shard get a turn. */
+#define EVICTED_AT_ONCE 256u
+
+/* Evicts some of what a shard will have no slots for. False: there is nothing left. */
+static bool thin_out(struct ldr_store *store, struct ldr_shard *shard)
+{
+    ldr_shard_enter(shard, 0);
+    bool more = true;
+    for (unsigned i = 0; more && i < EVICTED_AT_ONCE; i++)
+        more = shard->slots.count > shard->next->max_slots && ldr_room_evict(store, shard);
+    ldr_shard_leave(shard);
+    return more;
+}
+
+static void thin_out_all(struct ldr_store *store)
+{
+    for (bool more = true; more;) {
+        more = false;
+        for (uint32_t i = 0; i < ldr_store_shards(store); i++)
+            more |= thin_out(store, &store->shards[i]);
+    }
+}
+
 /* Goes over to a setup whose states are open, which cannot fail; takes it. With the setup's lock. */
 static void change(struct ldr_store *store, struct ldr_setup *setup)
 {
@@ -115,6 +138,7 @@ static void change(struct ldr_store *store, struct ldr_setup *setup)
     ldr_store_limit(store, setup);
     atomic_store_explicit(&store->least, ldr_rebuild_least(store), memory_order_relaxed);
     atomic_store_explicit(&store->setup, setup, memory_order_release);
+    thin_out_all(store);
     for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
         struct ldr_shard *shard = &store->shards[i];
         ldr_shard_enter(shard, 0);
