@@ -166,6 +166,14 @@ const struct larder_param ldr_settings_group_table[] = {
      .minimum = KIB,
      .maximum = ANY_MAXIMUM,
      .help = "the budget of the group at each member, all bookkeeping included"},
+    {.name = "max_entries",
+     .type = LARDER_PARAM_INT,
+     .default_text = "0",
+     .minimum = 0,
+     .maximum = ANY_MAXIMUM,
+     .help =
+         "most entries of the group at each member, remembered \"not found\" among them, of which each counts alike "
+         "to the policy, whatever its size; max_bytes holds besides; 0: no limit"},
     {.name = "max_value",
      .type = LARDER_PARAM_SIZE,
      .default_text = "16MiB",

@@ -158,6 +158,9 @@ static void measure(const struct ldr_store *store, struct newcomer *newcomer)
 /* When room was made by evicting there is one: so it is asked for after the cell. */
 static void get_slot(struct ldr_store *store, struct ldr_shard *shard)
 {
+    uint32_t limit = shard->policy.limit;
+    if (limit != 0 && shard->slots.count >= limit)
+        ldr_room_evict(store, shard);
     if (ldr_slots_have_free(&shard->slots, shard->policy.max_slots))
         return;
     ldr_rebuild_grow(store, shard);
@@ -264,6 +267,7 @@ static enum outcome locked_put(struct ldr_store *store, struct ldr_shard *shard,
     ldr_shard_leave(shard);
     if (trim)
         ldr_ranges_trim(store);
+    ldr_rebuild_trim(store);
     if (outcome == DONE)
         after_put(store, shard, newcomer->now);
     return outcome;

@@ -167,9 +167,10 @@ static void take_back(struct ldr_shard *shard)
 {
     if (++shard->writes % LDR_WRITES_AT_ONCE != 0)
         return;
-    if (ldr_slab_waits(shard->slab))
+    if (ldr_slab_waits(shard->slab) || shard->left_hits != NULL)
         ldr_epoch_advance(LDR_EPOCH_STORE, false);
     ldr_slab_turn_over(shard->slab);
+    ldr_rebuild_collect(shard);
 }
 
 /* What each shard has of the spans when all have the same. */
@@ -282,7 +283,13 @@ void ldr_room_settle(struct ldr_store *store, struct ldr_shard *shard)
     }
 }
 
-/* Has a shard give back its part of what is missing, down to what it shall keep. False: it has nothing to give. */
+/* So many steps are made for others before writers of the shard get a turn. */
+#define GIVEN_AT_ONCE 64u
+
+/*
+ * Has a shard give back its part of what is missing, down to what it shall keep, or some of it: it is asked again. False:
+ * it has nothing to give.
+ */
 static bool take_from(struct ldr_store *store, struct ldr_shard *shard, struct ldr_guard *guard, uint64_t part,
                       uint64_t keep, uint64_t now)
 {
@@ -291,7 +298,8 @@ static bool take_from(struct ldr_store *store, struct ldr_shard *shard, struct l
     uint64_t spans = ldr_slab_bytes(shard->slab).spans, until = spans > part ? spans - part : 0;
     until = until > keep ? until : keep;
     bool gave = spans > until;
-    while (gave && spans > until && ldr_budget_lacks(&store->budget, 0)) {
+    for (unsigned steps = 0; gave && steps < GIVEN_AT_ONCE && spans > until && ldr_budget_lacks(&store->budget, 0);
+         steps++) {
         if (!ldr_slab_collect(shard->slab))
             gave = step(store, shard, ldr_slab_need_bytes(shard->slab, spans - until), &waits);
         spans = ldr_slab_bytes(shard->slab).spans;
