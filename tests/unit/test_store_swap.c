@@ -109,7 +109,7 @@ static void check_pair(const struct live_policy *from, const struct live_policy 
 static void every_policy_becomes_every_other(void **unused)
 {
     (void)unused;
-    struct trace trace = trace_make(15000, 4000);
+    struct trace trace = SHAPE_SANITIZED ? trace_make(4000, 2500) : trace_make(15000, 4000);
     for (size_t a = 0; a < live_policy_count; a++)
         for (size_t b = 0; b < live_policy_count; b++) {
             check_pair(&live_policies[a], &live_policies[b], &trace, 900);
@@ -194,10 +194,11 @@ static struct halves measure(const struct live_policy *from, const struct live_p
 static void the_order_is_carried_over(void **unused)
 {
     (void)unused;
-    struct trace trace = trace_make(60000, 12000);
+    struct trace trace = SHAPE_SANITIZED ? trace_make(10000, 4000) : trace_make(60000, 12000);
+    const uint32_t entries = SHAPE_SANITIZED ? 500 : 2000;
     for (size_t a = 0; a < live_policy_count; a++)
         for (size_t b = 0; b < live_policy_count; b++) {
-            struct halves halves = measure(&live_policies[a], &live_policies[b], &trace, 2000);
+            struct halves halves = measure(&live_policies[a], &live_policies[b], &trace, entries);
             assert_true(halves.changed < halves.cold);
         }
     free(trace.keys);
@@ -216,7 +217,7 @@ static void the_order_is_carried_over(void **unused)
 
 /* ---- under load */
 
-enum { STAYING = 5000, CHANGES = 60, READERS = 2 };
+enum { STAYING = SHAPE_SANITIZED ? 1000 : 5000, CHANGES = SHAPE_SANITIZED ? 30 : 60, READERS = 2 };
 
 struct load {
     struct ldr_store *store;

@@ -5,9 +5,10 @@
  * slot to give up when room is needed. A policy never sees keys, values, pointers of the host, threads or locks: the
  * host serialises all calls on one state, so authors write single-threaded code. Plain arrays of max_slots elements from
  * calloc() are the intended storage: slots are dense, filled upward, and the one freed last is used first. They count
- * whole in the group's budget, so the host opens a state with few more slots than it needs. When they run out, or most of
- * them are free, all entries move to a new state, coldest first, under new slots. Store links as slot + 1, so that zeroed
- * memory is an empty list.
+ * whole in the group's budget, so the host opens a state with few more slots than it needs, or, where a group limits its
+ * entries (max_entries; charges are 1 then), with all it may ever need. When they run out, or most of them are free, all
+ * entries move to a new state, coldest first, under new slots. Store links as slot + 1, so that zeroed memory is an empty
+ * list.
  *
  * For a newcomer the order of calls is prepare, evict until it fits, insert: the order of the papers. Everything up to
  * the capacity is inserted.
