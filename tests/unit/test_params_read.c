@@ -44,7 +44,7 @@ static void what_is_wrong_is_named(void **state)
 {
     (void)state;
     refused((const char *[]){"in=30"}, 1, "mine: must: missing, it has no default");
-    refused((const char *[]){"must=x", "in=100"}, 2, "mine: in: got 100, wanted 1 to 99");
+    refused((const char *[]){"must=x", "in=100"}, 2, "mine: in: got \"100\", wanted 1 to 99");
     refused((const char *[]){"must=x", "inn=9"}, 2, "mine: inn: unknown key, did you mean \"in\"?");
     refused((const char *[]){"must=x", "in"}, 2, "mine: got \"in\", wanted path.to.key=value");
 }
