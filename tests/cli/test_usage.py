@@ -6,8 +6,8 @@ import subprocess
 import kit
 from kit import DONE, REFUSED, USAGE
 
-COMMANDS = ["get", "set", "del", "touch", "groups", "stats", "cluster", "plugin list", "plugin info", "bench",
-            "sim"]
+COMMANDS = ["get", "set", "del", "touch", "groups", "stats", "cluster", "plugin list", "plugin info",
+            "plugin check", "bench", "sim"]
 
 
 class Usage(kit.Test):
@@ -28,7 +28,7 @@ class Usage(kit.Test):
     def test_help_of_all_about_plugins(self):
         text = self.out("plugin", "--help").decode()
         self.assertEqual([command for command in COMMANDS if f"\n  {command} " in text],
-                         ["plugin list", "plugin info"])
+                         ["plugin list", "plugin info", "plugin check"])
         self.assertEqual(self.out("help", "plugin").decode(), text)
 
     def test_help_of_every_command(self):
