@@ -43,7 +43,11 @@ struct larder_eviction_env {
     uint64_t size;      /* bytes of this struct as the host knows it */
     uint32_t max_slots; /* slots are below this; at least 1 */
     uint32_t expected;  /* how many entries are resident when full; 0: unknown. Sketches are sized by it */
-    uint64_t capacity;  /* most that the charges of resident entries add up to */
+    /*
+     * What the charges of resident entries add up to when the state is full. They are over it for a while after an
+     * update() that lengthens an entry, when a budget was made smaller, and when shards of one budget have drifted in size.
+     */
+    uint64_t capacity;
     /*
      * One byte a slot, at a fixed place until close(), when hit_max is 1 to 15: the host counts hits here, without a
      * lock, up to hit_max. Read and clear it with larder_hits_get(), _set() and _take() below. Else NULL.
