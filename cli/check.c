@@ -32,20 +32,25 @@ static enum exit_code print_json(json_t *json)
     return EXIT_DONE;
 }
 
+static json_t *checks_json(void)
+{
+    json_t *json = json_array();
+    for (const struct check *check = check_list; check->name != NULL; check++)
+        json_array_append_new(
+            json, json_pack("{s:s, s:s, s:s}", "kind", kind_of(check), "name", check->name, "what", check->what));
+    return json;
+}
+
 static enum exit_code list_checks(bool as_json)
 {
     static const struct column columns[] = {{"KIND", false}, {"CHECK", false}, {"WHAT A MODULE MUST DO", false}};
     struct table table = {.columns = columns, .column_count = 3};
-    json_t *json = json_array();
+    if (as_json)
+        return print_json(checks_json());
     for (const struct check *check = check_list; check->name != NULL; check++) {
-        json_array_append_new(
-            json, json_pack("{s:s, s:s, s:s}", "kind", kind_of(check), "name", check->name, "what", check->what));
         table_cell(&table, "%s", kind_of(check));
         table_pair(&table, check->name, check->what);
     }
-    if (as_json)
-        return print_json(json);
-    json_decref(json);
     return table_print(&table);
 }
 
