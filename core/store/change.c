@@ -15,7 +15,6 @@
 void ldr_store_limit(struct ldr_store *store, const struct ldr_setup *setup)
 {
     uint64_t max_bytes = setup->max_bytes;
-    atomic_store_explicit(&store->max_entries, setup->max_entries, memory_order_relaxed);
     atomic_store_explicit(&store->budget.limit, max_bytes, memory_order_relaxed);
     atomic_store_explicit(&store->budget.reserve, max_bytes / RESERVE_PART + RESERVE_LEAST, memory_order_relaxed);
     atomic_store_explicit(&store->paged, max_bytes >> store->shard_bits >= PAGED_FROM, memory_order_relaxed);
@@ -34,10 +33,9 @@ bool ldr_store_limit_good(const struct ldr_store *store, uint64_t max_entries)
 static enum larder_status open_next(const struct ldr_store *store, struct ldr_shard *shard,
                                     const struct ldr_setup *setup, struct ldr_policy *next)
 {
-    uint32_t entries, slots = 0, most;
+    uint32_t slots = 0, most;
     for (;;) {
         ldr_spin_lock(&shard->lock);
-        entries = shard->slots.count;
         most = shard->policy.max_slots;
         if (slots == most)
             shard->next = next;
@@ -47,7 +45,7 @@ static enum larder_status open_next(const struct ldr_store *store, struct ldr_sh
         if (slots != 0) /* it has grown meanwhile */
             ldr_policy_close(next);
         slots = most;
-        enum larder_status status = ldr_rebuild_open(store, shard, setup, entries != 0 ? slots : 0, next);
+        enum larder_status status = ldr_rebuild_open(store, shard, setup, slots, next);
         if (status != LARDER_OK)
             return status;
     }
@@ -90,18 +88,22 @@ static bool fits(struct ldr_store *store, const struct ldr_setup *setup)
     return false;
 }
 
+/* What readers that are stopped keep is collected by later writes. */
+#define COLLECT_WAITS 100u
+
 /* Readers may still count hits for states that are closed. No lock of a shard is held while they are waited for. */
 static void collect_all(struct ldr_store *store)
 {
-    for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
+    unsigned waits = 0;
+    for (uint32_t i = 0; i < ldr_store_shards(store) && waits < COLLECT_WAITS;) {
         struct ldr_shard *shard = &store->shards[i];
-        for (unsigned waits = 0;; ldr_room_wait(&waits)) {
-            ldr_spin_lock(&shard->lock);
-            bool collected = ldr_rebuild_collect(shard);
-            ldr_spin_unlock(&shard->lock);
-            if (collected)
-                break;
-        }
+        ldr_spin_lock(&shard->lock);
+        bool collected = ldr_rebuild_collect(shard);
+        ldr_spin_unlock(&shard->lock);
+        if (collected)
+            i++;
+        else
+            ldr_room_wait(&waits);
     }
 }
 
@@ -128,6 +130,11 @@ static void thin_out_all(struct ldr_store *store)
     }
 }
 
+static bool allows_more(uint64_t max_entries, uint64_t than)
+{
+    return max_entries - 1 > than - 1; /* unsigned: 0 allows most */
+}
+
 /* Goes over to a setup whose states are open, which cannot fail; takes it. With the setup's lock. */
 static void change(struct ldr_store *store, struct ldr_setup *setup)
 {
@@ -135,6 +142,8 @@ static void change(struct ldr_store *store, struct ldr_setup *setup)
     struct ldr_fit *fit = ldr_fit_new(store->heap, setup->max_bytes >> store->shard_bits);
     if (setup->max_bytes > old->max_bytes)
         atomic_store(&store->limit_told, setup->max_bytes);
+    if (allows_more(setup->max_entries, old->max_entries))
+        atomic_store(&store->entries_told, setup->max_entries);
     ldr_store_limit(store, setup);
     atomic_store_explicit(&store->least, ldr_rebuild_least(store), memory_order_relaxed);
     atomic_store_explicit(&store->setup, setup, memory_order_release);
@@ -152,6 +161,7 @@ static void change(struct ldr_store *store, struct ldr_setup *setup)
     store->fit = fit;
     ldr_room_fit(store, 0);
     atomic_store(&store->limit_told, setup->max_bytes);
+    atomic_store(&store->entries_told, setup->max_entries);
     ldr_ranges_trim(store);
     collect_all(store);
     ldr_rebuild_trim(store);

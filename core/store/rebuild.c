@@ -262,7 +262,8 @@ void ldr_rebuild_renew(struct ldr_store *store, struct ldr_shard *shard)
 {
     struct ldr_policy policy;
     const struct ldr_setup *setup = atomic_load_explicit(&store->setup, memory_order_acquire);
-    if (shard->policy.state != NULL && ldr_rebuild_open(store, shard, setup, 0, &policy) == LARDER_OK)
+    uint64_t slots = shard->slots.count != 0 ? slots_for(store, shard) : 0;
+    if (shard->policy.state != NULL && ldr_rebuild_open(store, shard, setup, slots, &policy) == LARDER_OK)
         ldr_rebuild_shard(store, shard, &policy);
 }
 

@@ -97,8 +97,8 @@ void ldr_slab_retire(struct ldr_slab *slab, ldr_ref ref);
 bool ldr_slab_collect(struct ldr_slab *slab);
 
 /*
- * The same without giving cells back to their spans: what nobody can read any more is at hand for ldr_slab_take(). For
- * the steady state, in which as many cells are retired as are taken. True when the budget or a span got something back.
+ * The same, but what nobody can read any more is at hand for ldr_slab_take() until this is called again: only then what
+ * nobody has taken goes back to its span. For the steady state, in which as many cells are retired as are taken.
  */
 bool ldr_slab_turn_over(struct ldr_slab *slab);
 

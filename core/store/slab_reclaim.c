@@ -110,10 +110,24 @@ bool ldr_slab_waits(const struct ldr_slab *slab)
     return slab->bag_count > 0 && !ldr_epoch_passed(LDR_EPOCH_STORE, slab->bags[0].tag);
 }
 
+/* Gives one that has passed back to its span. False: readers pin it. */
+static bool free_passed(struct ldr_slab *slab)
+{
+    ldr_ref ref = pop_passed(slab);
+    if (pins_of(slab, ref) != 0) {
+        set_aside(slab, ref);
+        return false;
+    }
+    ldr_slab_free_cell(slab, ref, LDR_CELL_RETIRED);
+    return true;
+}
+
 bool ldr_slab_turn_over(struct ldr_slab *slab)
 {
     tag_fresh(slab);
     bool relieved = ldr_heap_relieve(slab->heap), freed = collect_pinned(slab);
+    for (uint32_t i = 0; i < COLLECT_CELLS && slab->passed != 0; i++)
+        freed |= free_passed(slab);
     refill(slab);
     return relieved || freed;
 }
@@ -122,13 +136,7 @@ bool ldr_slab_collect(struct ldr_slab *slab)
 {
     bool freed = ldr_slab_turn_over(slab);
     for (uint32_t i = 0; i < COLLECT_CELLS && slab->passed != 0; i++) {
-        ldr_ref ref = pop_passed(slab);
-        if (pins_of(slab, ref) != 0) {
-            set_aside(slab, ref);
-        } else {
-            ldr_slab_free_cell(slab, ref, LDR_CELL_RETIRED);
-            freed = true;
-        }
+        freed |= free_passed(slab);
         refill(slab);
     }
     return freed;
@@ -144,6 +152,8 @@ ldr_ref ldr_slab_take_passed(struct ldr_slab *slab, uint32_t class, size_t size)
             set_aside(slab, ref);
         } else if (span->class == class && !span->emptied) {
             ldr_slab_change(slab, number, LDR_CELL_RETIRED, LDR_CELL_LIVE);
+            ldr_poison(ldr_slab_entry(slab, ref)->bytes,
+                       ((size_t)span->cell << slab->heap->place.shift) - LDR_ENTRY_HEADER);
             ldr_slab_begin_cell(slab, ref, size);
             return ref;
         } else {

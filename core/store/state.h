@@ -116,13 +116,13 @@ struct ldr_store {
 
     _Alignas(64) struct ldr_budget budget;
     _Atomic uint32_t rows, extra_rows; /* of lines, and of extra lines, that are in the budget */
-    _Atomic uint64_t limit_told;  /* of the budget; while what a smaller one leaves no room for goes, the larger one */
-    _Atomic uint64_t max_entries; /* of the setup, for those who have no shard's lock */
-    _Atomic uint64_t least;       /* what is held when there is no entry */
-    _Atomic uint64_t heap_owed;   /* bytes of the budget for what the heap keeps besides spans */
-    _Atomic uint64_t owed;        /* by all shards: the rest of what is held is spans */
-    _Atomic uint64_t freed;       /* bytes of policies' arrays, since the allocator was last asked to give them back */
-    pthread_mutex_t setup_lock;   /* one changes the setup at a time; taken before a shard's lock */
+    _Atomic uint64_t limit_told;   /* of the budget; while what a smaller one leaves no room for goes, the larger one */
+    _Atomic uint64_t entries_told; /* likewise the limit of entries; 0: there is none */
+    _Atomic uint64_t least;        /* what is held when there is no entry */
+    _Atomic uint64_t heap_owed;    /* bytes of the budget for what the heap keeps besides spans */
+    _Atomic uint64_t owed;         /* by all shards: the rest of what is held is spans */
+    _Atomic uint64_t freed;        /* bytes of policies' arrays, since the allocator was last asked to give them back */
+    pthread_mutex_t setup_lock;    /* one changes the setup at a time; taken before a shard's lock */
     /* Read under a shard's lock: freed when it was replaced and every lock has been taken since. */
     struct ldr_setup *_Atomic setup;
     const struct ldr_setup

@@ -156,6 +156,7 @@ static enum larder_status open_parts(struct ldr_store *store, const struct ldr_s
     }
     ldr_store_limit(store, setup);
     atomic_init(&store->limit_told, setup->max_bytes);
+    atomic_init(&store->entries_told, setup->max_entries);
     status = reserve(store, options);
     if (status != LARDER_OK)
         goto shards;
@@ -251,7 +252,7 @@ void ldr_store_stats(struct ldr_store *store, struct ldr_store_stats *stats)
     uint64_t after = atomic_load(&store->limit_told);
     stats->bytes_used = used > free_bytes ? used - free_bytes : 0; /* spans may have been given back since */
     stats->bytes_limit = before > after ? before : after;
-    stats->entries_limit = atomic_load_explicit(&store->max_entries, memory_order_relaxed);
+    stats->entries_limit = atomic_load(&store->entries_told);
     if (steady)
         pthread_mutex_unlock(&store->setup_lock);
 }

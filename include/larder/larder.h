@@ -141,7 +141,11 @@ LARDER_API enum larder_status larder_group_set_eviction(struct larder_group *gro
  */
 LARDER_API enum larder_status larder_group_set_max_bytes(struct larder_group *group, uint64_t max_bytes);
 
-/* Likewise the most entries it may have; 0: no limit but the budget. */
+/*
+ * Likewise the most entries it may have; 0: no limit but the budget. At least one for each of the group's shards, of which
+ * there are as many as its first budget and limit were worth (bytes over 2 MiB, entries over 256, at most 4,096):
+ * LARDER_NO_ROOM.
+ */
 LARDER_API enum larder_status larder_group_set_max_entries(struct larder_group *group, uint64_t max_entries);
 
 /* ------------------------------------------------------------------------------------------------ keys */

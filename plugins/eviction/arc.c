@@ -83,6 +83,8 @@ static void forget_for(struct arc *arc, uint32_t charge)
 static void arc_prepare(void *state, const struct larder_object *object)
 {
     struct arc *arc = state;
+    if (larder_ghosts_is_claimed(&arc->ghosts[ONCE], object->digest))
+        return; /* prepared already: the target moves once for a newcomer */
     double once = (double)arc->ghosts[ONCE].charge, often = (double)arc->ghosts[OFTEN].charge;
     bool in_once = larder_ghosts_claim(&arc->ghosts[ONCE], object->digest);
     bool in_often = larder_ghosts_claim(&arc->ghosts[OFTEN], object->digest);

@@ -164,6 +164,21 @@ static void arc_moves_its_target_as_ghosts_are_asked_for(void **unused)
     box_close(&box);
 }
 
+static void arc_moves_its_target_once_for_a_newcomer(void **unused)
+{
+    (void)unused;
+    box_open(&box, ARC, 3, 3);
+    box_run(&box, "aaebc"); /* T2: a, T1: b c, B1: e */
+    assert_gone(&box, "e");
+    const struct larder_object e = box_object('e', 1);
+    for (int i = 0; i < 5; i++) /* e is on its way, and again: what asked for it first was not done */
+        ARC->prepare(box.state, &e);
+    box_run(&box, "e"); /* the target is 1 all the same */
+    assert_gone(&box, "b");
+    assert_drains(&box, "aec");
+    box_close(&box);
+}
+
 static void arc_takes_from_t1_at_its_target_for_a_ghost_of_b2(void **unused)
 {
     (void)unused;
@@ -372,6 +387,7 @@ int main(void)
         cmocka_unit_test(s3fifo_promotes_after_two_hits_and_remembers_the_rest),
         cmocka_unit_test(s3fifo_spares_in_the_main_queue_a_round_a_hit),
         cmocka_unit_test(arc_moves_its_target_as_ghosts_are_asked_for),
+        cmocka_unit_test(arc_moves_its_target_once_for_a_newcomer),
         cmocka_unit_test(arc_takes_from_t1_at_its_target_for_a_ghost_of_b2),
         cmocka_unit_test(arc_remembers_with_t1_as_much_as_fits),
         cmocka_unit_test(arc_forgets_at_once_what_leaves_a_full_t1),

@@ -1,6 +1,7 @@
 /*
  * Cells that are kept to spare: a reader that stays inside its section keeps everything that is evicted from coming back,
- * and a store that is full takes new entries all the same, a few at least, without waiting for it.
+ * and a store that is full takes new entries all the same, a few at least, without waiting for it. And no more than that
+ * is kept: what was retired comes back while the store is written to, whatever the sizes are.
  */
 #include "store_kit.h"
 
@@ -89,12 +90,50 @@ static void a_store_of_8_mib_has_cells_to_spare(void **state)
     a_full_store_has_cells_to_spare(UINT64_C(8) << 20);
 }
 
+static void rewrite(struct ldr_store *store, unsigned key, size_t size)
+{
+    static const unsigned char value[256 << 10];
+    char name[24];
+    snprintf(name, sizeof name, "entry %u", key);
+    assert_int_equal(kit_put(store, name, value, size), LARDER_OK);
+}
+
+static void large_values_that_are_rewritten_come_back(void **state)
+{
+    enum { SIZE = 256 << 10, BOUND = 100 };
+    struct ldr_store *store = kit_open(CLOCK, UINT64_C(256) << 20);
+    (void)state;
+    for (unsigned i = 0; i < 800; i++) {
+        rewrite(store, 1, SIZE);
+        assert_in_range(kit_stats(store).retired_bytes, 0, BOUND * SIZE);
+    }
+    ldr_store_close(store);
+}
+
+static void what_a_reader_held_back_comes_back_when_it_has_left(void **state)
+{
+    struct ldr_store *store = kit_open(CLOCK, UINT64_C(64) << 20);
+    (void)state;
+    ldr_epoch_enter(LDR_EPOCH_STORE);
+    for (unsigned i = 0; i < 20000; i++)
+        rewrite(store, i % 1000, 300);
+    ldr_epoch_exit(LDR_EPOCH_STORE);
+    uint64_t held = kit_stats(store).retired_bytes;
+    assert_true(held > 4 << 20);
+    for (unsigned i = 0; i < 100000; i++)
+        rewrite(store, i % 1000, 300);
+    assert_in_range(kit_stats(store).retired_bytes, 0, held / 10);
+    ldr_store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_store_of_128_kib_has_cells_to_spare),
         cmocka_unit_test(a_store_of_300_kib_has_cells_to_spare),
         cmocka_unit_test(a_store_of_8_mib_has_cells_to_spare),
+        cmocka_unit_test(large_values_that_are_rewritten_come_back),
+        cmocka_unit_test(what_a_reader_held_back_comes_back_when_it_has_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,7 +73,7 @@ struct larder_eviction {
     /*
      * Required. Chooses the coldest resident slot, unlinks it and returns it, in one step. LARDER_NO_SLOT only when
      * nothing is resident. Ends after at most entries * hit_max steps, whatever readers do to the hit bytes meanwhile.
-     * Without a prepared newcomer it is a drain or a shrink.
+     * Without a prepared newcomer it is a drain, a shrink, or room for an entry that is rewritten or goes elsewhere.
      */
     uint32_t (*evict)(void *state);
     /* Required. `slot` is not resident and its hit byte is 0. With or without prepare() before it. Cannot fail. */

@@ -204,6 +204,12 @@ static inline bool larder_ghosts_claim(struct larder_ghosts *ghosts, uint64_t di
     return ghosts->claimed_charge != 0;
 }
 
+/* Whether this newcomer was claimed last, and has not come: prepare() may be called again for it. */
+static inline bool larder_ghosts_is_claimed(const struct larder_ghosts *ghosts, uint64_t digest)
+{
+    return ghosts->is_claimed && ghosts->claimed == digest;
+}
+
 /* For insert(): whether the newcomer was remembered, claimed or not. */
 static inline bool larder_ghosts_redeem(struct larder_ghosts *ghosts, uint64_t digest)
 {
