@@ -38,7 +38,7 @@ const struct check check_list[] = {
      check_charges_updated},
     {"charges-hit", "hit after hit no charge is lost, and none is counted twice", LARDER_PLUGIN_EVICTION,
      check_charges_hit},
-    {"capacity-change", "the entries of a state move to another one with another capacity, coldest first",
+    {"capacity-change", "the entries of a state move to another one with another capacity, in the order that evict() gives",
      LARDER_PLUGIN_EVICTION, check_capacity_change},
     {"bounds", "nothing outside of the memory that was allocated is touched, nor memory that was freed",
      LARDER_PLUGIN_EVICTION, check_bounds},

@@ -84,7 +84,7 @@ void check_bounds(const struct check_subject *subject)
 
 /* ------------------------------------------------------------------------------------------------ capacity */
 
-/* What a host does: coldest first, under new slots and without prepare(), so that the order is carried over. */
+/* What a host does: in the order of evict(), under new slots and without prepare(). */
 static void move(struct check_state *from, struct check_state *to)
 {
     while (from->count > 0) {
