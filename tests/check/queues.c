@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "larder/plugin/eviction.h"
 
@@ -38,6 +39,8 @@ enum fault {
     FAULT_DIVIDES_BY_MINIMUM,
     FAULT_NO_LAST_SLOT,
     FAULT_WRITES_BEHIND,
+    FAULT_SLEEPS_IN_OPEN,
+    FAULT_LOOPS_IN_OPEN,
     FAULT_CRASHES_WHEN_EMPTY,
     FAULT_LOOPS_WHEN_EMPTY,
     FAULT_ABORTS_WHEN_EMPTY,
@@ -117,6 +120,10 @@ static void *open_policy(const struct larder_eviction_env *env)
     uint32_t slots = IS(NO_LAST_SLOT) && env->max_slots < 2 ? env->max_slots - 1 : env->max_slots;
     if (policy == NULL)
         return NULL;
+    for (volatile bool ready = false; IS(LOOPS_IN_OPEN) && !ready;)
+        continue;
+    while (IS(SLEEPS_IN_OPEN))
+        pause();
     if (IS(FAILS_AT_MAXIMUM) && env->params[0].integer == 100) {
         free(policy);
         return NULL;
