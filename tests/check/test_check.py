@@ -109,13 +109,23 @@ class Good(kit.Test):
 
     def test_the_same_modules_without_a_fault(self):
         self.assert_good([os.path.join(MODULES, name + ".so") for name in
-                          ("eviction/queues_none", "eviction/circle_none", "hash/digest_none", "eviction/lru_cpp")])
+                          ("eviction/queues_none", "eviction/circle_none", "hash/digest_none", "eviction/lru_cpp",
+                           "eviction/values")])
 
     def test_every_check_is_run(self):
         listed = [check["name"] for check in self.document("plugin", "check", "--list")
                   if check["kind"] in ("all", "eviction")]
         _, lines = run(os.path.join(PLUGINS, "eviction", "clock.so"))
         self.assertEqual([line.split()[1] for line in lines if line.startswith("ok ")], listed)
+
+    def test_values_of_parameters_are_those_that_a_host_gives(self):
+        """The module opens for no others, here and there."""
+        file = os.path.join(MODULES, "eviction/values.so")
+        trace = os.path.join(self.scratch(), "trace.txt")
+        with open(trace, "w", encoding="utf-8") as out:
+            out.write("a\nb\na\n")
+        self.out("sim", "--trace", trace, "--policy", f"{file}:count=3:names=[]", "--size", "2")
+        self.assert_good([file])
 
     def test_other_seeds(self):
         files = [os.path.join(MODULES, "eviction/queues_none.so"), os.path.join(PLUGINS, "eviction/clock.so")]
@@ -140,7 +150,8 @@ class Faulty(kit.Test):
     def test_no_fault_is_forgotten_here(self):
         built = {os.path.relpath(file, MODULES).removesuffix(".so") for kind in ("eviction", "hash")
                  for file in glob.glob(os.path.join(MODULES, kind, "*.so"))}
-        good = {"eviction/queues_none", "eviction/circle_none", "eviction/lru_cpp", "hash/digest_none"}
+        good = {"eviction/queues_none", "eviction/circle_none", "eviction/lru_cpp", "eviction/values",
+                "hash/digest_none"}
         self.assertEqual(built - good, FAULTS.keys())
 
     def test_every_check_can_fail(self):
