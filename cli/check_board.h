@@ -55,6 +55,7 @@ struct check_board {
     uint32_t kind;               /* enum larder_plugin_kind; 0: refused */
     char name[40];               /* of the module */
     char imports[256];           /* libraries it needs besides the C library */
+    bool unseen;                 /* memory of a state is not allocated where it can be counted */
     uint64_t walk_victims;       /* of the first random walk, in a process of its own; 0: unknown */
     atomic_uint_least64_t ticks; /* moves while a check makes progress without calls */
 };

@@ -152,7 +152,8 @@ class Faulty(kit.Test):
                  for file in glob.glob(os.path.join(MODULES, kind, "*.so"))}
         good = {"eviction/queues_none", "eviction/circle_none", "eviction/lru_cpp", "eviction/values",
                 "hash/digest_none"}
-        self.assertEqual(built - good, FAULTS.keys())
+        unseen = {"eviction/queues_maps_and_leaks", "eviction/queues_maps_arrays_and_leaks"}
+        self.assertEqual(built - good - unseen, FAULTS.keys())
 
     def test_every_check_can_fail(self):
         failed = {(name.split("/")[0], check) for name in FAULTS
@@ -210,6 +211,24 @@ class Command(kit.Test):
         os.chmod(file, 0o644)
         code, lines = run(file)
         self.assertEqual((code, lines[-1]), (NO, "0 ok, 1 failed"))
+
+    def test_memory_that_cannot_be_seen(self):
+        """Checks that count it say so, instead of passing a module that leaks all of it."""
+        counting = {"bounds", "open-no-memory", "no-memory", "close", "bytes", "growth"}
+        for name in ("queues_maps_and_leaks", "queues_maps_arrays_and_leaks"):
+            with self.subTest(name=name):
+                file = os.path.join(MODULES, "eviction", name + ".so")
+                code, lines = run(file)
+                not_run = [line for line in lines if line.startswith("not run ")]
+                self.assertEqual({line.split()[2].rstrip(":") for line in not_run}, counting)
+                self.assertTrue(all(": its memory cannot be seen: " in line for line in not_run))
+                self.assertEqual((code, failures(lines)), (DONE, {}))
+                self.assertRegex(lines[-1], r"^\d+ ok, 0 failed, 6 not run$")
+        document = self.document("plugin", "check", file)
+        checks = {check["name"]: check for check in document["checks"]}
+        self.assertIsNone(checks["close"]["ok"])
+        self.assertIn("cannot be seen", checks["close"]["note"])
+        self.assertEqual(document["not_run"], 6)
 
     def test_json(self):
         out, _ = self.larder("plugin", "check", "--json", os.path.join(MODULES, "eviction/queues_off_by_one.so"), code=NO)

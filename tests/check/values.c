@@ -16,8 +16,10 @@ static const struct larder_param params[] = {
     [ROOM] = {.name = "room", .type = LARDER_PARAM_SIZE, .default_text = "16MiB", .help = "bytes"},
     [WAIT] = {.name = "wait", .type = LARDER_PARAM_DURATION, .default_text = "2m", .help = "time"},
     [PART] = {.name = "part", .type = LARDER_PARAM_FLOAT, .default_text = "0.5", .help = "any number"},
-    [WORD] = {.name = "word", .type = LARDER_PARAM_STRING, .default_text = "a: b", .choices = "a: b|'|\"|7", .help = "one"},
-    [COUNT] = {.name = "count", .type = LARDER_PARAM_INT, .minimum = 2.5, .maximum = 9.5, .required = true, .help = "must"},
+    [WORD] =
+        {.name = "word", .type = LARDER_PARAM_STRING, .default_text = "a: b", .choices = "a: b|'|\"|7", .help = "one"},
+    [COUNT] =
+        {.name = "count", .type = LARDER_PARAM_INT, .minimum = 2.5, .maximum = 9.5, .required = true, .help = "must"},
     [NAMES] = {.name = "names", .type = LARDER_PARAM_STRINGS, .required = true, .help = "must be given, too"},
     {.name = NULL},
 };
@@ -41,7 +43,8 @@ static bool are_right(const struct larder_param_value *values)
            (values[WAIT].given ? is_whole(&values[WAIT]) : is_number(&values[WAIT], 120000)) &&
            (values[PART].given || values[PART].number == 0.5) && values[WORD].string != NULL &&
            (values[WORD].given || strcmp(values[WORD].string, "a: b") == 0) && count->given && is_whole(count) &&
-           count->integer >= 3 && count->integer <= 9 && values[NAMES].given && strcmp(values[NAMES].name, "names") == 0;
+           count->integer >= 3 && count->integer <= 9 && values[NAMES].given &&
+           strcmp(values[NAMES].name, "names") == 0;
 }
 
 static void *open_policy(const struct larder_eviction_env *env)
