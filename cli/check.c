@@ -63,7 +63,7 @@ struct run {
     json_t *json; /* NULL: lines for people */
     const struct check *now;
     size_t done, count;
-    size_t passed, failed;
+    size_t passed, failed, not_run;
 };
 
 static void show_progress(void *arg)
@@ -86,8 +86,11 @@ static void print_line(const struct text *line)
 static void print_result(const struct run *run, const struct check_board *board)
 {
     struct text line = {0};
-    if (atomic_load(&board->verdict) == CHECK_FAILED)
+    int verdict = atomic_load(&board->verdict);
+    if (verdict == CHECK_FAILED)
         text_printf(&line, "FAILED %s: %s (seed %" PRIu64 ")", run->now->name, board->reason, run->seed);
+    else if (verdict == CHECK_NOT_RUN)
+        text_printf(&line, "not run %s: %s", run->now->name, board->note);
     else if (board->note[0] != '\0')
         text_printf(&line, "ok %s (%s)", run->now->name, board->note);
     else
@@ -98,9 +101,10 @@ static void print_result(const struct run *run, const struct check_board *board)
 
 static void add_result(const struct run *run, const struct check_board *board)
 {
-    bool failed = atomic_load(&board->verdict) == CHECK_FAILED;
-    json_t *one = json_pack("{s:s, s:b}", "name", run->now->name, "ok", !failed);
-    if (failed)
+    int verdict = atomic_load(&board->verdict);
+    json_t *one = json_pack("{s:s, s:o}", "name", run->now->name, "ok",
+                            verdict == CHECK_NOT_RUN ? json_null() : json_boolean(verdict == CHECK_PASSED));
+    if (verdict == CHECK_FAILED)
         json_object_set_new(one, "reason", document_shown(board->reason));
     else if (board->note[0] != '\0')
         json_object_set_new(one, "note", document_shown(board->note));
@@ -120,15 +124,19 @@ static bool run_one(struct run *run, const struct check *check)
         add_result(run, board);
     else
         print_result(run, board);
-    if (atomic_load(&board->verdict) == CHECK_FAILED)
-        run->failed++;
-    else
-        run->passed++;
+    switch (atomic_load(&board->verdict)) {
+    case CHECK_FAILED: run->failed++; break;
+    case CHECK_NOT_RUN: run->not_run++; break;
+    default: run->passed++; break;
+    }
     run->done++;
     return true;
 }
 
-/* Without a good table nothing can be said about what is in it. */
+/*
+ * Without a good table nothing can be said about what is in it. A module that hangs is likely to do so again, and to wait
+ * for it in each of the checks takes longer than anybody looks on: what is left is not run.
+ */
 static bool run_all(struct run *run)
 {
     run->count = 1;
@@ -138,9 +146,10 @@ static bool run_all(struct run *run)
         return true;
     for (const struct check *check = &check_list[1]; check->name != NULL; check++)
         run->count += check->kind == check_board()->kind;
-    for (const struct check *check = &check_list[1]; check->name != NULL; check++)
+    for (const struct check *check = &check_list[1]; check->name != NULL && !check_board()->stuck; check++)
         if (check->kind == check_board()->kind && !run_one(run, check))
             return false;
+    run->not_run += run->count - run->done;
     return true;
 }
 
@@ -151,6 +160,9 @@ static void put_notes(struct text *notes, const struct run *run)
     const struct check_board *board = check_board();
     if (board->imports[0] != '\0')
         text_printf(notes, "it needs %s besides the C library", board->imports);
+    if (board->stuck && run->done < run->count)
+        text_printf(notes, "%sthe %zu checks after %s were not run, as a module that hangs may do so in each",
+                    notes->size > 0 ? "; " : "", run->count - run->done, run->now->name);
     if (run->count == 1 && run->failed == 0)
         text_printf(notes, "for a %s module the table and the parameters are checked, and nothing else",
                     larder_plugin_kind_name((enum larder_plugin_kind)board->kind));
@@ -170,6 +182,7 @@ static enum exit_code report(struct run *run)
         json_object_set_new(run->json, "seed", json_integer((json_int_t)run->seed));
         json_object_set_new(run->json, "ok", json_integer((json_int_t)run->passed));
         json_object_set_new(run->json, "failed", json_integer((json_int_t)run->failed));
+        json_object_set_new(run->json, "not_run", json_integer((json_int_t)run->not_run));
         if (notes.size > 0)
             json_object_set_new(run->json, "note", document_shown(text_string(&notes)));
         if (print_json(json_incref(run->json)) != EXIT_DONE)
@@ -179,7 +192,10 @@ static enum exit_code report(struct run *run)
             text_printf(&line, "note: %s", text_string(&notes));
         if (notes.size > 0)
             print_line(&line);
-        printf("%zu ok, %zu failed\n", run->passed, run->failed);
+        printf("%zu ok, %zu failed", run->passed, run->failed);
+        if (run->not_run > 0)
+            printf(", %zu not run", run->not_run);
+        putchar('\n');
     }
     text_free(&notes);
     text_free(&line);

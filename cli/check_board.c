@@ -28,6 +28,7 @@ void check_board_clear(void)
 {
     memset(board->lanes, 0, sizeof board->lanes);
     board->reason[0] = board->note[0] = '\0';
+    board->stuck = false;
     atomic_store(&board->verdict, CHECK_OPEN_YET);
 }
 
@@ -118,6 +119,17 @@ _Noreturn void check_fail(const char *format, ...)
     va_end(arguments);
     put_history(board->reason, sizeof board->reason, check_lane());
     atomic_store(&board->verdict, CHECK_FAILED);
+    _exit(0);
+}
+
+_Noreturn void check_not_run(const char *format, ...)
+{
+    va_list arguments;
+    claim();
+    va_start(arguments, format);
+    vsnprintf(board->note, sizeof board->note, format, arguments);
+    va_end(arguments);
+    atomic_store(&board->verdict, CHECK_NOT_RUN);
     _exit(0);
 }
 

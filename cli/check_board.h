@@ -43,17 +43,19 @@ struct check_lane {
     bool inside;    /* the last call has not come back */
 };
 
-enum check_verdict { CHECK_OPEN_YET, CHECK_PASSED, CHECK_FAILED };
+enum check_verdict { CHECK_OPEN_YET, CHECK_PASSED, CHECK_FAILED, CHECK_NOT_RUN };
 
 struct check_board {
     struct check_lane lanes[CHECK_LANES];
     atomic_int verdict; /* enum check_verdict */
     char reason[1024];  /* of a failure: one line */
-    char note[256];     /* what is worth saying of a check that passed */
+    bool stuck;         /* it failed because it had no end */
+    char note[256];     /* what is worth saying of a check that passed, or why it was not run */
     /* What the checks find out for those after them, and for the report. */
     uint32_t kind;               /* enum larder_plugin_kind; 0: refused */
     char name[40];               /* of the module */
     char imports[256];           /* libraries it needs besides the C library */
+    bool unseen;                 /* memory of a state is not allocated where it can be counted */
     uint64_t walk_victims;       /* of the first random walk, in a process of its own; 0: unknown */
     atomic_uint_least64_t ticks; /* moves while a check makes progress without calls */
 };
@@ -89,7 +91,11 @@ static inline void check_leave(struct check_lane *lane)
  */
 _Noreturn void check_fail(const char *format, ...) LARDER_PRINTF(1, 2);
 
-/* The same for a process that a signal has ended, or that is stuck: the call it was in, and those before it. */
+/* Decides that the check can say nothing of this module, and why, and ends the process. Any thread. */
+_Noreturn void check_not_run(const char *format, ...) LARDER_PRINTF(1, 2);
+
+/* The same as check_fail() for a process that a signal has ended, or that is stuck: the call it was in, and those before
+   it. */
 void check_describe_end(const char *what);
 
 /* All is well, and something is worth saying. */

@@ -18,12 +18,6 @@ static struct check_spec spec_of(const struct check_subject *subject, uint32_t s
                                .salt = subject->seed};
 }
 
-/* Whether the module gets its memory where it can be counted. */
-static bool counted(void)
-{
-    return check_memory_now().calls > 0;
-}
-
 /* ------------------------------------------------------------------------------------------------ told and kept */
 
 static void compare(const struct check_state *state, const char *when)
@@ -34,7 +28,7 @@ static void compare(const struct check_state *state, const char *when)
     if (extra > most)
         check_fail("extra_bytes() came back with %" PRIu64 " %s, wanted at most %" PRIu64 " for %" PRIu32 " slots",
                    extra, when, most, state->spec.max_slots);
-    if (counted() && extra > 2 * kept + SLACK)
+    if (extra > 2 * kept + SLACK)
         check_fail("extra_bytes() came back with %" PRIu64 " %s, wanted at most about the %" PRIu64
                    " bytes that are allocated",
                    extra, when, kept);
@@ -48,6 +42,7 @@ void check_bytes(const struct check_subject *subject)
 {
     const struct check_spec spec = spec_of(subject, 8192);
     struct check_state state;
+    check_memory_needed();
     check_state_open(&state, &spec);
     compare(&state, "after open()");
     struct check_walk walk = check_walk_on(&state, &check_mixed, 128, subject->seed);
@@ -95,6 +90,7 @@ void check_growth(const struct check_subject *subject)
     const struct check_spec spec = spec_of(subject, 2048);
     struct check_state state;
     struct peak first = {0}, now = {0};
+    check_memory_needed();
     check_state_open(&state, &spec);
     struct check_walk walk = check_walk_on(&state, &check_mixed, 128, subject->seed);
     for (uint64_t operations = 0; operations < OPERATIONS; operations += AT_A_TIME) {

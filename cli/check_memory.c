@@ -222,6 +222,12 @@ void check_memory_fence(bool on)
     memory.fence = on;
 }
 
+void check_memory_needed(void)
+{
+    if (check_board()->unseen)
+        check_not_run("its memory cannot be seen: it is not allocated by malloc() or its kin");
+}
+
 void check_memory_none_left(const char *when)
 {
     struct check_memory now = check_memory_now();

@@ -33,6 +33,10 @@ void check_memory_fail(uint64_t first, uint64_t every);
    those to freed ones. */
 void check_memory_fence(bool on);
 
+/* For checks that rest on what is counted: ends the one that is run when check_many_entries() found that it is not the
+   memory of a state. */
+void check_memory_needed(void);
+
 /* Fails the check when anything is left that was allocated. `when` ends the sentence "... after close() ...". */
 void check_memory_none_left(const char *when);
 

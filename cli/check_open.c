@@ -101,6 +101,7 @@ static bool fail_one(const struct check_subject *subject, uint64_t which)
 void check_open_no_memory(const struct check_subject *subject)
 {
     uint64_t which = 1;
+    check_memory_needed();
     while (which <= ALLOCATIONS && fail_one(subject, which))
         which++;
     check_memory_none_left(" of a state that was opened while an allocation failed");
@@ -113,6 +114,7 @@ void check_no_memory(const struct check_subject *subject)
     static const struct {
         uint64_t first, every;
     } ways[] = {{1, 2}, {2, 2}, {1, 1}, {50, 7}};
+    check_memory_needed();
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         const struct check_spec spec = spec_of(subject);
         struct check_state state;
@@ -128,6 +130,7 @@ void check_no_memory(const struct check_subject *subject)
 
 void check_close(const struct check_subject *subject)
 {
+    check_memory_needed();
     for (uint32_t steps = 0; steps <= 10000; steps = 10 * steps + 10) {
         const struct check_spec spec = spec_of(subject);
         struct check_state state;

@@ -18,7 +18,7 @@
  * counts, so that it makes no difference what else the machine has to do.
  */
 #define CPU_LIMIT_NS  UINT64_C(4000000000)
-#define WALL_LIMIT_NS UINT64_C(60000000000)
+#define WALL_LIMIT_NS UINT64_C(30000000000)
 #define LOOK_NS       2000000
 #define LOOKS_A_TICK  50
 
@@ -133,6 +133,7 @@ static void wait_for(pid_t child, void (*tick)(void *arg), void *arg)
             kill(child, SIGKILL);
             waitpid(child, &status, 0);
             check_describe_end("no end");
+            check_board()->stuck = true;
             return;
         }
         if (looks % LOOKS_A_TICK == 0)

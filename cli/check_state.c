@@ -42,6 +42,23 @@ static void make_hits(struct check_state *state)
     state->hits = (uint8_t *)state->hits_mapping + pages - max_slots;
 }
 
+/* In memory that is gone when open() returns, not merely free to be used again. */
+static const struct larder_param_value *values_for(const struct check_spec *spec, struct check_room room)
+{
+    const struct larder_plugin *head = &spec->module->head;
+    struct larder_params *params = check_values_read(head, spec->setting);
+    if (params == NULL)
+        check_not_run("no values for its parameters: %s", larder_last_error());
+    size_t count = 0;
+    while (head->params != NULL && head->params[count].name != NULL)
+        count++;
+    const struct larder_param_value *values = check_values_copy(&room, larder_params_values(params), count);
+    larder_params_free(params);
+    if (values == NULL)
+        check_fail("the values of the parameters do not fit into %d bytes, wanted less", ENV_SIZE);
+    return values;
+}
+
 /* What a module was given is gone when open() returns, so that one that keeps a pointer to it does not go on. */
 static void *call_open(struct check_state *state)
 {
@@ -51,10 +68,8 @@ static void *call_open(struct check_state *state)
                                         .max_slots = spec->max_slots,
                                         .expected = spec->expected,
                                         .capacity = spec->capacity,
-                                        .hits = state->hits,
-                                        .params = (const struct larder_param_value *)(env + 1)};
-    if (check_values_fill(spec->module->head.params, spec->setting, env + 1, ENV_SIZE - sizeof *env) == 0)
-        check_fail("the values of the parameters do not fit into %d bytes", ENV_SIZE);
+                                        .hits = state->hits};
+    env->params = values_for(spec, (struct check_room){(char *)(env + 1), (char *)env + ENV_SIZE});
     struct check_lane *lane = check_lane();
     check_enter(lane, CHECK_OPEN, spec->max_slots, spec->capacity, 0);
     void *opened = spec->module->open(env);

@@ -110,8 +110,8 @@ static void end_like(int status)
         raise(number);
     }
     if (WEXITSTATUS(status) == UNTRACED)
-        check_note("not run: ptrace() is not allowed here");
-    else if (atomic_load(&check_board()->verdict) == CHECK_FAILED || WEXITSTATUS(status) != 0)
+        check_not_run("ptrace() is not allowed here");
+    else if (atomic_load(&check_board()->verdict) != CHECK_OPEN_YET || WEXITSTATUS(status) != 0)
         _exit(WEXITSTATUS(status));
 }
 
@@ -147,7 +147,7 @@ void check_sweep_stuck(const struct check_subject *subject)
         _exit(0);
     }
     if (child < 0)
-        check_note("not run: a process cannot be stepped here");
+        check_not_run("a process cannot be stepped here");
     else
         direct(child, stage, (uint8_t)subject->eviction->hit_max);
 }

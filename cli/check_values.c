@@ -1,12 +1,13 @@
 #include "check_values.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "units.h"
+#include "text.h"
 
 #define NO_MAXIMUM 9223372036854775807.0 /* from here on a maximum says nothing that the type does not say */
 #define LONGEST    4096                  /* bytes of a text, where its maximum is more than anybody would write */
@@ -49,121 +50,145 @@ static double limit(const struct larder_param *row, bool most)
     return most ? NO_MAXIMUM : row->type == LARDER_PARAM_INT ? -NO_MAXIMUM : 0;
 }
 
-static void set_number(struct larder_param_value *value, const struct larder_param *row, double number)
+/* ------------------------------------------------------------------------------------------------ settings */
+
+static int64_t whole_limit(const struct larder_param *row, bool most)
 {
-    value->number = number;
-    if (row->type != LARDER_PARAM_FLOAT)
-        value->integer = number >= NO_MAXIMUM ? INT64_MAX : number <= -NO_MAXIMUM ? INT64_MIN : (int64_t)ceil(number);
-    if (row->type != LARDER_PARAM_FLOAT && row->type != LARDER_PARAM_BOOL)
-        value->number = (double)value->integer;
-    if (row->type == LARDER_PARAM_BOOL)
-        value->number = 0;
+    double number = limit(row, most);
+    if (number >= NO_MAXIMUM)
+        return INT64_MAX;
+    if (number <= -NO_MAXIMUM)
+        return INT64_MIN;
+    return (int64_t)(most ? floor(number) : ceil(number));
 }
 
-/* The loader has found the text to be right. */
-static void set_default(struct larder_param_value *value, const struct larder_param *row)
+/* In quotes, so that it is a text whatever stands in it. */
+static void put_quoted(struct text *text, const char *bytes, size_t length)
 {
-    const char *text = row->default_text;
-    uint64_t count = 0;
-    switch (row->type) {
-    case LARDER_PARAM_BOOL: value->integer = strcmp(text, "true") == 0; break;
-    case LARDER_PARAM_FLOAT: value->number = strtod(text, NULL); break;
-    case LARDER_PARAM_INT: value->integer = strtoll(text, NULL, 10); break;
-    case LARDER_PARAM_SIZE:
-        units_parse_size(text, &count);
-        value->integer = (int64_t)count;
-        break;
-    case LARDER_PARAM_DURATION:
-        units_parse_duration(text, &count);
-        value->integer = (int64_t)count;
-        break;
-    case LARDER_PARAM_STRING: value->string = text; break;
-    default: break;
-    }
-    if (row->type != LARDER_PARAM_BOOL && row->type != LARDER_PARAM_FLOAT)
-        value->number = (double)value->integer;
+    json_t *json = json_stringn(bytes, length);
+    char *quoted = json != NULL ? json_dumps(json, JSON_ENCODE_ANY) : NULL;
+    if (quoted != NULL)
+        text_puts(text, quoted);
+    else
+        text->failed = true;
+    free(quoted);
+    json_decref(json);
 }
 
 /* A text of the shortest or longest length, or the choice of that number. */
-static size_t put_string(struct larder_param_value *value, const struct larder_param *row, unsigned index, char *memory,
-                         size_t capacity)
+static void put_string(struct text *text, const struct larder_param *row, unsigned index)
 {
-    size_t length;
+    static const char unit[] = "x";
     const char *choice = row->choices;
+    struct text filled = {0};
     if (choice != NULL) {
         for (; index > 0; index--)
             choice = strchr(choice, '|') + 1;
-        length = strcspn(choice, "|");
-    } else {
-        double wanted = limit(row, index > 0);
-        length = wanted < LONGEST ? (size_t)wanted : LONGEST;
+        put_quoted(text, choice, strcspn(choice, "|"));
+        return;
     }
-    if (length + 1 > capacity)
-        return 0;
-    if (choice != NULL)
-        memcpy(memory, choice, length);
-    else
-        memset(memory, 'x', length);
-    memory[length] = '\0';
-    value->string = memory;
-    return length + 1;
+    double least = limit(row, false), most = limit(row, true);
+    double length = index == 0 ? least : fmax(least, fmin(most, LONGEST));
+    while ((double)filled.size < length && !filled.failed)
+        text_puts(&filled, unit);
+    text->failed |= filled.failed;
+    put_quoted(text, text_string(&filled), filled.size);
+    text_free(&filled);
 }
 
-static void describe(struct check_setting *setting, const struct larder_param_value *value)
+/* "name=value", as somebody would write it. */
+static void put_setting(struct text *text, const struct larder_param *row, unsigned index)
 {
-    const char *name = setting->row->name;
-    if (value->string != NULL)
-        snprintf(setting->text, sizeof setting->text, "%s=%.80s", name, value->string);
-    else if (setting->row->type == LARDER_PARAM_FLOAT)
-        snprintf(setting->text, sizeof setting->text, "%s=%g", name, value->number);
-    else
-        snprintf(setting->text, sizeof setting->text, "%s=%" PRId64, name, value->integer);
+    bool most = index > 0;
+    text_printf(text, "%s=", row->name);
+    switch (row->type) {
+    case LARDER_PARAM_BOOL: text_puts(text, most ? "true" : "false"); break;
+    case LARDER_PARAM_FLOAT: text_printf(text, "%.17g", limit(row, most)); break;
+    case LARDER_PARAM_INT:
+    case LARDER_PARAM_SIZE: text_printf(text, "%" PRId64, whole_limit(row, most)); break;
+    case LARDER_PARAM_DURATION: text_printf(text, "%" PRId64 "ms", whole_limit(row, most)); break;
+    case LARDER_PARAM_STRING: put_string(text, row, index); break;
+    case LARDER_PARAM_STRINGS:
+    case LARDER_PARAM_RECORDS: text_puts(text, "[]"); break;
+    default: text_puts(text, "{}"); break;
+    }
 }
 
-/* One value; what it points to goes to `memory`. Returns the bytes that took, or SIZE_MAX. */
-static size_t fill_one(struct larder_param_value *value, const struct larder_param *row,
-                       const struct check_setting *setting, char *memory, size_t capacity)
+static size_t row_count(const struct larder_param *params)
 {
-    bool chosen = setting != NULL && setting->row == row;
-    *value = (struct larder_param_value){.name = row->name, .given = chosen || row->default_text == NULL};
-    if (!chosen && row->default_text == NULL && !row->required)
-        value->given = false;
-    if (!value->given && row->default_text == NULL)
-        return 0;
-    if (value->given && check_setting_count(row) == 0 && row->type != LARDER_PARAM_STRING)
-        return 0; /* a list that is required stays empty */
-    if (!value->given)
-        set_default(value, row);
-    else if (row->type != LARDER_PARAM_STRING)
-        set_number(value, row, limit(row, chosen && setting->index > 0));
-    if (row->type != LARDER_PARAM_STRING)
-        return 0;
-    size_t used = value->given ? put_string(value, row, chosen ? setting->index : 0, memory, capacity)
-                               : strlen(row->default_text) + 1;
-    if (used == 0 || used > capacity)
-        return SIZE_MAX;
-    if (!value->given)
-        value->string = memcpy(memory, row->default_text, used);
-    return used;
-}
-
-size_t check_values_fill(const struct larder_param *params, struct check_setting *setting, void *memory,
-                         size_t capacity)
-{
-    struct larder_param_value *values = memory;
     size_t count = 0;
     while (params != NULL && params[count].name != NULL)
         count++;
-    size_t used = count * sizeof *values;
-    if (used > capacity)
-        return 0;
-    for (size_t i = 0; i < count; i++) {
-        size_t more = fill_one(&values[i], &params[i], setting, (char *)memory + used, capacity - used);
-        if (more == SIZE_MAX)
-            return 0;
-        used += more;
-        if (setting != NULL && setting->row == &params[i])
-            describe(setting, &values[i]);
+    return count;
+}
+
+/* The settings that are needed, one text each; `texts` and `items` have room for one a row. Returns how many. */
+static size_t put_settings(const struct larder_param *params, struct check_setting *setting, struct text *texts,
+                           const char **items)
+{
+    size_t count = 0;
+    for (const struct larder_param *row = params; row != NULL && row->name != NULL; row++) {
+        bool chosen = setting != NULL && setting->row == row;
+        if (!chosen && (row->default_text != NULL || !row->required))
+            continue;
+        put_setting(&texts[count], row, chosen ? setting->index : 0);
+        items[count] = text_string(&texts[count]);
+        if (chosen)
+            snprintf(setting->text, sizeof setting->text, "%s", items[count]);
+        count++;
     }
-    return used > 0 ? used : 1;
+    return count;
+}
+
+struct larder_params *check_values_read(const struct larder_plugin *head, struct check_setting *setting)
+{
+    size_t rows = row_count(head->params);
+    struct text *texts = calloc(rows + 1, sizeof *texts);
+    const char **items = calloc(rows + 1, sizeof *items);
+    struct larder_params *params = NULL;
+    if (texts != NULL && items != NULL)
+        params = larder_params_read(head, items, put_settings(head->params, setting, texts, items));
+    for (size_t i = 0; texts != NULL && i < rows; i++)
+        text_free(&texts[i]);
+    free(texts);
+    free(items);
+    return params;
+}
+
+/* ------------------------------------------------------------------------------------------------ copies */
+
+static void *take(struct check_room *room, size_t size)
+{
+    size_t rounded = (size + 15) / 16 * 16;
+    void *place = room->next;
+    if (rounded > (size_t)(room->end - room->next))
+        return NULL;
+    room->next += rounded;
+    return place;
+}
+
+static bool copy_text(struct check_room *room, const char **text)
+{
+    char *copy;
+    if (*text == NULL)
+        return true;
+    if ((copy = take(room, strlen(*text) + 1)) == NULL)
+        return false;
+    *text = strcpy(copy, *text);
+    return true;
+}
+
+const struct larder_param_value *check_values_copy(struct check_room *room, const struct larder_param_value *values,
+                                                   size_t count)
+{
+    struct larder_param_value *copies = take(room, count * sizeof *copies);
+    for (size_t i = 0; copies != NULL && i < count; i++) {
+        copies[i] = values[i];
+        if (!copy_text(room, &copies[i].name) || !copy_text(room, &copies[i].string))
+            return NULL;
+        if (values[i].items != NULL &&
+            (copies[i].items = check_values_copy(room, values[i].items, values[i].count)) == NULL)
+            return NULL;
+    }
+    return copies;
 }

@@ -73,6 +73,7 @@ void check_unprepared(const struct check_subject *subject)
 void check_bounds(const struct check_subject *subject)
 {
     static const uint32_t sizes[] = {2, 7, 64, 65, 512, 1000};
+    check_memory_needed();
     check_memory_fence(true);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct check_spec spec = spec_of(subject, sizes[i], 10 * sizes[i]);
@@ -84,7 +85,7 @@ void check_bounds(const struct check_subject *subject)
 
 /* ------------------------------------------------------------------------------------------------ capacity */
 
-/* What a host does: coldest first, under new slots and without prepare(), so that the order is carried over. */
+/* What a host does: in the order of evict(), under new slots and without prepare(). */
 static void move(struct check_state *from, struct check_state *to)
 {
     while (from->count > 0) {

@@ -5,6 +5,8 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "larder/plugin/eviction.h"
 
@@ -38,6 +40,10 @@ enum fault {
     FAULT_DIVIDES_BY_MINIMUM,
     FAULT_NO_LAST_SLOT,
     FAULT_WRITES_BEHIND,
+    FAULT_MAPS_AND_LEAKS,
+    FAULT_MAPS_ARRAYS_AND_LEAKS,
+    FAULT_SLEEPS_IN_OPEN,
+    FAULT_LOOPS_IN_OPEN,
     FAULT_CRASHES_WHEN_EMPTY,
     FAULT_LOOPS_WHEN_EMPTY,
     FAULT_ABORTS_WHEN_EMPTY,
@@ -88,6 +94,10 @@ static void close_policy(void *state)
     struct policy *policy = state;
     if (IS(EXITS_IN_CLOSE))
         exit(0);
+    if (IS(MAPS_ARRAYS_AND_LEAKS))
+        free(policy);
+    if (IS(MAPS_AND_LEAKS) || IS(MAPS_ARRAYS_AND_LEAKS))
+        return;
     while (policy->hoard != NULL) {
         void **next = *policy->hoard;
         free(policy->hoard);
@@ -111,12 +121,25 @@ static uint64_t share_of(const struct larder_eviction_env *env)
     return env->capacity / 100 * (uint64_t)env->params[0].integer;
 }
 
+/* From where no check can count it, for some. */
+static void *array(size_t count, size_t size)
+{
+    if (!IS(MAPS_AND_LEAKS) && !IS(MAPS_ARRAYS_AND_LEAKS))
+        return calloc(count, size);
+    void *place = mmap(NULL, count * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return place != MAP_FAILED ? place : NULL;
+}
+
 static void *open_policy(const struct larder_eviction_env *env)
 {
-    struct policy *policy = calloc(1, sizeof *policy);
+    struct policy *policy = IS(MAPS_AND_LEAKS) ? array(1, sizeof *policy) : calloc(1, sizeof *policy);
     uint32_t slots = IS(NO_LAST_SLOT) && env->max_slots < 2 ? env->max_slots - 1 : env->max_slots;
     if (policy == NULL)
         return NULL;
+    for (volatile bool ready = false; IS(LOOPS_IN_OPEN) && !ready;)
+        continue;
+    while (IS(SLEEPS_IN_OPEN))
+        pause();
     if (IS(FAILS_AT_MAXIMUM) && env->params[0].integer == 100) {
         free(policy);
         return NULL;
@@ -124,9 +147,9 @@ static void *open_policy(const struct larder_eviction_env *env)
     policy->env = env;
     policy->max_slots = env->max_slots;
     policy->share = share_of(env);
-    policy->links = calloc(slots, sizeof *policy->links);
-    policy->entries = calloc(slots, sizeof *policy->entries);
-    policy->ghosts = calloc(env->max_slots, sizeof *policy->ghosts);
+    policy->links = array(slots, sizeof *policy->links);
+    policy->entries = array(slots, sizeof *policy->entries);
+    policy->ghosts = array(env->max_slots, sizeof *policy->ghosts);
     if (IS(TRUSTS_OPEN))
         policy->entries[0].where = FRESH;
     if (policy->links == NULL || policy->entries == NULL || policy->ghosts == NULL) {

@@ -16,6 +16,8 @@ BROKEN = os.path.join(os.path.dirname(MODULES), "modules", "eviction")
 
 # What is wrong with a module, and a check that must find it.
 FAULTS = {
+    "eviction/queues_sleeps_in_open": "defaults",
+    "eviction/queues_loops_in_open": "defaults",
     "eviction/queues_removes_nothing": "one-entry",
     "eviction/queues_evicts_twice": "one-entry",
     "eviction/queues_stops_early": "one-entry",
@@ -107,13 +109,23 @@ class Good(kit.Test):
 
     def test_the_same_modules_without_a_fault(self):
         self.assert_good([os.path.join(MODULES, name + ".so") for name in
-                          ("eviction/queues_none", "eviction/circle_none", "hash/digest_none", "eviction/lru_cpp")])
+                          ("eviction/queues_none", "eviction/circle_none", "hash/digest_none", "eviction/lru_cpp",
+                           "eviction/values")])
 
     def test_every_check_is_run(self):
         listed = [check["name"] for check in self.document("plugin", "check", "--list")
                   if check["kind"] in ("all", "eviction")]
         _, lines = run(os.path.join(PLUGINS, "eviction", "clock.so"))
         self.assertEqual([line.split()[1] for line in lines if line.startswith("ok ")], listed)
+
+    def test_values_of_parameters_are_those_that_a_host_gives(self):
+        """The module opens for no others, here and there."""
+        file = os.path.join(MODULES, "eviction/values.so")
+        trace = os.path.join(self.scratch(), "trace.txt")
+        with open(trace, "w", encoding="utf-8") as out:
+            out.write("a\nb\na\n")
+        self.out("sim", "--trace", trace, "--policy", f"{file}:count=3:names=[]", "--size", "2")
+        self.assert_good([file])
 
     def test_other_seeds(self):
         files = [os.path.join(MODULES, "eviction/queues_none.so"), os.path.join(PLUGINS, "eviction/clock.so")]
@@ -138,8 +150,10 @@ class Faulty(kit.Test):
     def test_no_fault_is_forgotten_here(self):
         built = {os.path.relpath(file, MODULES).removesuffix(".so") for kind in ("eviction", "hash")
                  for file in glob.glob(os.path.join(MODULES, kind, "*.so"))}
-        good = {"eviction/queues_none", "eviction/circle_none", "eviction/lru_cpp", "hash/digest_none"}
-        self.assertEqual(built - good, FAULTS.keys())
+        good = {"eviction/queues_none", "eviction/circle_none", "eviction/lru_cpp", "eviction/values",
+                "hash/digest_none"}
+        unseen = {"eviction/queues_maps_and_leaks", "eviction/queues_maps_arrays_and_leaks"}
+        self.assertEqual(built - good - unseen, FAULTS.keys())
 
     def test_every_check_can_fail(self):
         failed = {(name.split("/")[0], check) for name in FAULTS
@@ -151,9 +165,9 @@ class Faulty(kit.Test):
         for file, (_, lines) in self.results.items():
             for line in lines[:-1]:
                 with self.subTest(file=file, line=line):
-                    self.assertRegex(line, r"^(ok [a-z-]+( \(.*\))?|FAILED [a-z-]+: .*wanted .*\(seed 1\))$")
-            failed = len(failures(lines))
-            self.assertEqual(lines[-1], f"{len(lines) - 1 - failed} ok, {failed} failed")
+                    self.assertRegex(line, r"^(ok [a-z-]+( \(.*\))?|note: the \d+ checks after .*|FAILED [a-z-]+: .*wanted .*\(seed 1\))$")
+            passed = sum(line.startswith("ok ") for line in lines)
+            self.assertRegex(lines[-1], rf"^{passed} ok, {len(failures(lines))} failed(, \d+ not run)?$")
 
     def test_how_a_module_ends_the_process(self):
         for name, check, wanted in (("queues_crashes_when_empty", "empty", r"in evict\(\), wanted it to return"),
@@ -163,6 +177,18 @@ class Faulty(kit.Test):
             with self.subTest(name=name):
                 _, lines = self.results[os.path.join(MODULES, "eviction", name + ".so")]
                 self.assertRegex(failures(lines)[check], wanted)
+
+    def test_a_module_that_hangs_ends_the_run(self):
+        listed = [check for check in self.document("plugin", "check", "--list") if check["kind"] in ("all", "eviction")]
+        rest = len(listed) - 2
+        for name in ("queues_sleeps_in_open", "queues_loops_in_open"):
+            with self.subTest(name=name):
+                _, lines = self.results[os.path.join(MODULES, "eviction", name + ".so")]
+                self.assertEqual(len(lines), 4)
+                self.assertRegex(lines[1], r"^FAILED defaults: no end in open\(.*\), wanted it to return")
+                self.assertEqual(lines[2], f"note: the {rest} checks after defaults were not run, as a module that hangs "
+                                           "may do so in each")
+                self.assertEqual(lines[3], f"1 ok, 1 failed, {rest} not run")
 
     def test_a_seed_repeats_a_failure(self):
         file = os.path.join(MODULES, "eviction/queues_loses_on_update.so")
@@ -186,6 +212,24 @@ class Command(kit.Test):
         code, lines = run(file)
         self.assertEqual((code, lines[-1]), (NO, "0 ok, 1 failed"))
 
+    def test_memory_that_cannot_be_seen(self):
+        """Checks that count it say so, instead of passing a module that leaks all of it."""
+        counting = {"bounds", "open-no-memory", "no-memory", "close", "bytes", "growth"}
+        for name in ("queues_maps_and_leaks", "queues_maps_arrays_and_leaks"):
+            with self.subTest(name=name):
+                file = os.path.join(MODULES, "eviction", name + ".so")
+                code, lines = run(file)
+                not_run = [line for line in lines if line.startswith("not run ")]
+                self.assertEqual({line.split()[2].rstrip(":") for line in not_run}, counting)
+                self.assertTrue(all(": its memory cannot be seen: " in line for line in not_run))
+                self.assertEqual((code, failures(lines)), (DONE, {}))
+                self.assertRegex(lines[-1], r"^\d+ ok, 0 failed, 6 not run$")
+        document = self.document("plugin", "check", file)
+        checks = {check["name"]: check for check in document["checks"]}
+        self.assertIsNone(checks["close"]["ok"])
+        self.assertIn("cannot be seen", checks["close"]["note"])
+        self.assertEqual(document["not_run"], 6)
+
     def test_json(self):
         out, _ = self.larder("plugin", "check", "--json", os.path.join(MODULES, "eviction/queues_off_by_one.so"), code=NO)
         document = kit.json.loads(out)
@@ -193,7 +237,7 @@ class Command(kit.Test):
         results = {check["name"]: check for check in document["checks"]}
         self.assertTrue(results["table"]["ok"])
         self.assertIn("wanted", results["one-entry"]["reason"])
-        self.assertEqual(document["failed"], sum(not check["ok"] for check in document["checks"]))
+        self.assertEqual(document["failed"], sum(check["ok"] is False for check in document["checks"]))
         self.assertEqual(document["ok"] + document["failed"], len(document["checks"]))
 
     def test_other_kinds_say_what_was_checked(self):
