@@ -224,7 +224,8 @@ static void warn_of_small_sample(const struct sim_plan *plan)
     for (size_t i = 1; i < plan->size_count; i++)
         least = plan->sizes[i] < least ? plan->sizes[i] : least;
     if (plan->part > 1 && !plan->bytes && scaled(plan, least) < SAMPLED_LEAST)
-        say(EXIT_DONE, "sim: --sample: 1/%llu of size %llu leaves %llu objects; with less than %d the results are rough",
+        say(EXIT_DONE,
+            "sim: --sample: 1/%llu of size %llu leaves %llu objects; with less than %d the results are rough",
             (unsigned long long)plan->part, (unsigned long long)least, (unsigned long long)scaled(plan, least),
             SAMPLED_LEAST);
 }

@@ -66,7 +66,7 @@ class Traces(Simulation):
 
 class Outputs(Simulation):
     def test_a_full_disk(self):
-        many = ",".join(map(str, range(1, 500)))
+        many = ",".join(map(str, range(1, 100)))
         sim = ["sim", "--trace", self.file(["a"]), "--policy", "lru", "--size"]
         for arguments in ([*sim, many], [*sim, "1"], [*sim, many, "--json"], [*sim, many, "--csv"],
                           ["plugin", "list", "--json"], ["plugin", "check", "--list", "--json"]):
