@@ -22,16 +22,6 @@ static const char *kind_of(const struct check *check)
     return check->kind != 0 ? larder_plugin_kind_name((enum larder_plugin_kind)check->kind) : "all";
 }
 
-static enum exit_code print_json(json_t *json)
-{
-    bool printed = json != NULL && json_dumpf(json, stdout, JSON_INDENT(2)) == 0;
-    json_decref(json);
-    if (!printed)
-        return say_no_memory();
-    putchar('\n');
-    return EXIT_DONE;
-}
-
 static json_t *checks_json(void)
 {
     json_t *json = json_array();
@@ -46,7 +36,7 @@ static enum exit_code list_checks(bool as_json)
     static const struct column columns[] = {{"KIND", false}, {"CHECK", false}, {"WHAT A MODULE MUST DO", false}};
     struct table table = {.columns = columns, .column_count = 3};
     if (as_json)
-        return print_json(checks_json());
+        return document_print(checks_json(), 0);
     for (const struct check *check = check_list; check->name != NULL; check++) {
         table_cell(&table, "%s", kind_of(check));
         table_pair(&table, check->name, check->what);
@@ -185,7 +175,7 @@ static enum exit_code report(struct run *run)
         json_object_set_new(run->json, "not_run", json_integer((json_int_t)run->not_run));
         if (notes.size > 0)
             json_object_set_new(run->json, "note", document_shown(text_string(&notes)));
-        if (print_json(json_incref(run->json)) != EXIT_DONE)
+        if (document_print(json_incref(run->json), 0) != EXIT_DONE)
             code = EXIT_REFUSED;
     } else {
         if (notes.size > 0)

@@ -15,14 +15,6 @@
 
 static const char linked[] = "(in the program)"; /* in the place of a file */
 
-static enum exit_code print_json(const json_t *json)
-{
-    if (json == NULL || json_dumpf(json, stdout, JSON_INDENT(2)) != 0)
-        return say_no_memory();
-    putchar('\n');
-    return EXIT_DONE;
-}
-
 /* ------------------------------------------------------------------------------------------------ list */
 
 struct list {
@@ -77,7 +69,7 @@ enum exit_code command_plugin_list(const struct options *options)
     else if (list.failed)
         code = say_no_memory();
     else
-        code = options->json ? print_json(list.document) : show_list(list.document);
+        code = options->json ? document_print(json_incref(list.document), 0) : show_list(list.document);
 done:
     larder_config_free(config);
     json_decref(list.document);
@@ -148,7 +140,7 @@ enum exit_code command_plugin_info(const struct options *options)
     if (code == EXIT_DONE)
         code = search.code;
     if (code == EXIT_DONE && options->json)
-        code = print_json(search.found);
+        code = document_print(json_incref(search.found), 0);
     json_decref(search.found);
     return code;
 }

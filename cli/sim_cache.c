@@ -126,10 +126,11 @@ static bool evict(struct sim_cache *cache, uint32_t *slot)
                 *slot);
 }
 
-static bool evict_until(struct sim_cache *cache, uint64_t room)
+/* Until no more than so much is charged, to no more than so many. */
+static bool evict_until(struct sim_cache *cache, uint64_t charged, uint32_t count)
 {
     uint32_t slot;
-    while (cache->capacity - cache->charged < room || !slot_is_free(cache)) {
+    while (cache->charged > charged || cache->count > count) {
         if (!evict(cache, &slot))
             return false;
         free_slot(cache, slot);
@@ -179,7 +180,7 @@ static bool miss(struct sim_cache *cache, const struct sim_request *request)
         return false;
     if (cache->module->prepare != NULL)
         cache->module->prepare(cache->state, &object);
-    if (!evict_until(cache, object.charge))
+    if (!evict_until(cache, cache->capacity - object.charge, cache->max_slots - 1))
         return false;
     insert(cache, &object, request->key);
     return true;
@@ -204,12 +205,7 @@ static bool update(struct sim_cache *cache, uint32_t slot, const struct sim_requ
     resident->charge = object.charge;
     if (cache->module->update != NULL)
         cache->module->update(cache->state, slot, &object);
-    while (cache->charged > cache->capacity) {
-        if (!evict(cache, &slot))
-            return false;
-        free_slot(cache, slot);
-    }
-    return true;
+    return evict_until(cache, cache->capacity, cache->max_slots);
 }
 
 static bool run_one(struct sim_cache *cache, const struct sim_request *request)

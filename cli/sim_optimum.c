@@ -31,8 +31,7 @@ static bool lengthen(uint32_t **array, uint32_t *capacity, uint64_t wanted)
 bool sim_optimum_add(struct sim_optimum *optimum, const struct sim_request *requests, size_t count, uint32_t keys)
 {
     uint64_t wanted = (uint64_t)optimum->count + count;
-    if (wanted >= UINT32_MAX || !lengthen(&optimum->next, &optimum->capacity, wanted) ||
-        !lengthen(&optimum->last, &optimum->keys, keys))
+    if (!lengthen(&optimum->next, &optimum->capacity, wanted) || !lengthen(&optimum->last, &optimum->keys, keys))
         return false;
     for (size_t i = 0; i < count; i++) {
         uint32_t *last = &optimum->last[requests[i].key];

@@ -9,6 +9,8 @@
 
 #include "sim_cache.h"
 
+#define SIM_OPTIMUM_MAX (UINT32_MAX - 1)
+
 /* Zeroed: no requests yet. */
 struct sim_optimum {
     uint32_t *next; /* by request: the next one of the same object; 0: there is none, or it is deleted before */
@@ -19,7 +21,7 @@ struct sim_optimum {
 
 void sim_optimum_free(struct sim_optimum *optimum);
 
-/* As sim_cache_run(); false: out of memory, or more than 4,294,967,294 requests. */
+/* As sim_cache_run(); of at most SIM_OPTIMUM_MAX requests and deletes in all. False: out of memory. */
 bool sim_optimum_add(struct sim_optimum *optimum, const struct sim_request *requests, size_t count, uint32_t keys);
 
 /* The misses of a cache of so many objects. False: out of memory. */

@@ -6,7 +6,7 @@
 #include "sim_cache.h"
 #include "units.h"
 
-#define BYTES_MAX (UINT64_C(1) << 50)
+#define BYTES_MAX (UINT64_C(1) << 50) /* 1048576GiB */
 #define PART_MAX  1000000
 
 static enum exit_code read_unit(struct sim_plan *plan, const char *unit)
@@ -43,7 +43,7 @@ static enum exit_code add_size(struct sim_plan *plan, const char *text)
     if (read_size(plan, text, &sizes[plan->size_count++]))
         return EXIT_DONE;
     if (plan->bytes)
-        return say(EXIT_USAGE, "sim: --size: got '%s', wanted a size like 64MiB, at most 1 PiB", text);
+        return say(EXIT_USAGE, "sim: --size: got '%s', wanted a size like 64MiB, at most 1048576GiB", text);
     return say(EXIT_USAGE, "sim: --size: got '%s', wanted a whole number of objects from 1 to %u, or --unit bytes",
                text, SIM_SIZE_MAX);
 }

@@ -1,13 +1,11 @@
 #include "sim_plot.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sim_report.h"
-#include "text.h"
 #include "units.h"
 
 /* The picture, in pixels; to the right of the axes stands the legend. */
@@ -36,6 +34,7 @@ struct plot {
     double lowest, highest; /* miss ratios */
     double step;            /* between two of the marked miss ratios */
     bool logarithmic;
+    bool plain; /* sizes are shown to the last digit */
     struct text out;
 };
 
@@ -134,7 +133,9 @@ static void put_label(struct plot *plot, double x, double y, const char *anchor,
 
 static void put_size(const struct plot *plot, double size, char label[UNITS_TEXT])
 {
-    if (plot->plan->bytes)
+    if (plot->plain)
+        snprintf(label, UNITS_TEXT, plot->plan->bytes ? "%.0f B" : "%.0f", size);
+    else if (plot->plan->bytes)
         units_size(label, (uint64_t)size);
     else if (size >= 1e9)
         snprintf(label, UNITS_TEXT, "%.3gG", size / 1e9);
@@ -152,23 +153,38 @@ static double put_size_mark(struct plot *plot, double size, double last)
     char label[UNITS_TEXT];
     double x = x_of(plot, size);
     put_line(plot, x, TOP, x, TOP + HEIGHT, "grid");
-    if (x - last < LABEL_LEAST)
-        return last;
     put_size(plot, size, label);
+    if (x - last < fmax(LABEL_LEAST, (double)strlen(label) * LETTER))
+        return last;
     put_label(plot, x, TOP + HEIGHT + 20, "middle", label);
     return x;
+}
+
+/* Whether two neighbours on an axis of equal steps, from `first` on, have the same label. */
+static bool look_alike(const struct plot *plot, double first, double step)
+{
+    char label[UNITS_TEXT], next[UNITS_TEXT];
+    for (double size = first; size + step <= plot->most; size += step) {
+        put_size(plot, size, label);
+        put_size(plot, size + step, next);
+        if (strcmp(label, next) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* Decades in the order of the unit, with 2 and 5 (bytes: 4, 16, ...) between them where there are few. */
 static void put_size_axis(struct plot *plot)
 {
-    double base = plot->plan->bytes ? 2 : 10, last = 0;
+    double base = plot->plan->bytes ? 2 : 10, last = -INFINITY;
     if (!plot->logarithmic) {
         double range = plot->most - plot->least, step = range > 0 ? round_step(range / TICKS) : plot->most;
         if (plot->plan->bytes && range > 0)
             step = exp2(ceil(log2(range / TICKS)));
         step = fmax(step, 1);
-        for (double size = ceil(plot->least / step) * step; size <= plot->most; size += step)
+        double first = ceil(plot->least / step) * step;
+        plot->plain = look_alike(plot, first, step);
+        for (double size = first; size <= plot->most; size += step)
             last = put_size_mark(plot, size, last);
         return;
     }
@@ -255,18 +271,9 @@ static void draw(struct plot *plot)
     text_puts(&plot->out, "</svg>\n");
 }
 
-/* ------------------------------------------------------------------------------------------------ the file */
+/* ------------------------------------------------------------------------------------------------ all of it */
 
-static enum exit_code write_file(const char *path, const struct text *text)
-{
-    FILE *file = fopen(path, "we");
-    bool good = file != NULL && fwrite(text->data, 1, text->size, file) == text->size;
-    if (file != NULL && fclose(file) != 0)
-        good = false;
-    return good ? EXIT_DONE : say(EXIT_REFUSED, "sim: --plot: %s: %s", path, strerror(errno));
-}
-
-enum exit_code sim_plot_write(const char *path, const struct sim_plan *plan, const struct sim_result *results)
+bool sim_plot_draw(struct text *svg, const struct sim_plan *plan, const struct sim_result *results)
 {
     struct plot plot = {.plan = plan, .results = results, .order = calloc(plan->size_count, sizeof *plot.order)};
     if (plot.order != NULL) {
@@ -275,8 +282,7 @@ enum exit_code sim_plot_write(const char *path, const struct sim_plan *plan, con
         draw(&plot);
     }
     bool drawn = plot.order != NULL && !plot.out.failed;
-    enum exit_code code = drawn ? write_file(path, &plot.out) : say_no_memory();
-    text_free(&plot.out);
     free(plot.order);
-    return code;
+    *svg = plot.out;
+    return drawn;
 }

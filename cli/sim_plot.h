@@ -3,8 +3,9 @@
 #define CLI_SIM_PLOT_H
 
 #include "sim_run.h"
+#include "text.h"
 
-/* Writes an SVG file. EXIT_DONE, or what was said. */
-enum exit_code sim_plot_write(const char *path, const struct sim_plan *plan, const struct sim_result *results);
+/* An SVG document. False: out of memory. Free the text in any case. */
+bool sim_plot_draw(struct text *svg, const struct sim_plan *plan, const struct sim_result *results);
 
 #endif

@@ -36,8 +36,11 @@ static enum exit_code read_params(struct sim_policy *policy, char *settings)
 {
     const char *items[SETTINGS_MAX];
     size_t count = 0;
-    for (char *rest = settings; rest != NULL && count < SETTINGS_MAX;)
+    char *rest = settings;
+    while (rest != NULL && count < SETTINGS_MAX)
         items[count++] = strsep(&rest, ":");
+    if (rest != NULL)
+        return say(EXIT_USAGE, "sim: --policy: %s: got more than %d parameters", policy->text, SETTINGS_MAX);
     policy->params = larder_params_read(&policy->module->head, items, count);
     return policy->params != NULL ? EXIT_DONE : say(EXIT_USAGE, "sim: --policy: %s", larder_last_error());
 }

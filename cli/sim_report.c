@@ -42,21 +42,21 @@ enum exit_code sim_report_json(const struct sim_plan *plan, const struct sim_res
 {
     json_t *rows = json_array();
     bool good = rows != NULL;
+    char sample[32];
+    snprintf(sample, sizeof sample, "1/%" PRIu64, plan->part);
     for (size_t i = 0; i < sim_plan_count(plan) && good; i++) {
         const struct sim_result *result = &results[i];
-        json_t *row = json_pack("{s:o, s:o, s:I, s:s, s:I, s:I, s:I, s:f}", "trace", document_shown(plan->trace),
+        json_t *row = json_pack("{s:o, s:o, s:I, s:s, s:s, s:I, s:I, s:I, s:f}", "trace", document_shown(plan->trace),
                                 "policy", document_shown(sim_plan_policy(plan, i)->text), "size",
-                                (json_int_t)sim_plan_size(plan, i), "unit", unit_of(plan), "requests",
+                                (json_int_t)sim_plan_size(plan, i), "unit", unit_of(plan), "sample", sample, "requests",
                                 (json_int_t)result->requests, "hits", (json_int_t)(result->requests - result->misses),
                                 "misses", (json_int_t)result->misses, "miss_ratio", sim_report_miss_ratio(result));
         good = json_array_append_new(rows, row) == 0;
     }
-    good = good && json_dumpf(rows, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) == 0;
+    if (good)
+        return document_print(rows, JSON_REAL_PRECISION(6));
     json_decref(rows);
-    if (!good)
-        return say_no_memory();
-    putchar('\n');
-    return EXIT_DONE;
+    return say_no_memory();
 }
 
 /* As RFC 4180 has it: in quotes where it must be, with quotes in it doubled. */

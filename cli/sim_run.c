@@ -12,6 +12,7 @@
 #define BLOCK         512   /* requests that are read at a time: few enough to stay in the processor's first cache */
 #define BATCH         16384 /* and that a cache gets at a time: enough for what it knows of their keys to get warm */
 #define SHOW_EVERY_NS 200000000
+#define SAMPLED_LEAST 1000 /* objects, as the table of docs/simulating.md suggests */
 
 /* A state for bytes has room for a few more objects than it probably needs, but not for more than so many to begin with. */
 #define SLOTS_LEAST 1024
@@ -148,13 +149,22 @@ static bool number_keys(struct run *run, size_t count)
     return true;
 }
 
+static enum exit_code add_to_optimum(struct run *run)
+{
+    if (run->count > SIM_OPTIMUM_MAX - run->optimum.count)
+        return say(EXIT_REFUSED, "sim: belady: got more than %u requests, wanted fewer, or --sample", SIM_OPTIMUM_MAX);
+    if (sim_optimum_add(&run->optimum, run->batch, run->count, run->keys.count))
+        return EXIT_DONE;
+    return say(EXIT_REFUSED, "sim: belady: out of memory at request %llu", (unsigned long long)run->lines);
+}
+
 static enum exit_code run_caches(struct run *run)
 {
     enum exit_code code = EXIT_DONE;
     if (run->count > 0 && !run->opened)
         code = open_caches(run);
-    if (run->wants_optimum && !sim_optimum_add(&run->optimum, run->batch, run->count, run->keys.count))
-        return say(EXIT_REFUSED, "sim: belady: out of memory at request %llu", (unsigned long long)run->lines);
+    if (run->wants_optimum && code == EXIT_DONE)
+        code = add_to_optimum(run);
     for (size_t i = 0; i < sim_plan_count(run->plan) && code == EXIT_DONE; i++)
         if (sim_plan_policy(run->plan, i)->module != NULL &&
             !sim_cache_run(&run->caches[i], run->batch, run->count, run->keys.count))
@@ -202,6 +212,33 @@ static uint64_t of_all(const struct run *run, uint64_t misses)
     return too_many ? run->requests : all;
 }
 
+/* Of the sample; without one, of the trace. */
+static uint64_t simulated(const struct run *run)
+{
+    return sim_plan_policy(run->plan, 0)->module != NULL ? run->caches[0].requests : run->optimum.count;
+}
+
+static void warn_of_small_sample(const struct sim_plan *plan)
+{
+    uint64_t least = plan->sizes[0];
+    for (size_t i = 1; i < plan->size_count; i++)
+        least = plan->sizes[i] < least ? plan->sizes[i] : least;
+    if (plan->part > 1 && !plan->bytes && scaled(plan, least) < SAMPLED_LEAST)
+        say(EXIT_DONE,
+            "sim: --sample: 1/%llu of size %llu leaves %llu objects; with less than %d the results are rough",
+            (unsigned long long)plan->part, (unsigned long long)least, (unsigned long long)scaled(plan, least),
+            SAMPLED_LEAST);
+}
+
+static enum exit_code check_sample(const struct run *run)
+{
+    if (run->requests > 0 && simulated(run) == 0)
+        return say(EXIT_NO, "sim: --sample: got 1/%llu, which has none of the %llu requests, wanted more of the keys",
+                   (unsigned long long)run->plan->part, (unsigned long long)run->requests);
+    warn_of_small_sample(run->plan);
+    return EXIT_DONE;
+}
+
 static enum exit_code take_results(struct run *run, struct sim_result *results)
 {
     for (size_t i = 0; i < sim_plan_count(run->plan); i++) {
@@ -237,6 +274,8 @@ enum exit_code sim_run(const struct sim_plan *plan, struct sim_result *results)
     run->caches = calloc(sim_plan_count(plan), sizeof *run->caches);
     run->trace = trace_open(plan->trace, plan->lenient);
     enum exit_code code = run->caches == NULL ? say_no_memory() : run->trace == NULL ? EXIT_NO : run_trace(run);
+    if (code == EXIT_DONE)
+        code = check_sample(run);
     if (code == EXIT_DONE)
         code = take_results(run, results);
     close_run(run);

@@ -126,6 +126,14 @@ static void shorten_line(struct trace *trace)
         end_last_line(trace);
 }
 
+/* Some editors begin every text in UTF-8 with a byte order mark. */
+static void skip_byte_order_mark(struct trace *trace)
+{
+    static const char mark[] = {'\xef', '\xbb', '\xbf'};
+    if (trace->size > sizeof mark && memcmp(trace->data, mark, sizeof mark) == 0)
+        trace->at = sizeof mark;
+}
+
 /* Makes whole lines available; false: at the end, or it failed. */
 static bool refill(struct trace *trace)
 {
@@ -153,6 +161,8 @@ static bool refill(struct trace *trace)
         if (trace->ended)
             break;
     }
+    if (trace->line_number == 0)
+        skip_byte_order_mark(trace);
     return trace->whole > 0;
 }
 

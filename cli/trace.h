@@ -2,7 +2,7 @@
  * Traces: text, one request a line, `key[,size[,op[,ttl]]]`.
  *
  * The key is any bytes but a comma and a newline. `op` is get (also r, read, or nothing), set (w, write, put) or del (d,
- * delete), `ttl` a time like 30s, seconds as a number, or none.
+ * delete), `ttl` a time like 30s, seconds as a number, or none. A byte order mark of UTF-8 at the start is skipped.
  */
 #ifndef CLI_TRACE_H
 #define CLI_TRACE_H

@@ -1,5 +1,6 @@
 /* The parameters of one module from settings, for programs that open modules themselves. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/fail.h"
 #include "core/config/schema.h"
@@ -21,6 +22,16 @@ static bool check(struct larder_params *params, const struct ldr_tree *map, cons
     return params->values != NULL && errors.count == 0;
 }
 
+/* Where there is no name, ldr_tree_set() would want a path, as for whole configurations. */
+static bool set(struct ldr_tree *map, const char *setting, const struct larder_plugin *head)
+{
+    size_t name = strcspn(setting, "=");
+    if (name > 0 && setting[name] == '=')
+        return ldr_tree_set(map, setting, head->name) == LARDER_OK;
+    ldr_fail(LARDER_INVALID, "%s: got \"%.64s\", wanted name=value", head->name, setting);
+    return false;
+}
+
 struct larder_params *larder_params_read(const struct larder_plugin *head, const char *const *settings, size_t count)
 {
     struct larder_params *params = calloc(1, sizeof *params);
@@ -31,7 +42,7 @@ struct larder_params *larder_params_read(const struct larder_plugin *head, const
     else
         ldr_fail_memory();
     for (size_t i = 0; good && i < count; i++)
-        good = ldr_tree_set(map, settings[i], head->name) == LARDER_OK;
+        good = set(map, settings[i], head);
     good = good && check(params, map, head);
     ldr_tree_free(map);
     if (good)

@@ -130,11 +130,6 @@ static void thin_out_all(struct ldr_store *store)
     }
 }
 
-static bool allows_more(uint64_t max_entries, uint64_t than)
-{
-    return max_entries - 1 > than - 1; /* unsigned: 0 allows most */
-}
-
 /* Goes over to a setup whose states are open, which cannot fail; takes it. With the setup's lock. */
 static void change(struct ldr_store *store, struct ldr_setup *setup)
 {
@@ -142,7 +137,7 @@ static void change(struct ldr_store *store, struct ldr_setup *setup)
     struct ldr_fit *fit = ldr_fit_new(store->heap, setup->max_bytes >> store->shard_bits);
     if (setup->max_bytes > old->max_bytes)
         atomic_store(&store->limit_told, setup->max_bytes);
-    if (allows_more(setup->max_entries, old->max_entries))
+    if (ldr_limit_allows_more(setup->max_entries, old->max_entries))
         atomic_store(&store->entries_told, setup->max_entries);
     ldr_store_limit(store, setup);
     atomic_store_explicit(&store->least, ldr_rebuild_least(store), memory_order_relaxed);

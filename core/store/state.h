@@ -298,6 +298,12 @@ void ldr_rebuild_compact(struct ldr_store *store, struct ldr_shard *shard);
 /* Sets what follows from a budget: the limit, what is kept back, and how arrays count. */
 void ldr_store_limit(struct ldr_store *store, const struct ldr_setup *setup);
 
+/* Of two limits of entries. */
+static inline bool ldr_limit_allows_more(uint64_t max_entries, uint64_t than)
+{
+    return max_entries - 1 > than - 1; /* unsigned: 0, no limit, allows most */
+}
+
 /* Whether each shard may have an entry. False: told in larder_last_error(). */
 bool ldr_store_limit_good(const struct ldr_store *store, uint64_t max_entries);
 

@@ -227,7 +227,7 @@ void ldr_store_stats(struct ldr_store *store, struct ldr_store_stats *stats)
 {
     *stats = (struct ldr_store_stats){.shards = ldr_store_shards(store)};
     /* In a small store cells share their pages with those that are free: there they are no memory held for entries. */
-    uint64_t free_bytes = 0;
+    uint64_t free_bytes = 0, entries_before = atomic_load(&store->entries_told);
     for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
         struct ldr_shard *shard = &store->shards[i];
         ldr_spin_lock(&shard->lock);
@@ -252,7 +252,8 @@ void ldr_store_stats(struct ldr_store *store, struct ldr_store_stats *stats)
     uint64_t after = atomic_load(&store->limit_told);
     stats->bytes_used = used > free_bytes ? used - free_bytes : 0; /* spans may have been given back since */
     stats->bytes_limit = before > after ? before : after;
-    stats->entries_limit = atomic_load(&store->entries_told);
+    uint64_t entries_after = atomic_load(&store->entries_told);
+    stats->entries_limit = ldr_limit_allows_more(entries_before, entries_after) ? entries_before : entries_after;
     if (steady)
         pthread_mutex_unlock(&store->setup_lock);
 }

@@ -1,4 +1,4 @@
-"""larder sim: counts that a model confirms, traces in every form, tables and pictures, and what is said when it fails."""
+"""larder sim: counts that a model confirms, traces in every form, samples, tables and pictures."""
 
 import csv
 import functools
@@ -11,22 +11,15 @@ import subprocess
 import xml.etree.ElementTree
 
 import kit
-from kit import DONE, NO, REFUSED, USAGE
+from kit import DONE, NO
+from simulation import Simulation, zipf
 
-MODULES = os.path.join(os.path.dirname(os.path.dirname(kit.LARDER)), "tests", "modules", "confused")
 COLUMNS = ["trace", "policy", "size", "unit", "requests", "hits", "misses", "miss_ratio"]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def zstd(content):
     return subprocess.run(["zstd", "-qc"], input=content, stdout=subprocess.PIPE, check=True).stdout
-
-
-def zipf(count, keys, seed=1):
-    """Requests of which some keys are preferred; a sample of the keys changes little of them."""
-    chance = random.Random(seed)
-    weights = list(itertools.accumulate(1 / (rank + 20) for rank in range(keys)))
-    return [f"key-{key}" for key in chance.choices(range(keys), cum_weights=weights, k=count)]
 
 
 class Model:
@@ -96,20 +89,6 @@ def fewest_misses(requests, size):
 
 def line_of(key, size, operation):
     return ",".join([key, "" if size is None else str(size), operation]).rstrip(",")
-
-
-class Simulation(kit.Test):
-    def file(self, content, name="trace"):
-        path = os.path.join(self.scratch(), name)
-        with open(path, "wb") as file:
-            file.write(content if isinstance(content, bytes) else "".join(line + "\n" for line in content).encode())
-        return path
-
-    def rows(self, trace, policies, sizes, *more, **options):
-        """Misses and requests by policy and size."""
-        out = self.out("sim", "--trace", trace, "--policy", policies, "--size", sizes, "--csv", *more, **options)
-        return {(row["policy"], int(row["size"])): (int(row["requests"]), int(row["misses"]))
-                for row in csv.DictReader(io.StringIO(out.decode()))}
 
 
 class Counts(Simulation):
@@ -203,6 +182,7 @@ class Inputs(Simulation):
         plain = "".join(line + "\n" for line in self.lines).encode()
         wanted = self.rows(self.file(plain), "lru,fifo", "10,50")
         forms = {"gzip": gzip.compress(plain), "zstd": zstd(plain), "crlf": plain.replace(b"\n", b"\r\n"),
+                 "gzip and zeros": gzip.compress(plain) + bytes(100000), "gzip and a zero": gzip.compress(plain) + b"\0",
                  "no newline at the end": plain[:-1], "two gzip": gzip.compress(plain[:5000]) + gzip.compress(plain[5000:])}
         for name, content in forms.items():
             with self.subTest(form=name):
@@ -223,35 +203,18 @@ class Inputs(Simulation):
         self.assertEqual(more, self.out("sim", "--trace", trace, "--policy", "lru,clock,belady", "--size", "5,20,100",
                                         "--csv"))
 
+    def test_a_byte_order_mark_is_no_part_of_the_first_key(self):
+        for content in (b"\xef\xbb\xbfa\na\n", gzip.compress(b"\xef\xbb\xbfa\na\n")):
+            self.assertEqual(self.rows(self.file(content), "lru", "5"), {("lru", 5): (2, 1)})
+        self.assertEqual(self.rows(self.file(b"a\n\xef\xbb\xbfa\n"), "lru", "5"), {("lru", 5): (2, 2)})
+
     def test_empty_trace(self):
         for content in (b"", gzip.compress(b"")):
             self.assertEqual(self.rows(self.file(content), "lru,belady", "5"),
                              {("lru", 5): (0, 0), ("belady", 5): (0, 0)})
 
-    def test_malformed_lines_are_named(self):
-        for line, field in ((b"", "key"), (b",5", "key"), (b"a,x", "size"), (b"a,1,frob", "op"), (b"a,1,set,soon", "ttl"),
-                            (b"k" * 65536, "key"), (b"k" * 200000, "line"), (b"k" * 3000000, "line")):
-            with self.subTest(line=line[:20]):
-                path = self.file(b"a\nb\n" + line + b"\nc\na\n,\n")
-                message = self.complaint("sim", "--trace", path, "--policy", "lru", "--size", "5", code=NO)
-                self.assertIn(path + ":3: ", message)
-                self.assertIn(field, message)
-                out, err = self.larder("sim", "--trace", path, "--policy", "lru", "--size", "5", "--csv", "--lenient")
-                self.assertIn(b",4,1,3,", out)
-                self.assertIn(f"skipped 2 malformed lines, the first: {path}:3: {field}".replace(": line", ": got a line"),
-                              err.decode())
-
     def test_lenient_says_nothing_where_nothing_is_wrong(self):
         self.assertEqual(self.rows(self.file(["a", "a"]), "lru", "5", "--lenient"), {("lru", 5): (2, 1)})
-
-    def test_what_cannot_be_read(self):
-        whole = gzip.compress(b"a\nb\n" * 1000)
-        path = self.file(whole[:-9])
-        for more in ([], ["--lenient"]):
-            message = self.complaint("sim", "--trace", path, "--policy", "lru", "--size", "5", *more, code=NO)
-            self.assertIn(path + ":", message)
-            self.complaint("sim", "--trace", "/nonexistent", "--policy", "lru", "--size", "5", *more, code=NO)
-        self.complaint("sim", "--trace", "/dev/zero", "--policy", "lru", "--size", "5", code=NO)
 
     def test_progress_on_a_terminal_only(self):
         arguments = ["sim", "--trace", self.file(self.lines * 20), "--policy", "lru", "--size", "10"]
@@ -266,7 +229,8 @@ class Sample(Simulation):
         trace = self.file(zipf(200000, 20000))
         all_of_it = self.rows(trace, "lru,clock,belady", "1000,5000")
         self.assertEqual(self.rows(trace, "lru,clock,belady", "1000,5000", "--sample", "1/1"), all_of_it)
-        part = self.rows(trace, "lru,clock,belady", "1000,5000", "--sample", "1/10")
+        part, warning = self.rows_and_warning(trace, "lru,clock,belady", "1000,5000", "--sample", "1/10")
+        self.assertIn("100 objects", warning)
         for key, (requests, misses) in all_of_it.items():
             self.assertEqual(part[key][0], requests)
             self.assertEqual(part[key][1] % 10, 0)
@@ -274,10 +238,33 @@ class Sample(Simulation):
             self.assertLess(abs(part[key][1] - misses) / requests, 0.05, (key, misses, part[key]))
 
     def test_hits_are_never_negative(self):
-        requests, misses = self.rows(self.file([f"{i}" for i in range(1000)]), "lru", "10", "--sample", "1/3")["lru", 10]
-        self.assertEqual(requests, 1000)
-        self.assertLessEqual(misses, 1000)
-        self.assertGreater(misses, 800)
+        trace = self.file([f"{i}" for i in range(10000)])
+        requests, misses = self.rows(trace, "lru", "3000", "--sample", "1/3")["lru", 3000]
+        self.assertEqual(requests, 10000)
+        self.assertLessEqual(misses, 10000)
+        self.assertGreater(misses, 9000)
+
+    def test_few_objects_are_warned_of(self):
+        trace = self.file(zipf(5000, 500))
+        for sizes, left in (("9995,20000", None), ("20000,9994,9999", 999), ("1", 1)):
+            with self.subTest(sizes=sizes):
+                _, warning = self.rows_and_warning(trace, "lru", sizes, "--sample", "1/10")
+                least = min(map(int, sizes.split(",")))
+                self.assertEqual(warning, "" if left is None else f"larder: sim: --sample: 1/10 of size {least} leaves {left}"
+                                 " objects; with less than 1000 the results are rough\n")
+        self.rows(trace, "lru", "10", "--sample", "1/1")
+        self.rows(trace, "lru", "10", "--sample", "1/10", "--unit", "bytes")
+
+    def test_by_bytes_what_is_larger_than_the_part_of_the_size_is_a_miss(self):
+        trace = self.file([f"{i},1000" for i in range(100)] * 2)
+        self.assertEqual(self.rows(trace, "lru", "1000000", "--unit", "bytes")["lru", 1000000], (200, 100))
+        for size, ratio in ((1000 * 10, 1), (999 * 10, 1), (100000 * 10, 0.5)):
+            with self.subTest(size=size):
+                requests, misses = self.rows(trace, "lru", str(size), "--unit", "bytes", "--sample", "1/10")["lru", size]
+                self.assertEqual(requests, 200)
+                sampled = misses / 10 / ratio  # requests
+                self.assertEqual(sampled % 2, 0)
+                self.assertTrue(0 < sampled < 60, sampled)
 
 
 class Reports(Simulation):
@@ -289,9 +276,10 @@ class Reports(Simulation):
         self.assertEqual(rows[1], [trace, "fifo", "2", "objects", "4", "1", "3", "0.750000"])
         self.assertEqual([row[1:3] for row in rows[1:]], [["fifo", "2"], ["fifo", "3"], ["belady", "2"], ["belady", "3"]])
         document = self.document(*arguments)
-        self.assertEqual([list(row) for row in document], [COLUMNS] * 4)
-        self.assertEqual(document[0], {"trace": trace, "policy": "fifo", "size": 2, "unit": "objects", "requests": 4,
-                                       "hits": 1, "misses": 3, "miss_ratio": 0.75})
+        self.assertEqual([list(row) for row in document], [[*COLUMNS[:4], "sample", *COLUMNS[4:]]] * 4)
+        self.assertEqual(document[0], {"trace": trace, "policy": "fifo", "size": 2, "unit": "objects", "sample": "1/1",
+                                       "requests": 4, "hits": 1, "misses": 3, "miss_ratio": 0.75})
+        self.assertEqual(self.document(*arguments[:-1], "5000", "--sample", "1/2")[0]["sample"], "1/2")
         table = self.out(*arguments).decode().splitlines()
         self.assertEqual(table[0].split(), "TRACE POLICY SIZE UNIT REQUESTS HITS MISSES MISS RATIO".split())
         self.assertEqual(table[1].removeprefix(trace).split(), ["fifo", "2", "objects", "4", "1", "3", "0.7500"])
@@ -332,6 +320,23 @@ class Reports(Simulation):
         self.assertIn("20", texts)
         self.plot("lru,fifo", "5,50", trace=self.file([]))
 
+    def test_plot_of_sizes_that_three_digits_do_not_tell_apart(self):
+        for sizes, unit, wanted in (("12340,12342,12345,12350", "objects", ["12340", "12342", "12344", "12350"]),
+                                    ("1073741824,1073741924", "bytes", ["1073741824 B", "1073741856 B"])):
+            texts, _, _ = self.plot("lru", sizes, "--unit", unit)
+            self.assertLessEqual(set(wanted), set(texts))
+            self.assertEqual(len(texts), len(set(texts)), texts)
+        texts, _, _ = self.plot("lru", "12000,12500,13000")
+        self.assertLessEqual({"12k", "12.2k", "13k"}, set(texts))
+
+    def test_plot_in_the_place_of_another(self):
+        path = self.file(b"<svg>" * 10000, "plot.svg")
+        self.complaint("sim", "--trace", self.file(["a,b"]), "--policy", "lru", "--size", "5", "--plot", path, code=NO)
+        with open(path, "rb") as file:
+            self.assertEqual(file.read(), b"<svg>" * 10000)
+        self.out("sim", "--trace", self.file(["a"]), "--policy", "lru", "--size", "5", "--plot", path)
+        xml.etree.ElementTree.parse(path)
+
     def test_plot_of_bytes(self):
         texts, _, _ = self.plot("lru", "64KiB,256KiB,1MiB,4MiB", "--unit", "bytes")
         self.assertLessEqual({"64 KiB", "256 KiB", "1 MiB", "4 MiB"}, set(texts))
@@ -340,26 +345,7 @@ class Reports(Simulation):
         texts, lines, _ = self.plot(",".join(["lru", "clock", "fifo"] * 12), "5,50")
         self.assertEqual((len(lines), texts.count("lru")), (36, 12))
 
-    def test_plot_that_cannot_be_written(self):
-        out, err = self.larder("sim", "--trace", self.file(["a"]), "--policy", "lru", "--size", "5", "--plot",
-                               "/nonexistent/plot.svg", code=REFUSED)
-        self.assertIn(b"/nonexistent/plot.svg", err)
-        self.assertIn(b"lru", out)
-        full = self.larder("sim", "--trace", self.file(["a"]), "--policy", "lru", "--size", "5", "--plot", "/dev/full",
-                           code=REFUSED)
-        self.assertIn(b"/dev/full", full[1])
-
-
 class Policies(Simulation):
-    def complain(self, policy, code, *more):
-        return self.complaint("sim", "--trace", self.file(["a"]), "--policy", policy, "--size", "5", *more, code=code)
-
-    def shipped_file(self, name):
-        found = [plugin["file"] for plugin in self.document("plugin", "list")["plugins"]
-                 if (plugin["kind"], plugin["name"]) == ("eviction", name)]
-        self.assertEqual(len(found), 1)
-        return found[0]
-
     def test_a_file(self):
         trace, path = self.file(zipf(3000, 200)), self.shipped_file("lru")
         got = self.rows(trace, f"{path},lru", "50")
@@ -375,52 +361,6 @@ class Policies(Simulation):
         self.assertEqual(got["2q", 100], got[policies[0], 100])
         self.assertNotEqual(got["2q", 100], got[policies[1], 100])
         self.assertEqual(got[policies[1], 100], got[policies[2], 100])
-
-    def test_wrong_parameters(self):
-        name = self.document("plugin", "info", "2q")[0]["params"][0]["name"]
-        for policy, words in ((f"2q:{name}=1e9", ["got", "wanted", name]), (f"2q:{name}=x", ["got", "wanted", name]),
-                              (f"2q:{name[:-1]}=1", ["unknown key", name]), ("lru:size=1", ["unknown key"]),
-                              ("2q:", ["wanted"]), ("2q:=1", ["wanted"]), (f"2q:{name}", ["wanted"]),
-                              ("belady:x=1", ["no parameters"])):
-            with self.subTest(policy=policy):
-                message = self.complain(policy, USAGE)
-                for word in words:
-                    self.assertIn(word, message)
-
-    def test_no_such_policy(self):
-        self.assertIn("lru", self.complain("lruu", NO))
-        self.assertIn("/nonexistent/lru.so", self.complain("/nonexistent/lru.so", NO))
-        self.assertIn("kind hash", self.complain(self.shipped_file("lru").replace("eviction/lru", "hash/crc32"), NO))
-
-    def test_modules_that_lose_track_end_with_a_line(self):
-        trace = self.file(["a,1", "b,1", "c,2"] * 3)
-        for name, answer in (("stranger", "returned slot 1000000, which is not resident"),
-                             ("always_first", "returned slot 0, which is not resident"),
-                             ("always_none", "returned LARDER_NO_SLOT while 2 slots are resident")):
-            with self.subTest(module=name):
-                path = os.path.join(MODULES, name + ".so")
-                message = self.complaint("sim", "--trace", trace, "--policy", path, "--size", "2", "--unit", "bytes",
-                                         code=NO)
-                self.assertIn(f"{path}, size 2: request 3: evict() {answer}", message)
-
-
-class Usage(Simulation):
-    def test_wrong_usage(self):
-        trace = self.file(["a"])
-        good = {"--trace": trace, "--policy": "lru", "--size": "5"}
-        for option in good:
-            arguments = [word for pair in good.items() if pair[0] != option for word in pair]
-            self.assertIn(f"{option}: got nothing", self.complaint("sim", *arguments, code=USAGE))
-        for more, word in ((["--size", "0"], "'0'"), (["--size", "5,"], "''"), (["--size", "x"], "'x'"),
-                           (["--size", "1KiB"], "--unit bytes"), (["--size", "4294967295"], "4294967294"),
-                           (["--size", "1XB", "--unit", "bytes"], "'1XB'"), (["--size", "0", "--unit", "bytes"], "'0'"),
-                           (["--unit", "pages"], "objects or bytes"), (["--sample", "10"], "1/N"),
-                           (["--sample", "1/0"], "1/N"), (["--sample", "2/4"], "1/N"), (["--policy", "lru,,fifo"], "empty"),
-                           (["--csv", "--json"], "one of them"), (["--policy", "belady", "--unit", "bytes"], "belady"),
-                           (["x"], "unexpected argument"), (["--polcy", "lru"], "did you mean '--policy'?")):
-            with self.subTest(more=more):
-                self.assertIn(word, self.complaint("sim", *itertools.chain(*good.items()), *more, code=USAGE))
-
 
 if __name__ == "__main__":
     kit.main()

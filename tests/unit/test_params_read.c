@@ -46,7 +46,8 @@ static void what_is_wrong_is_named(void **state)
     refused((const char *[]){"in=30"}, 1, "mine: must: missing, it has no default");
     refused((const char *[]){"must=x", "in=100"}, 2, "mine: in: got \"100\", wanted 1 to 99");
     refused((const char *[]){"must=x", "inn=9"}, 2, "mine: inn: unknown key, did you mean \"in\"?");
-    refused((const char *[]){"must=x", "in"}, 2, "mine: got \"in\", wanted path.to.key=value");
+    refused((const char *[]){"must=x", "in"}, 2, "mine: got \"in\", wanted name=value");
+    refused((const char *[]){"=x"}, 1, "mine: got \"=x\", wanted name=value");
 }
 
 static void a_module_without_parameters_takes_none(void **state)
