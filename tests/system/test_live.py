@@ -5,6 +5,7 @@ import json
 import os
 import random
 import subprocess
+import threading
 
 from kit import BUILD, LARDER, Case, loader, main, wait_until
 
@@ -92,6 +93,31 @@ class Live(Case):
         finally:
             load.terminate()
             load.wait()
+
+    def test_a_change_keeps_no_connection_waiting(self):
+        """Both connections share the only worker of the transport, which goes on while 200,000 entries are moved."""
+        node = self.started(groups=[{"name": "g", "max_bytes": "256MiB"}], http={"workers": 1})
+        sets = os.path.join(self.directory, "sets.txt")
+        with open(sets, "w", encoding="ascii") as file:
+            file.writelines(f"{key},8,w\n" for key in range(200000))
+        self.bench(node, "--group", "g", "--trace", sets)
+        answered, over = 0, threading.Event()
+
+        def change():
+            self.put_group(node, eviction="2q")
+            over.set()
+
+        changing = threading.Thread(target=change)
+        with node.client() as client:
+            client.get("g", "1")
+            changing.start()
+            while not over.is_set():
+                self.assertEqual(client.get("g", "1").status, 200)
+                answered += not over.is_set()
+        changing.join()
+        self.assertEqual(node.metric("entries", group="g"), 200000)
+        print(f"{answered} gets answered meanwhile", flush=True)
+        self.assertGreater(answered, 4)  # one or two may come before the change begins
 
 
 if __name__ == "__main__":
