@@ -7,6 +7,7 @@
 #include "bench/settings.h"
 #include "bench/space.h"
 #include "bench/speed.h"
+#include "bench/swap.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -157,11 +158,13 @@ int main(int argc, char **argv)
     churn_plan(&settings, report);
     hostile_plan(&settings, report);
     expiry_plan(&settings, report);
+    swap_plan(&settings, report);
     bool right = speed_run(&settings, report);
     right = space_run(&settings, report) && right;
     right = churn_run(&settings, report) && right;
     right = hostile_run(&settings, report) && right;
     right = expiry_run(&settings, report) && right;
+    right = swap_run(&settings, report) && right;
     bool met = goals_report(&settings, report);
     report_close(report);
     return right && met ? 0 : 1;

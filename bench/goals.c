@@ -59,6 +59,7 @@ static const struct goal lru_only[] = {
     {"hostile-crc32", "ratio", NULL, 2, 1.2},
     {"hostile-murmur3", "ratio", NULL, 2, 1.2},
     {"expiry", "worst_ns", "expiry-worst-read", 1000000, 100000},
+    {"swap", "shard_cpu_ns", "swap-longest-shard", 5000000, 1000000},
 };
 
 static double by_cpu(const struct report *report, const struct goal *goal, const struct contender *contender)

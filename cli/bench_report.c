@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "document.h"
 #include "table.h"
 #include "units.h"
 
@@ -148,11 +149,5 @@ enum exit_code bench_report_json(const struct bench_report *report)
         (json_int_t)counts->not_found, "failed", (json_int_t)counts->failed, "errors", errors_to_json(counts),
         "origin_loads", report->loads_known ? integer(report->loads) : json_null(), "bytes_read",
         (json_int_t)counts->bytes_read, "bytes_written", (json_int_t)counts->bytes_written, "latency", latency);
-    enum exit_code code = EXIT_DONE;
-    if (json == NULL || json_dumpf(json, stdout, JSON_INDENT(2)) != 0)
-        code = say_no_memory();
-    else
-        putchar('\n');
-    json_decref(json);
-    return code;
+    return document_print(json, 0);
 }

@@ -18,7 +18,7 @@ enum exit_code bench_source_open(struct bench_source *source, const struct optio
     if (options->duration_ms > 0)
         source->end_ns = source->start_ns + options->duration_ms * 1000000;
     if (options->trace != NULL) {
-        source->trace = trace_open(options->trace);
+        source->trace = trace_open(options->trace, false);
         return source->trace != NULL ? EXIT_DONE : EXIT_NO;
     }
     random_keys_init(&source->keys, options->keys, options->zipf, options->seed);
@@ -33,26 +33,35 @@ void bench_source_close(struct bench_source *source)
     pthread_mutex_destroy(&source->lock);
 }
 
-static bool next_random(struct bench_source *source, struct trace_request *request)
+static void next_random(struct bench_source *source, struct trace_request *request, struct text *key)
 {
     bool get = random_unit(&source->keys) < source->options->get_ratio;
-    text_clear(&request->key);
-    text_printf(&request->key, "key-%llu", (unsigned long long)random_keys_next(&source->keys));
-    request->operation = get ? TRACE_GET : TRACE_SET;
-    request->size_given = false;
-    return !request->key.failed;
+    text_printf(key, "key-%llu", (unsigned long long)random_keys_next(&source->keys));
+    *request = (struct trace_request){.operation = get ? TRACE_GET : TRACE_SET};
 }
 
-bool bench_source_next(struct bench_source *source, struct trace_request *request)
+static bool next_of_trace(struct trace *trace, struct trace_request *request, struct text *key)
 {
+    if (trace_read(trace, request, 1) == 0)
+        return false;
+    text_add(key, request->key, request->key_size);
+    return true;
+}
+
+bool bench_source_next(struct bench_source *source, struct trace_request *request, struct text *key)
+{
+    text_clear(key);
     pthread_mutex_lock(&source->lock);
     bool more = !source->stopped && (source->limit == 0 || source->given < source->limit) &&
                 (source->end_ns == 0 || bench_now() < source->end_ns);
-    if (more)
-        more = source->trace != NULL ? trace_next(source->trace, request) : next_random(source, request);
+    if (more && source->trace != NULL)
+        more = next_of_trace(source->trace, request, key);
+    else if (more)
+        next_random(source, request, key);
     source->given += more;
     source->stopped = !more;
     pthread_mutex_unlock(&source->lock);
+    request->key = key->data;
     return more;
 }
 

@@ -7,6 +7,7 @@
 
 #include "options.h"
 #include "random_keys.h"
+#include "text.h"
 #include "trace.h"
 
 struct bench_source {
@@ -23,8 +24,11 @@ struct bench_source {
 enum exit_code bench_source_open(struct bench_source *source, const struct options *options);
 void bench_source_close(struct bench_source *source);
 
-/* The next request; false: there is none, or the run is to end. Any thread. */
-bool bench_source_next(struct bench_source *source, struct trace_request *request);
+/*
+ * The next request, whose key stands in `key` (look there whether it failed); false: there is none, or the run is to end.
+ * Any thread.
+ */
+bool bench_source_next(struct bench_source *source, struct trace_request *request, struct text *key);
 
 /* No more requests. */
 void bench_source_stop(struct bench_source *source);

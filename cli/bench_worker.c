@@ -22,7 +22,7 @@ void bench_worker_close(struct bench_worker *worker)
     node_close(&worker->node);
     text_free(&worker->url);
     text_free(&worker->value);
-    text_free(&worker->request.key);
+    text_free(&worker->key);
 }
 
 static void make_url(struct bench_worker *worker)
@@ -34,7 +34,7 @@ static void make_url(struct bench_worker *worker)
     text_puts(url, "/v1/groups/");
     url_add_encoded(url, worker->options->group, strlen(worker->options->group));
     text_puts(url, "/keys/");
-    url_add_encoded(url, request->key.data, request->key.size);
+    url_add_encoded(url, worker->key.data, worker->key.size);
     if (request->operation == TRACE_SET && request->ttl_none)
         text_puts(url, "?ttl=none");
     else if (request->operation == TRACE_SET && request->ttl_ms > 0)
@@ -97,7 +97,7 @@ static bool send_one(struct bench_worker *worker)
     bool set = operation == TRACE_SET;
     make_url(worker);
     size_t size = set ? make_value(worker) : 0;
-    if (worker->url.failed || worker->value.failed)
+    if (worker->key.failed || worker->url.failed || worker->value.failed)
         return false;
     uint64_t start = bench_now();
     bool answered = http_send(&worker->node.http, methods[operation], worker->url.data,
@@ -118,7 +118,7 @@ static bool send_one(struct bench_worker *worker)
 void *bench_worker_run(void *arg)
 {
     struct bench_worker *worker = arg;
-    while (bench_source_next(worker->source, &worker->request)) {
+    while (bench_source_next(worker->source, &worker->request, &worker->key)) {
         if (!send_one(worker)) {
             worker->no_memory = true;
             bench_source_stop(worker->source);

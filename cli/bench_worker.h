@@ -28,8 +28,8 @@ struct bench_worker {
     struct node node;
     int done; /* where to tell that this one has ended: an eventfd */
     bool no_memory;
-    struct text url, value;
-    struct trace_request request;
+    struct text url, key, value;
+    struct trace_request request; /* its key is the text above */
     struct bench_counts counts;
 };
 

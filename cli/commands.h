@@ -13,6 +13,8 @@ enum exit_code command_stats(const struct options *options);
 enum exit_code command_cluster(const struct options *options);
 enum exit_code command_plugin_list(const struct options *options);
 enum exit_code command_plugin_info(const struct options *options);
+enum exit_code command_plugin_check(const struct options *options);
 enum exit_code command_bench(const struct options *options);
+enum exit_code command_sim(const struct options *options);
 
 #endif

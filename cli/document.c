@@ -1,6 +1,20 @@
 #include "document.h"
 
+#include <stdio.h>
+
 #include "text.h"
+
+enum exit_code document_print(json_t *json, size_t flags)
+{
+    bool printed = json != NULL && json_dumpf(json, stdout, JSON_INDENT(2) | flags) == 0;
+    json_decref(json);
+    if (!printed && ferror(stdout))
+        return say(EXIT_REFUSED, "standard output cannot be written");
+    if (!printed)
+        return say_no_memory();
+    putchar('\n');
+    return EXIT_DONE;
+}
 
 json_t *document_shown(const char *bytes)
 {

@@ -32,7 +32,11 @@ static const struct command commands[] = {
     {"plugin list", "", "lists the modules that are found", OPTIONS_JSON | OPTIONS_PLUGINS, 0, 0, command_plugin_list},
     {"plugin info", "NAME|FILE.so", "shows a module's parameters", OPTIONS_JSON | OPTIONS_PLUGINS, 1, 1,
      command_plugin_info},
+    {"plugin check", "NAME|FILE.so", "checks whether a module keeps its contract",
+     OPTIONS_JSON | OPTIONS_PLUGINS | OPTIONS_CHECK, 0, 1, command_plugin_check},
     {"bench", "", "puts load on a cluster, and measures", SHOW_OPTIONS | OPTIONS_BENCH, 0, 0, command_bench},
+    {"sim", "", "simulates caches on a trace, and compares policies", OPTIONS_JSON | OPTIONS_PLUGINS | OPTIONS_SIM, 0,
+     0, command_sim},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)

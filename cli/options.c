@@ -56,6 +56,21 @@ static const struct row rows[] = {
     {OPTIONS_BENCH, "value-size", "SIZE", TYPE_SIZE, PLACE(value_size), 0, 1 << 30,
      "bytes of a value that is set, where the trace does not tell; default: 100"},
     {OPTIONS_BENCH, "seed", "N", TYPE_COUNT, PLACE(seed), 0, COUNT_MAX, "of the random keys; default: 1"},
+    {OPTIONS_SIM, "trace", "FILE", TYPE_TEXT, PLACE(trace), 0, 0,
+     "the requests, plain, gzip or zstd; - is standard input"},
+    {OPTIONS_SIM, "policy", "NAME,...", TYPE_TEXTS, PLACE(policies), 0, 0,
+     "eviction modules, NAME or FILE.so, with parameters NAME:in=30:out=40; belady is the optimum"},
+    {OPTIONS_SIM, "size", "N,...", TYPE_TEXTS, PLACE(sizes), 0, 0, "sizes of the cache, in the unit"},
+    {OPTIONS_SIM, "unit", "UNIT", TYPE_TEXT, PLACE(unit), 0, 0,
+     "objects, or bytes, and then sizes are like 64MiB; default: objects"},
+    {OPTIONS_SIM, "sample", "1/N", TYPE_TEXT, PLACE(sample), 0, 0,
+     "simulate a part of the keys in caches of that part of the size"},
+    {OPTIONS_SIM, "lenient", NULL, TYPE_FLAG, PLACE(lenient), 0, 0,
+     "skip malformed lines, and tell how many there were"},
+    {OPTIONS_SIM, "plot", "FILE.svg", TYPE_TEXT, PLACE(plot), 0, 0, "draw miss ratio against size, too"},
+    {OPTIONS_SIM, "csv", NULL, TYPE_FLAG, PLACE(csv), 0, 0, "for spreadsheets, in the place of a table for people"},
+    {OPTIONS_CHECK, "list", NULL, TYPE_FLAG, PLACE(list), 0, 0, "print the checks there are, and end"},
+    {OPTIONS_CHECK, "seed", "N", TYPE_COUNT, PLACE(seed), 0, COUNT_MAX, "of the random calls; default: 1"},
     {OPTIONS_JSON, "json", NULL, TYPE_FLAG, PLACE(json), 0, 0, "for programs, in the place of tables for people"},
     {~0u, "help", NULL, TYPE_FLAG, PLACE(help), 0, 0, "print this, and end"},
 };
@@ -215,7 +230,8 @@ enum exit_code options_parse(struct options *options, const char *command, unsig
                                 .seed = 1,
                                 .get_ratio = 0.9,
                                 .zipf = 0.99};
-    struct texts *const lists[] = {&options->arguments, &options->nodes, &options->plugin_paths};
+    struct texts *const lists[] = {&options->arguments, &options->nodes, &options->plugin_paths, &options->policies,
+                                   &options->sizes};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         lists[i]->items = calloc((size_t)argc + 1, sizeof *lists[i]->items);
         if (lists[i]->items == NULL)
@@ -234,4 +250,6 @@ void options_free(struct options *options)
     free(options->arguments.items);
     free(options->nodes.items);
     free(options->plugin_paths.items);
+    free(options->policies.items);
+    free(options->sizes.items);
 }

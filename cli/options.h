@@ -17,7 +17,9 @@ enum option_set {
     OPTIONS_JSON = 1 << 3,    /* --json */
     OPTIONS_CLUSTER = 1 << 4, /* --cluster */
     OPTIONS_PLUGINS = 1 << 5, /* --config, --plugin-path */
-    OPTIONS_BENCH = 1 << 6
+    OPTIONS_BENCH = 1 << 6,
+    OPTIONS_SIM = 1 << 7,
+    OPTIONS_CHECK = 1 << 8 /* --list, --seed */
 };
 
 struct texts {
@@ -36,10 +38,14 @@ struct options {
     bool cluster;
     const char *config;
     struct texts plugin_paths;
-    const char *trace; /* NULL: random keys */
+    const char *trace; /* NULL: not given */
     const char *group;
     uint64_t connections, requests, duration_ms, keys, value_size, seed; /* requests, duration_ms: 0 without a limit */
     double get_ratio, zipf;
+    struct texts policies, sizes;     /* as given: lists, or several of these */
+    const char *unit, *sample, *plot; /* NULL: not given */
+    bool csv, lenient;
+    bool list;
     bool help;
 };
 

@@ -9,36 +9,11 @@
 #include "larder/larder.h"
 #include "larder/plugins.h"
 #include "plugin_params.h"
+#include "plugin_search.h"
 #include "table.h"
 #include "text.h"
 
-/* The search path that the options name. NULL: the reason was said. */
-static struct larder_config *make_config(const struct options *options)
-{
-    struct larder_config *config = larder_config_new();
-    if (config == NULL) {
-        say_no_memory();
-        return NULL;
-    }
-    bool good = options->config == NULL || larder_config_read(config, options->config) == LARDER_OK;
-    for (size_t i = 0; good && i < options->plugin_paths.count; i++)
-        good = larder_config_add_plugin_path(config, options->plugin_paths.items[i]) == LARDER_OK;
-    if (good)
-        return config;
-    say(EXIT_NO, "%s", larder_last_error());
-    larder_config_free(config);
-    return NULL;
-}
-
 static const char linked[] = "(in the program)"; /* in the place of a file */
-
-static enum exit_code print_json(const json_t *json)
-{
-    if (json == NULL || json_dumpf(json, stdout, JSON_INDENT(2)) != 0)
-        return say_no_memory();
-    putchar('\n');
-    return EXIT_DONE;
-}
 
 /* ------------------------------------------------------------------------------------------------ list */
 
@@ -85,7 +60,7 @@ static enum exit_code show_list(const json_t *document)
 enum exit_code command_plugin_list(const struct options *options)
 {
     struct list list = {.document = json_pack("{s:[], s:[]}", "plugins", "refused")};
-    struct larder_config *config = make_config(options);
+    struct larder_config *config = plugin_config(options);
     enum exit_code code = EXIT_NO;
     if (config == NULL)
         goto done;
@@ -94,7 +69,7 @@ enum exit_code command_plugin_list(const struct options *options)
     else if (list.failed)
         code = say_no_memory();
     else
-        code = options->json ? print_json(list.document) : show_list(list.document);
+        code = options->json ? document_print(json_incref(list.document), 0) : show_list(list.document);
 done:
     larder_config_free(config);
     json_decref(list.document);
@@ -103,17 +78,12 @@ done:
 
 /* ------------------------------------------------------------------------------------------------ info */
 
-#define NAMES_MAX 128
-
-/* What is looked for, and what was found of it. */
+/* What was found. */
 struct search {
-    const char *name;
     bool json;
     json_t *found;
     size_t count;
     enum exit_code code;
-    char *names[NAMES_MAX]; /* of those that are not meant */
-    size_t name_count;
 };
 
 static enum exit_code show_info(const struct larder_plugin_info *info)
@@ -131,8 +101,9 @@ static enum exit_code show_info(const struct larder_plugin_info *info)
     return code == EXIT_DONE ? plugin_params_show(info->head->params) : code;
 }
 
-static void take_info(struct search *search, const struct larder_plugin_info *info)
+static void take_info(void *arg, const struct larder_plugin_info *info)
 {
+    struct search *search = arg;
     const struct larder_plugin *head = info->head;
     const char *kind = larder_plugin_kind_name((enum larder_plugin_kind)head->kind);
     if (search->json) {
@@ -149,67 +120,27 @@ static void take_info(struct search *search, const struct larder_plugin_info *in
     search->count++;
 }
 
-/* Modules of different kinds may have one name: all are shown. */
-static void look_at(void *arg, const struct larder_plugin_info *info)
-{
-    struct search *search = arg;
-    if (info->head == NULL)
-        return;
-    if (strcmp(info->head->name, search->name) == 0) {
-        take_info(search, info);
-    } else if (search->name_count < NAMES_MAX) {
-        char *name = strdup(info->head->name);
-        if (name != NULL)
-            search->names[search->name_count++] = name;
-    }
-}
-
-static enum exit_code say_not_found(const struct search *search)
-{
-    const char *nearest = nearest_name(search->name, (const char *const *)search->names, search->name_count);
-    if (nearest != NULL)
-        return say(EXIT_NO, "plugin info: no module '%s'; did you mean '%s'?", search->name, nearest);
-    return say(EXIT_NO, "plugin info: no module '%s'; 'larder plugin list' shows those that are found", search->name);
-}
-
-static enum exit_code info_by_name(const struct options *options, struct search *search)
-{
-    struct larder_config *config = make_config(options);
-    if (config == NULL)
-        return EXIT_NO;
-    if (larder_plugins_each(config, look_at, search) != LARDER_OK)
-        search->code = say(EXIT_REFUSED, "%s", larder_last_error());
-    else if (search->count == 0)
-        search->code = say_not_found(search);
-    larder_config_free(config);
-    return search->code;
-}
-
-static enum exit_code info_of_file(struct search *search)
+static enum exit_code info_of_file(const char *path, struct search *search)
 {
     struct larder_plugin_info info;
-    struct larder_plugin_file *file = larder_plugin_file_open(search->name, &info);
+    struct larder_plugin_file *file = larder_plugin_file_open(path, &info);
     if (file == NULL)
         return say(EXIT_NO, "refused: %s", larder_last_error());
     take_info(search, &info);
     larder_plugin_file_close(file);
-    return search->code;
-}
-
-static bool names_file(const char *name)
-{
-    size_t length = strlen(name);
-    return strchr(name, '/') != NULL || (length > 3 && strcmp(name + length - 3, ".so") == 0);
+    return EXIT_DONE;
 }
 
 enum exit_code command_plugin_info(const struct options *options)
 {
-    struct search search = {.name = options->arguments.items[0], .json = options->json, .found = json_array()};
-    enum exit_code code = names_file(search.name) ? info_of_file(&search) : info_by_name(options, &search);
+    const char *name = options->arguments.items[0];
+    struct search search = {.json = options->json, .found = json_array()};
+    enum exit_code code = plugin_names_file(name) ? info_of_file(name, &search)
+                                                  : plugin_search(options, "plugin info", name, take_info, &search);
+    if (code == EXIT_DONE)
+        code = search.code;
     if (code == EXIT_DONE && options->json)
-        code = print_json(search.found);
-    for (size_t i = 0; i < search.name_count; i++)
-        free(search.names[i]);
+        code = document_print(json_incref(search.found), 0);
     json_decref(search.found);
     return code;
 }

@@ -10,6 +10,7 @@ bool progress_wanted(void);
 
 /* fraction: 0 to 1, or negative when nobody knows. */
 void progress_show(double fraction, uint64_t requests, double seconds);
+void progress_show_step(double fraction, const char *step); /* what is done at the moment */
 void progress_clear(void);
 
 #endif

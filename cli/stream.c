@@ -11,6 +11,7 @@
 #include <zstd.h>
 
 #define INPUT_SIZE 65536
+#define HEAD_MAX   10 /* bytes that tell what a file is */
 
 enum form { FORM_PLAIN, FORM_GZIP, FORM_ZSTD };
 
@@ -21,28 +22,36 @@ struct stream {
     z_stream gzip;
     ZSTD_DStream *zstd;
     bool unfinished; /* compressed data that began has not ended yet */
+    bool padded;     /* zeros have followed it */
     uint64_t consumed, total;
     size_t at, size; /* of the input that was read and is not used yet */
     char error[160];
     unsigned char input[INPUT_SIZE];
 };
 
+static bool read_file(struct stream *stream, void *data, size_t size, size_t *got)
+{
+    ssize_t result;
+    do {
+        result = read(stream->file, data, size);
+    } while (result < 0 && errno == EINTR);
+    *got = result < 0 ? 0 : (size_t)result;
+    stream->consumed += *got;
+    if (result < 0)
+        snprintf(stream->error, sizeof stream->error, "%s", strerror(errno));
+    return result >= 0;
+}
+
 static bool refill(struct stream *stream)
 {
+    size_t got;
     if (stream->at > 0)
         memmove(stream->input, stream->input + stream->at, stream->size - stream->at);
     stream->size -= stream->at;
     stream->at = 0;
-    ssize_t got;
-    do {
-        got = read(stream->file, stream->input + stream->size, INPUT_SIZE - stream->size);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) {
-        snprintf(stream->error, sizeof stream->error, "%s", strerror(errno));
+    if (!read_file(stream, stream->input + stream->size, INPUT_SIZE - stream->size, &got))
         return false;
-    }
-    stream->size += (size_t)got;
-    stream->consumed += (uint64_t)got;
+    stream->size += got;
     return true;
 }
 
@@ -63,9 +72,20 @@ static bool copy_plain(struct stream *stream, void *data, size_t size, size_t *g
     return true;
 }
 
+/* Tapes and block devices fill up with zeros; nothing else may follow these. */
+static bool skip_zeros(struct stream *stream)
+{
+    while (stream->at < stream->size && stream->input[stream->at] == 0)
+        stream->at++;
+    stream->padded = true;
+    return stream->at == stream->size || fail(stream, "is not valid gzip");
+}
+
 static bool unpack_gzip(struct stream *stream, void *data, size_t size, size_t *got)
 {
     z_stream *gzip = &stream->gzip;
+    if (stream->padded || (!stream->unfinished && stream->input[stream->at] == 0))
+        return skip_zeros(stream);
     gzip->next_in = stream->input + stream->at;
     gzip->avail_in = (uInt)(stream->size - stream->at);
     gzip->next_out = data;
@@ -110,6 +130,8 @@ static bool unpack(struct stream *stream, void *data, size_t size, size_t *got)
 bool stream_read(struct stream *stream, void *data, size_t size, size_t *got)
 {
     *got = 0;
+    if (stream->form == FORM_PLAIN && stream->at == stream->size)
+        return read_file(stream, data, size, got);
     for (;;) {
         size_t before = stream->at;
         bool any = stream->at < stream->size || stream->unfinished;
@@ -129,27 +151,51 @@ bool stream_read(struct stream *stream, void *data, size_t size, size_t *got)
 
 /* ------------------------------------------------------------------------------------------------ opening */
 
+static bool begins_with(const struct stream *stream, const char *head, size_t size)
+{
+    return stream->size >= size && memcmp(stream->input, head, size) == 0;
+}
+
+/* A key may well begin like "BZh9", hence the mark of a block or of the end behind it, too. */
+static bool is_bzip2(const struct stream *stream)
+{
+    const unsigned char *input = stream->input;
+    return begins_with(stream, "BZh", 3) && stream->size >= HEAD_MAX && input[3] >= '1' && input[3] <= '9' &&
+           (memcmp(input + 4, "1AY&SY", 6) == 0 || memcmp(input + 4, "\x17\x72\x45\x38\x50\x90", 6) == 0);
+}
+
+/* What would otherwise be read as lines. */
+static bool refuse_others(struct stream *stream)
+{
+    if (begins_with(stream, "\xfd\x37zXZ\0", 6))
+        return fail(stream, "is an xz file; wanted plain text, gzip or zstd");
+    if (is_bzip2(stream))
+        return fail(stream, "is a bzip2 file; wanted plain text, gzip or zstd");
+    if (begins_with(stream, "\x04\x22\x4d\x18", 4) || begins_with(stream, "\x02\x21\x4c\x18", 4))
+        return fail(stream, "is an lz4 file; wanted plain text, gzip or zstd");
+    return true;
+}
+
 static bool begin_form(struct stream *stream)
 {
-    static const unsigned char gzip[] = {0x1f, 0x8b}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
-    while (stream->size < sizeof zstd) {
+    while (stream->size < HEAD_MAX) {
         size_t before = stream->size;
         if (!refill(stream))
             return false;
         if (stream->size == before)
             break;
     }
-    if (stream->size >= sizeof gzip && memcmp(stream->input, gzip, sizeof gzip) == 0) {
+    if (begins_with(stream, "\x1f\x8b", 2)) {
         if (inflateInit2(&stream->gzip, 15 + 16) != Z_OK) /* the longest window, and gzip's head */
             return fail(stream, "out of memory");
         stream->form = FORM_GZIP;
-    } else if (stream->size >= sizeof zstd && memcmp(stream->input, zstd, sizeof zstd) == 0) {
+    } else if (begins_with(stream, "\x28\xb5\x2f\xfd", 4)) {
         stream->zstd = ZSTD_createDStream();
         if (stream->zstd == NULL)
             return fail(stream, "out of memory");
         stream->form = FORM_ZSTD;
     }
-    return true;
+    return stream->form != FORM_PLAIN || refuse_others(stream);
 }
 
 struct stream *stream_open(const char *path, char *error, size_t capacity)

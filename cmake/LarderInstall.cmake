@@ -3,7 +3,9 @@
 include(CMakePackageConfigHelpers)
 
 install(DIRECTORY include/larder DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
-install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/larder)
+set(larder_docs ${CMAKE_INSTALL_DATADIR}/doc/larder)
+install(FILES LICENSE README.md docs/writing-an-eviction-module.md DESTINATION ${larder_docs})
+install(DIRECTORY examples DESTINATION ${larder_docs} PATTERN CMakeLists.txt EXCLUDE)
 install(FILES docs/man/larderd.1 docs/man/larder.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 
 file(RELATIVE_PATH larder_pc_to_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)

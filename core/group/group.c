@@ -20,6 +20,7 @@ static bool open_store(struct ldr_group *group, const struct ldr_group_options *
     group->spread_seed = ldr_mix(seed); /* so that when a key expires does not tell where the index has it */
     group->store = ldr_store_open(&(struct ldr_store_options){
         .max_bytes = options->max_bytes,
+        .max_entries = options->max_entries,
         .max_value = options->max_value,
         .eviction = options->eviction,
         .params = options->eviction_params,
@@ -173,6 +174,7 @@ void ldr_group_read_stats(struct ldr_group *group, struct larder_statistics *sta
         stats->policy_faults = store.policy_faults;
         stats->dropped_hits = store.dropped_hits;
         stats->entries = store.entries;
+        stats->entries_limit = store.entries_limit;
         stats->bytes_used = store.bytes_used;
         stats->bytes_limit = store.bytes_limit;
         stats->value_bytes = store.value_bytes;

@@ -23,6 +23,7 @@ struct ldr_group_options {
     struct larder_slice name;
     bool transit; /* a gateway's: no store, everything goes to the cluster */
     uint64_t max_bytes, max_value;
+    uint64_t max_entries;    /* 0: no limit */
     int64_t ttl_ms;          /* > 0 or LARDER_TTL_NONE */
     int64_t negative_ttl_ms; /* 0: "not found" is not remembered */
     uint64_t load_timeout_ms;

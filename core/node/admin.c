@@ -92,18 +92,62 @@ static bool goes_around(const struct larder_node *node, const struct larder_requ
     }
 }
 
+/* A change of groups on its way to a worker. The request stays valid until it is answered. */
+struct change {
+    struct larder_task task;
+    struct larder_node *node;
+    const struct larder_request *request;
+    larder_reply_fn done;
+    void *arg;
+};
+
+static void apply(struct larder_node *node, const struct larder_request *request, larder_reply_fn done, void *arg)
+{
+    if (goes_around(node, request))
+        ldr_node_fan_out(node, request, done, arg);
+    else
+        apply_here(node, request, done, arg);
+}
+
+static void run_change(struct larder_task *task)
+{
+    struct change *change = (struct change *)task;
+    apply(change->node, change->request, change->done, change->arg);
+    free(change);
+}
+
+/*
+ * A change of a group of a million entries takes a tenth of a second, for which no connection of a transport's thread shall
+ * wait: workers make it. When they have no room for it, it is made here.
+ */
+static void apply_later(struct larder_node *node, const struct larder_request *request, larder_reply_fn done, void *arg)
+{
+    const struct larder_runtime *runtime = node->context.runtime;
+    struct change *change = malloc(sizeof *change);
+    if (change != NULL) {
+        *change = (struct change){.task.run = run_change, .node = node, .request = request, .done = done, .arg = arg};
+        if (runtime->work(runtime, &change->task))
+            return;
+        free(change);
+    }
+    apply(node, request, done, arg);
+}
+
 void ldr_node_administer(struct larder_node *node, const struct larder_request *request, larder_reply_fn done,
                          void *arg)
 {
     enum larder_status status = LARDER_OK;
+    switch (request->operation) {
+    case LARDER_OP_GROUP_PUT:
+    case LARDER_OP_GROUP_DROP:
+    case LARDER_OP_GROUP_CLEAR: apply_later(node, request, done, arg); return;
+    default: break;
+    }
     if (goes_around(node, request)) {
         ldr_node_fan_out(node, request, done, arg);
         return;
     }
     switch (request->operation) {
-    case LARDER_OP_GROUP_PUT:
-    case LARDER_OP_GROUP_DROP:
-    case LARDER_OP_GROUP_CLEAR: apply_here(node, request, done, arg); return;
     case LARDER_OP_GROUP_STATS: answer_group_stats(node, request->group, done, arg); return;
     case LARDER_OP_GROUP_LIST: ldr_answer_document(node, ldr_document_groups(node), done, arg); return;
     case LARDER_OP_GROUP_GET: answer_group(node, request->group, done, arg); return;

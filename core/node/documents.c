@@ -126,7 +126,8 @@ static json_t *duration(int64_t ms)
 static json_t *settings_to_json(const struct ldr_group_record *record)
 {
     const struct ldr_group_settings *settings = &record->settings;
-    json_t *json = json_pack("{s:s, s:I, s:I}", "name", settings->name, "max_bytes", (json_int_t)settings->max_bytes,
+    json_t *json = json_pack("{s:s, s:I, s:I, s:I}", "name", settings->name, "max_bytes",
+                             (json_int_t)settings->max_bytes, "max_entries", (json_int_t)settings->max_entries,
                              "max_value", (json_int_t)settings->max_value);
     json = ldr_json_set(json, "ttl", duration(settings->ttl_ms));
     json = ldr_json_set(json, "negative_ttl", duration(settings->negative_ttl_ms));

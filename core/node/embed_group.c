@@ -36,6 +36,8 @@ static void write_options(struct ldr_buffer *text, const struct larder_group_opt
         ldr_buffer_printf(text, "load_timeout: %llums, ", (unsigned long long)options->load_timeout_ms);
     if (options->exact_hits != 0)
         ldr_buffer_printf(text, "exact_hits: true, ");
+    if (options->max_entries != 0)
+        ldr_buffer_printf(text, "max_entries: %llu, ", (unsigned long long)options->max_entries);
     if (options->eviction != NULL)
         ldr_buffer_printf(text, "eviction: %s", options->eviction);
     ldr_buffer_printf(text, "}");
@@ -165,5 +167,12 @@ enum larder_status larder_group_set_max_bytes(struct larder_group *handle, uint6
 {
     char text[64];
     snprintf(text, sizeof text, "{max_bytes: %llu}", (unsigned long long)max_bytes);
+    return change(handle, text);
+}
+
+enum larder_status larder_group_set_max_entries(struct larder_group *handle, uint64_t max_entries)
+{
+    char text[64];
+    snprintf(text, sizeof text, "{max_entries: %llu}", (unsigned long long)max_entries);
     return change(handle, text);
 }

@@ -80,6 +80,7 @@ static struct ldr_group *open_group(struct larder_node *node, const struct ldr_g
     return ldr_group_open(&node->context, &(struct ldr_group_options){
                                               .name = ldr_slice_text(settings->name),
                                               .max_bytes = settings->max_bytes,
+                                              .max_entries = settings->max_entries,
                                               .max_value = settings->max_value,
                                               .ttl_ms = settings->ttl_ms,
                                               .negative_ttl_ms = settings->negative_ttl_ms,
@@ -126,11 +127,10 @@ static enum larder_status change(struct ldr_group_record *record, const struct l
     if (!same_choice(&settings->loader, &old->loader))
         return ldr_fail(LARDER_UNSUPPORTED,
                         "group %s: its loader cannot be changed while it runs; drop the group first", group->name);
-    if (!same_choice(&settings->eviction, &old->eviction))
-        status = ldr_store_set_both(group->store, eviction_of(settings), settings->eviction.params,
-                                    settings->max_bytes);
-    else if (settings->max_bytes != old->max_bytes)
-        status = ldr_store_set_max_bytes(group->store, settings->max_bytes);
+    bool same = same_choice(&settings->eviction, &old->eviction);
+    if (!same || settings->max_bytes != old->max_bytes || settings->max_entries != old->max_entries)
+        status = ldr_store_set(group->store, same ? NULL : eviction_of(settings), settings->eviction.params,
+                               settings->max_bytes, settings->max_entries);
     if (status != LARDER_OK)
         return status;
     if (settings->exact_hits != old->exact_hits)

@@ -19,6 +19,7 @@ struct ldr_plugin_choice {
 struct ldr_group_settings {
     const char *name;
     uint64_t max_bytes;
+    uint64_t max_entries; /* 0: no limit */
     uint64_t max_value;
     int64_t ttl_ms;          /* LARDER_TTL_NONE when `ttl: 0` or not given */
     int64_t negative_ttl_ms; /* 0: not remembered */

@@ -18,6 +18,7 @@ bool ldr_settings_read_group(const struct ldr_settings_input *input, const struc
     *group = (struct ldr_group_settings){
         .name = row(values, "name")->string,
         .max_bytes = (uint64_t)row(values, "max_bytes")->integer,
+        .max_entries = (uint64_t)row(values, "max_entries")->integer,
         .max_value = (uint64_t)row(values, "max_value")->integer,
         .ttl_ms = ttl == 0 ? LARDER_TTL_NONE : ttl,
         .negative_ttl_ms = row(values, "negative_ttl")->integer,
@@ -44,6 +45,8 @@ static bool keep(struct ldr_arena *arena, const struct larder_param_value *value
 {
     if (!row(values, "max_bytes")->given)
         group->max_bytes = base->max_bytes;
+    if (!row(values, "max_entries")->given)
+        group->max_entries = base->max_entries;
     if (!row(values, "max_value")->given)
         group->max_value = base->max_value;
     if (!row(values, "ttl")->given)

@@ -42,7 +42,7 @@ const struct larder_param ldr_settings_node[] = {
      .default_text = "4",
      .minimum = 1,
      .maximum = 256,
-     .help = "threads that run the loader callbacks of an embedding program"},
+     .help = "threads that run the loader callbacks of an embedding program, and changes of groups"},
     {.name = "load_queue",
      .type = LARDER_PARAM_INT,
      .default_text = "1024",
@@ -166,6 +166,14 @@ const struct larder_param ldr_settings_group_table[] = {
      .minimum = KIB,
      .maximum = ANY_MAXIMUM,
      .help = "the budget of the group at each member, all bookkeeping included"},
+    {.name = "max_entries",
+     .type = LARDER_PARAM_INT,
+     .default_text = "0",
+     .minimum = 0,
+     .maximum = ANY_MAXIMUM,
+     .help =
+         "most entries of the group at each member, remembered \"not found\" among them, of which each counts alike "
+         "to the policy, whatever its size; max_bytes holds besides; 0: no limit"},
     {.name = "max_value",
      .type = LARDER_PARAM_SIZE,
      .default_text = "16MiB",

@@ -30,6 +30,7 @@ const struct ldr_stat ldr_group_stat_table[] = {
     COUNTER(dropped_hits, "Hits the eviction module did not hear of"),
     GAUGE(entries, "Entries in the store"),
     GAUGE(bytes_used, "Bytes the group holds, bookkeeping included"),
+    GAUGE(entries_limit, "The most entries, max_entries; 0: no limit"),
     GAUGE(bytes_limit, "The budget, max_bytes"),
     GAUGE(value_bytes, "Bytes of keys and values alone"),
     {0},

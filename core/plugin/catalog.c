@@ -178,20 +178,40 @@ static struct ldr_module *find(struct ldr_catalog *catalog, uint32_t kind, const
     return NULL;
 }
 
-const struct larder_plugin *ldr_catalog_find(struct ldr_catalog *catalog, enum larder_plugin_kind kind,
-                                             const char *name)
+static bool is_possible(enum larder_plugin_kind kind, const char *name)
 {
     if (ldr_kind((uint32_t)kind) == NULL) {
         ldr_fail(LARDER_INVALID, "kind of a plugin: got %d, wanted %d to %d", (int)kind, LDR_KIND_FIRST, LDR_KIND_LAST);
-        return NULL;
+        return false;
     }
     if (!ldr_name_valid(name)) {
         ldr_fail(LARDER_INVALID, "name of %s plugin: got \"%s\", wanted " LDR_NAME_WANTED,
                  larder_plugin_kind_name(kind), name);
-        return NULL;
+        return false;
     }
+    return true;
+}
+
+const struct larder_plugin *ldr_catalog_find(struct ldr_catalog *catalog, enum larder_plugin_kind kind,
+                                             const char *name)
+{
+    if (!is_possible(kind, name))
+        return NULL;
     pthread_mutex_lock(&catalog->lock);
     struct ldr_module *module = find(catalog, (uint32_t)kind, name);
     pthread_mutex_unlock(&catalog->lock);
     return module != NULL ? module->table : NULL;
+}
+
+struct ldr_module *ldr_catalog_take(struct ldr_catalog *catalog, enum larder_plugin_kind kind, const char *name)
+{
+    if (!is_possible(kind, name))
+        return NULL;
+    pthread_mutex_lock(&catalog->lock);
+    struct ldr_module *module = find(catalog, (uint32_t)kind, name);
+    for (size_t i = 0; module != NULL && i < catalog->count; i++)
+        if (catalog->modules[i] == module)
+            catalog->modules[i] = catalog->modules[--catalog->count];
+    pthread_mutex_unlock(&catalog->lock);
+    return module;
 }

@@ -13,6 +13,7 @@
 #include "larder/plugins.h"
 
 struct ldr_catalog;
+struct ldr_module;
 
 /*
  * Search order: `tables` (linked in by the embedder), modules linked into the library (static build), `paths` in order,
@@ -36,6 +37,9 @@ void ldr_catalog_close(struct ldr_catalog *catalog); /* NULL is fine. No object 
  */
 const struct larder_plugin *ldr_catalog_find(struct ldr_catalog *catalog, enum larder_plugin_kind kind,
                                              const char *name);
+
+/* The same, and the module becomes the caller's, who closes it. */
+struct ldr_module *ldr_catalog_take(struct ldr_catalog *catalog, enum larder_plugin_kind kind, const char *name);
 
 /* See larder_plugins_each(). */
 enum larder_status ldr_catalog_each(struct ldr_catalog *catalog,

@@ -3,6 +3,7 @@
 #define LDR_PLUGIN_MODULE_H
 
 #include "core/plugin/table.h"
+#include "larder/plugins.h"
 
 #define LDR_MODULE_SUFFIX ".so"
 
@@ -19,6 +20,10 @@ struct ldr_module *ldr_module_open(const char *path);
 struct ldr_module *ldr_module_link(const struct larder_plugin *table);
 
 void ldr_module_close(struct ldr_module *module); /* NULL is fine. Nothing of the module may be in use. */
+
+/* What the public functions return for the module, or for NULL: it was refused, and larder_last_error() is the reason. */
+struct larder_plugin_file *ldr_module_file(struct ldr_module *module, const char *path,
+                                           struct larder_plugin_info *info);
 
 /* Reads the name that a module in the file `path` must have. LARDER_INVALID when no module can be in a file so called. */
 enum larder_status ldr_module_name(const char *path, char name[LDR_NAME_MAX + 1]);

@@ -51,10 +51,12 @@ struct ldr_hits *ldr_hits_open(uint32_t hit_max, uint32_t slots)
 
 void ldr_hits_close(struct ldr_hits *hits)
 {
-    if (hits == NULL)
-        return;
-    free(hits->bytes);
-    free(hits);
+    while (hits != NULL) {
+        struct ldr_hits *left = hits->left;
+        free(hits->bytes);
+        free(hits);
+        hits = left;
+    }
 }
 
 uint64_t ldr_hits_bytes(uint32_t hit_max, uint32_t slots)

@@ -30,6 +30,8 @@ struct ldr_hits {
     uint32_t handed;             /* hits handed on in this generation; under the shard's lock */
     _Atomic uint32_t generation; /* 1 to 255 */
     _Atomic uint64_t dropped;
+    struct ldr_hits *left; /* what the shard had before this one; set when this one, too, is not in use any more */
+    uint64_t tag;          /* which has passed when no reader sees it; set likewise */
     /*
      * The ring's ends count on and on. Readers move `end` by a load and a store, since an atomic addition would cost a
      * reader as much as a tenth of its lookup: of two who do it in the very same moment one is lost, and not counted as
@@ -43,7 +45,7 @@ struct ldr_hits {
 
 /* For a module with this hit_max. NULL: out of memory. */
 struct ldr_hits *ldr_hits_open(uint32_t hit_max, uint32_t slots);
-void ldr_hits_close(struct ldr_hits *hits); /* NULL is fine */
+void ldr_hits_close(struct ldr_hits *hits); /* and all that were left before; NULL is fine */
 
 /* What its bytes cost. */
 uint64_t ldr_hits_bytes(uint32_t hit_max, uint32_t slots);

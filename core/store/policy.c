@@ -16,19 +16,19 @@ uint64_t ldr_policy_extra_bytes(const struct ldr_policy *policy)
 }
 
 bool ldr_policy_open(struct ldr_policy *policy, const struct larder_eviction *module,
-                     const struct larder_param_value *params, uint32_t max_slots, uint32_t expected, uint64_t capacity)
+                     const struct larder_param_value *params, const struct ldr_policy_size *size)
 {
-    *policy = (struct ldr_policy){.module = module, .max_slots = max_slots};
+    *policy = (struct ldr_policy){.module = module, .max_slots = size->max_slots, .limit = size->limit};
     if (wants_hits(module)) {
-        policy->hits = ldr_hits_open(module->hit_max, max_slots);
+        policy->hits = ldr_hits_open(module->hit_max, size->max_slots);
         if (policy->hits == NULL)
             return false;
     }
     const struct larder_eviction_env env = {
         .size = sizeof env,
-        .max_slots = max_slots,
-        .expected = expected,
-        .capacity = capacity,
+        .max_slots = size->max_slots,
+        .expected = size->expected,
+        .capacity = size->limit != 0 ? size->limit : size->bytes,
         .hits = policy->hits != NULL && module->hit_max != 0 ? policy->hits->bytes : NULL,
         .params = params,
     };
@@ -124,10 +124,17 @@ void ldr_policy_hand_on(struct ldr_policy *policy, const struct ldr_slots *slots
         ldr_hits_hand_on(policy->hits, slots->count, policy->state != NULL ? hear : NULL, &audience);
 }
 
+/* In the unit of the capacity. */
+static struct larder_object told(const struct ldr_policy *policy, const struct larder_object *object)
+{
+    return (struct larder_object){.digest = object->digest, .charge = policy->limit != 0 ? 1 : object->charge};
+}
+
 void ldr_policy_prepare(struct ldr_policy *policy, const struct larder_object *object)
 {
+    const struct larder_object newcomer = told(policy, object);
     if (policy->state != NULL && policy->module->prepare != NULL)
-        policy->module->prepare(policy->state, object);
+        policy->module->prepare(policy->state, &newcomer);
 }
 
 void ldr_policy_insert(struct ldr_policy *policy, uint32_t slot, const struct larder_object *object)
@@ -136,7 +143,8 @@ void ldr_policy_insert(struct ldr_policy *policy, uint32_t slot, const struct la
         return;
     if (policy->hits != NULL)
         ldr_hits_reset(policy->hits, slot);
-    policy->module->insert(policy->state, slot, object);
+    const struct larder_object newcomer = told(policy, object);
+    policy->module->insert(policy->state, slot, &newcomer);
 }
 
 void ldr_policy_remove(struct ldr_policy *policy, uint32_t slot)
@@ -157,6 +165,7 @@ void ldr_policy_hit(struct ldr_policy *policy, uint32_t slot)
 
 void ldr_policy_update(struct ldr_policy *policy, uint32_t slot, const struct larder_object *object)
 {
+    const struct larder_object rewritten = told(policy, object);
     if (policy->state != NULL && policy->module->update != NULL)
-        policy->module->update(policy->state, slot, object);
+        policy->module->update(policy->state, slot, &rewritten);
 }

@@ -15,14 +15,23 @@ struct ldr_policy {
     void *state;           /* NULL: given up */
     struct ldr_hits *hits; /* NULL: hits do not matter */
     uint32_t max_slots;
+    uint32_t limit;       /* of entries, each of which then counts 1; 0: none, charges are bytes */
     uint32_t sweep;       /* where the search in the order of slots goes on */
     uint64_t fresh_bytes; /* extra_bytes right after open */
     uint64_t faults;
 };
 
+/* What a state is opened for. */
+struct ldr_policy_size {
+    uint32_t max_slots;
+    uint32_t expected; /* entries when full; 0: unknown */
+    uint32_t limit;    /* of entries, which is the capacity then; 0: none */
+    uint64_t bytes;    /* the capacity where there is no limit */
+};
+
 /* False when out of memory, with nothing leaked. */
 bool ldr_policy_open(struct ldr_policy *policy, const struct larder_eviction *module,
-                     const struct larder_param_value *params, uint32_t max_slots, uint32_t expected, uint64_t capacity);
+                     const struct larder_param_value *params, const struct ldr_policy_size *size);
 
 /* Closes the state and leaves the hits: what is called afterwards finds the state given up. */
 void ldr_policy_give_up(struct ldr_policy *policy);

@@ -158,6 +158,13 @@ static void measure(const struct ldr_store *store, struct newcomer *newcomer)
 /* When room was made by evicting there is one: so it is asked for after the cell. */
 static void get_slot(struct ldr_store *store, struct ldr_shard *shard)
 {
+    uint32_t limit = shard->policy.limit;
+    if (limit != 0 && shard->slots.count >= limit)
+        ldr_room_evict(store, shard);
+    /* A change that leaves fewer slots is under way: it comes to an end, as no write adds to what has to go. */
+    const struct ldr_policy *next = shard->next;
+    if (next != NULL && next->max_slots < shard->policy.max_slots && shard->slots.count >= next->max_slots)
+        ldr_room_evict(store, shard);
     if (ldr_slots_have_free(&shard->slots, shard->policy.max_slots))
         return;
     ldr_rebuild_grow(store, shard);
@@ -264,6 +271,7 @@ static enum outcome locked_put(struct ldr_store *store, struct ldr_shard *shard,
     ldr_shard_leave(shard);
     if (trim)
         ldr_ranges_trim(store);
+    ldr_rebuild_trim(store);
     if (outcome == DONE)
         after_put(store, shard, newcomer->now);
     return outcome;

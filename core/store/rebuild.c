@@ -11,6 +11,12 @@
 /* Slots of an empty shard, if it may have so many. Fewer are not worth numbering anew. */
 #define SLOTS_LEAST 1536u
 
+/* A limited shard has all its slots at once when they cost at most one part in so many of its part of the budget. */
+#define SLOTS_PART 4u
+
+/* So many entries are asked for at a time when they are moved: they are in no cache, the coldest above all. */
+#define MOVED_TOGETHER 16u
+
 static enum larder_status too_small(const struct ldr_setup *setup, uint64_t least)
 {
     return ldr_fail(LARDER_NO_ROOM, "max_bytes: got %" PRIu64 ", wanted at least %" PRIu64 " (eviction %s)",
@@ -23,8 +29,20 @@ static uint64_t fresh_bytes(const struct ldr_setup *setup, uint32_t max_slots, u
     return ldr_policy_array_bytes(setup->module, max_slots) + extra + 2 * sizeof(struct ldr_line);
 }
 
-/* As many slots as a shard would need for the smallest entries, within its part of the budget and a little more. */
-static uint32_t most_slots(const struct ldr_store *store, const struct ldr_setup *setup, uint64_t extra)
+/* The entries that a shard may have, all together as many as the limit says; 0: there is none. */
+static uint32_t limit_of(const struct ldr_store *store, const struct ldr_shard *shard, const struct ldr_setup *setup)
+{
+    uint64_t limit = setup->max_entries >> store->shard_bits, left = setup->max_entries % ldr_store_shards(store);
+    limit += (uint64_t)(shard - store->shards) < left;
+    return limit < UINT32_MAX ? (uint32_t)limit : UINT32_MAX;
+}
+
+/*
+ * As many slots as a shard would need for the smallest entries, within its part of the budget and a little more; no more
+ * than it may have entries.
+ */
+static uint32_t most_slots(const struct ldr_store *store, const struct ldr_shard *shard, const struct ldr_setup *setup,
+                           uint64_t extra)
 {
     uint64_t shards = ldr_store_shards(store), spent = store->base + shards * fresh_bytes(setup, 0, extra);
     if (setup->max_bytes <= spent)
@@ -33,6 +51,8 @@ static uint32_t most_slots(const struct ldr_store *store, const struct ldr_setup
     uint64_t slots = (setup->max_bytes - spent) / shards / each;
     if (shards > 1)
         slots += slots / 8;
+    if (setup->max_entries != 0 && slots > limit_of(store, shard, setup))
+        slots = limit_of(store, shard, setup);
     return slots < store->slots_max ? (uint32_t)slots : store->slots_max;
 }
 
@@ -40,6 +60,16 @@ static uint32_t slots_within(uint64_t wanted, uint32_t most)
 {
     uint64_t slots = wanted > SLOTS_LEAST ? wanted : SLOTS_LEAST;
     return slots < most ? (uint32_t)slots : most;
+}
+
+/* The slots of a shard that wants so many. All at once, so that its policy forgets nothing by being laid out anew. */
+static uint32_t slots_of(const struct ldr_store *store, const struct ldr_shard *shard, const struct ldr_setup *setup,
+                         uint64_t extra, uint64_t wanted)
+{
+    uint32_t most = most_slots(store, shard, setup, extra);
+    bool at_once = setup->max_entries != 0 &&
+                   ldr_policy_array_bytes(setup->module, most) <= (setup->max_bytes >> store->shard_bits) / SLOTS_PART;
+    return at_once ? most : slots_within(wanted, most);
 }
 
 /*
@@ -55,18 +85,23 @@ static uint64_t slots_for(const struct ldr_store *store, const struct ldr_shard 
     return entries * ((sixteenths < most ? sixteenths : most) + 1) / 16;
 }
 
-enum larder_status ldr_rebuild_open(const struct ldr_store *store, const struct ldr_setup *setup, uint64_t entries,
-                                    uint64_t slots, struct ldr_policy *policy)
+enum larder_status ldr_rebuild_open(const struct ldr_store *store, const struct ldr_shard *shard,
+                                    const struct ldr_setup *setup, uint64_t slots, struct ldr_policy *policy)
 {
+    uint32_t limit = limit_of(store, shard, setup);
     uint64_t shards = ldr_store_shards(store), extra = 0;
     /* What a module keeps in a fresh state besides its slots is known afterwards: then there is room for fewer slots. */
     for (int attempt = 0; attempt < 2; attempt++) {
-        uint32_t max_slots = slots_within(slots, most_slots(store, setup, extra));
+        uint32_t max_slots = slots_of(store, shard, setup, extra, slots);
         if (max_slots == 0)
             break;
-        uint32_t expected = entries < max_slots ? (uint32_t)entries : max_slots;
-        if (!ldr_policy_open(policy, setup->module, setup->params, max_slots, expected,
-                             (setup->max_bytes - store->base) / shards))
+        const struct ldr_policy_size size = {
+            .max_slots = max_slots,
+            .expected = limit != 0 || slots > max_slots ? max_slots : (uint32_t)slots,
+            .limit = limit,
+            .bytes = (setup->max_bytes - store->base) / shards,
+        };
+        if (!ldr_policy_open(policy, setup->module, setup->params, &size))
             return ldr_fail_memory();
         if (store->base + shards * fresh_bytes(setup, max_slots, policy->fresh_bytes) + LDR_FIRST_ENTRY <=
             setup->max_bytes)
@@ -77,13 +112,16 @@ enum larder_status ldr_rebuild_open(const struct ldr_store *store, const struct 
     return too_small(setup, store->base + shards * fresh_bytes(setup, 0, extra) + 2 * LDR_FIRST_ENTRY);
 }
 
-uint64_t ldr_rebuild_least(const struct ldr_store *store, const struct ldr_policy *policies)
+uint64_t ldr_rebuild_least(struct ldr_store *store)
 {
     uint64_t least = store->base;
     for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
-        const struct ldr_policy *policy = &policies[i];
-        least += ldr_policy_array_bytes(policy->module, slots_within(0, policy->max_slots)) + policy->fresh_bytes +
-                 2 * sizeof(struct ldr_line);
+        struct ldr_shard *shard = &store->shards[i];
+        ldr_spin_lock(&shard->lock);
+        const struct ldr_policy *policy = shard->next;
+        uint32_t slots = policy->limit != 0 ? policy->max_slots : slots_within(0, policy->max_slots);
+        least += ldr_policy_array_bytes(policy->module, slots) + policy->fresh_bytes + 2 * sizeof(struct ldr_line);
+        ldr_spin_unlock(&shard->lock);
     }
     return least;
 }
@@ -104,9 +142,27 @@ struct target {
     uint32_t guarded; /* the number of the entry that is guarded; LARDER_NO_SLOT: none */
 };
 
-static void move_entry(struct ldr_store *store, struct ldr_shard *shard, uint32_t slot, struct target *target)
+/* An entry on its way: its slot is free already. */
+struct leaver {
+    uint32_t slot;
+    ldr_ref ref;
+};
+
+static struct leaver leave(const struct ldr_store *store, struct ldr_shard *shard, uint32_t slot)
 {
-    ldr_ref ref = shard->slots.refs[slot];
+    struct leaver leaver = {slot, shard->slots.refs[slot]};
+    const unsigned char *entry = (const unsigned char *)ldr_entry_at(store->place, leaver.ref);
+    __builtin_prefetch(entry, 1);
+    __builtin_prefetch(entry + sizeof(struct ldr_line) / 2); /* of the key, which may lie in the next line */
+    shard->slots.refs[slot] = LDR_SLOT_FREE;
+    return leaver;
+}
+
+static void arrive(const struct ldr_store *store, const struct ldr_shard *shard, struct leaver leaver,
+                   struct target *target)
+{
+    uint32_t slot = leaver.slot;
+    ldr_ref ref = leaver.ref;
     struct ldr_entry *entry = ldr_entry_at(store->place, ref);
     struct larder_object object = ldr_shard_object(store, entry, ldr_store_hash(ldr_entry_key(entry), store->seed));
     uint32_t to = ldr_slots_take(&target->slots, ref);
@@ -119,57 +175,63 @@ static void move_entry(struct ldr_store *store, struct ldr_shard *shard, uint32_
     ldr_policy_insert(&target->policy, to, &object);
     if (ldr_shard_guards(shard, slot))
         target->guarded = to;
-    shard->slots.refs[slot] = LDR_SLOT_FREE;
 }
 
-/* Coldest first; when the old state was given up, the rest in the order of slots. */
+/* Coldest first; LARDER_NO_SLOT: the old state was given up, and the rest is taken in the order of slots, from *from on. */
+static uint32_t next_to_move(struct ldr_shard *shard, uint32_t *from)
+{
+    uint32_t slot = ldr_policy_coldest(&shard->policy, &shard->slots);
+    if (slot != LARDER_NO_SLOT)
+        return slot;
+    while (!ldr_slots_resident(&shard->slots, *from))
+        ++*from;
+    return *from;
+}
+
 static void move_all(struct ldr_store *store, struct ldr_shard *shard, struct target *target)
 {
-    uint32_t left = shard->slots.count;
-    for (; left > 0; left--) {
-        uint32_t slot = ldr_policy_coldest(&shard->policy, &shard->slots);
-        if (slot == LARDER_NO_SLOT)
-            break;
-        move_entry(store, shard, slot, target);
-    }
-    for (uint32_t slot = 0; left > 0; slot++) {
-        if (!ldr_slots_resident(&shard->slots, slot))
-            continue;
-        move_entry(store, shard, slot, target);
-        left--;
+    struct leaver leavers[MOVED_TOGETHER];
+    uint32_t from = 0;
+    for (uint32_t left = shard->slots.count, some; left > 0; left -= some) {
+        some = left < MOVED_TOGETHER ? left : MOVED_TOGETHER;
+        for (uint32_t i = 0; i < some; i++)
+            leavers[i] = leave(store, shard, next_to_move(shard, &from));
+        for (uint32_t i = 0; i < some; i++)
+            arrive(store, shard, leavers[i], target);
     }
 }
 
-/* Readers may still count hits for the old state. */
-static void wait_for_readers(void)
+/* The state goes now, the hits when no reader can see them any more: nobody waits for that under the lock. */
+static void close_policy(struct ldr_store *store, struct ldr_shard *shard)
 {
-    uint64_t tag = ldr_epoch_tag(LDR_EPOCH_STORE);
-    unsigned waits = 0;
-    while (!ldr_epoch_passed(LDR_EPOCH_STORE, tag))
-        ldr_room_wait(&waits);
+    struct ldr_hits *hits = shard->policy.hits;
+    atomic_fetch_add_explicit(&store->freed, ldr_policy_bytes(&shard->policy), memory_order_relaxed);
+    ldr_policy_give_up(&shard->policy);
+    if (hits == NULL)
+        return;
+    shard->dropped_hits += atomic_load_explicit(&hits->dropped, memory_order_relaxed);
+    hits->tag = ldr_epoch_tag(LDR_EPOCH_STORE);
+    hits->left = shard->left_hits;
+    shard->left_hits = hits;
 }
 
-/* More entries may have come since the state was opened. Where it cannot be larger, some of them have to go. */
-static void fit_policy(struct ldr_store *store, struct ldr_shard *shard, struct ldr_policy *policy)
+bool ldr_rebuild_collect(struct ldr_shard *shard)
 {
-    const struct ldr_setup *setup = atomic_load_explicit(&store->setup, memory_order_acquire);
-    struct ldr_policy larger;
-    if (shard->slots.count > policy->max_slots &&
-        ldr_rebuild_open(store, setup, shard->slots.count, slots_for(store, shard), &larger) == LARDER_OK) {
-        ldr_policy_close(policy);
-        *policy = larger;
-    }
-    while (shard->slots.count > policy->max_slots && ldr_room_evict(store, shard))
-        ;
+    struct ldr_hits **at = &shard->left_hits;
+    while (*at != NULL && !ldr_epoch_passed(LDR_EPOCH_STORE, (*at)->tag)) /* the latest comes first */
+        at = &(*at)->left;
+    ldr_hits_close(*at);
+    *at = NULL;
+    return shard->left_hits == NULL;
 }
 
 /* The allocator keeps what is freed, which nobody counts: a little of it may stay there. */
-static void give_back(struct ldr_store *store, uint64_t bytes)
+void ldr_rebuild_trim(struct ldr_store *store)
 {
-    uint64_t freed = atomic_fetch_add_explicit(&store->freed, bytes, memory_order_relaxed) + bytes;
-    if (freed < ldr_budget_limit(&store->budget) / FREED_PART + FREED_LEAST)
+    uint64_t freed = atomic_load_explicit(&store->freed, memory_order_relaxed);
+    if (freed < ldr_budget_limit(&store->budget) / FREED_PART + FREED_LEAST ||
+        atomic_exchange_explicit(&store->freed, 0, memory_order_relaxed) == 0) /* another thread is at it */
         return;
-    atomic_store_explicit(&store->freed, 0, memory_order_relaxed);
     ldr_pages_trim_allocator();
 }
 
@@ -177,19 +239,15 @@ void ldr_rebuild_shard(struct ldr_store *store, struct ldr_shard *shard, const s
 {
     struct target target = {.policy = *policy, .guarded = LARDER_NO_SLOT};
     ldr_policy_hand_on(&shard->policy, &shard->slots);
-    fit_policy(store, shard, &target.policy);
+    while (shard->slots.count > policy->max_slots && ldr_room_evict(store, shard))
+        ;
     target.due = shard->due;
     ldr_ranges_turn(store, shard, &target.slots, &target.due);
     move_all(store, shard, &target);
     /* Release: whoever finds the hits finds them made. */
     atomic_store_explicit(&shard->hits, target.policy.hits, memory_order_release);
-    wait_for_readers();
     target.policy.faults += shard->policy.faults;
-    if (shard->policy.hits != NULL)
-        shard->dropped_hits += atomic_load_explicit(&shard->policy.hits->dropped, memory_order_relaxed);
-    uint64_t freed = ldr_policy_bytes(&shard->policy);
-    ldr_policy_close(&shard->policy);
-    give_back(store, freed);
+    close_policy(store, shard);
     shard->policy = target.policy;
     shard->slots = target.slots;
     shard->due = target.due;
@@ -204,7 +262,8 @@ void ldr_rebuild_renew(struct ldr_store *store, struct ldr_shard *shard)
 {
     struct ldr_policy policy;
     const struct ldr_setup *setup = atomic_load_explicit(&store->setup, memory_order_acquire);
-    if (shard->policy.state != NULL && ldr_rebuild_open(store, setup, 0, 0, &policy) == LARDER_OK)
+    uint64_t slots = shard->slots.count != 0 ? slots_for(store, shard) : 0;
+    if (shard->policy.state != NULL && ldr_rebuild_open(store, shard, setup, slots, &policy) == LARDER_OK)
         ldr_rebuild_shard(store, shard, &policy);
 }
 
@@ -212,20 +271,38 @@ void ldr_rebuild_compact(struct ldr_store *store, struct ldr_shard *shard)
 {
     const struct ldr_setup *setup = atomic_load_explicit(&store->setup, memory_order_acquire);
     struct ldr_policy policy;
-    uint32_t count = shard->slots.count;
     /* Far below what slots_for() allows for growth, so that what was laid out just now is not laid out again. */
-    if (shard->policy.max_slots <= SLOTS_LEAST || count >= shard->policy.max_slots / 8)
+    if (shard->policy.max_slots <= SLOTS_LEAST || shard->slots.count >= shard->policy.max_slots / 8)
         return;
-    if (ldr_rebuild_open(store, setup, count, slots_for(store, shard), &policy) == LARDER_OK)
+    uint64_t wanted = slots_for(store, shard);
+    if (slots_of(store, shard, setup, shard->policy.fresh_bytes, wanted) < shard->policy.max_slots &&
+        ldr_rebuild_open(store, shard, setup, wanted, &policy) == LARDER_OK)
         ldr_rebuild_shard(store, shard, &policy);
+}
+
+/* What is about to take the policy's place gets as many slots. False: there is no memory, and nothing has changed. */
+static bool grow_next(const struct ldr_store *store, struct ldr_shard *shard, uint64_t slots)
+{
+    struct ldr_policy larger;
+    if (shard->next == NULL)
+        return true;
+    if (ldr_rebuild_open(store, shard, store->next_setup, slots, &larger) != LARDER_OK)
+        return false;
+    ldr_policy_close(shard->next);
+    *shard->next = larger;
+    return true;
 }
 
 void ldr_rebuild_grow(struct ldr_store *store, struct ldr_shard *shard)
 {
     const struct ldr_setup *setup = atomic_load_explicit(&store->setup, memory_order_acquire);
     struct ldr_policy policy;
-    uint32_t count = shard->slots.count;
-    if (count < most_slots(store, setup, shard->policy.fresh_bytes) &&
-        ldr_rebuild_open(store, setup, count, slots_for(store, shard), &policy) == LARDER_OK)
+    uint64_t wanted = slots_for(store, shard);
+    if (shard->slots.count >= most_slots(store, shard, setup, shard->policy.fresh_bytes) ||
+        ldr_rebuild_open(store, shard, setup, wanted, &policy) != LARDER_OK)
+        return;
+    if (grow_next(store, shard, policy.max_slots))
         ldr_rebuild_shard(store, shard, &policy);
+    else
+        ldr_policy_close(&policy);
 }

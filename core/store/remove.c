@@ -55,6 +55,7 @@ static void collect(struct ldr_store *store, struct ldr_shard *shard)
 uint64_t ldr_store_expire(struct ldr_store *store, uint64_t now, size_t limit)
 {
     uint64_t next = LARDER_NEVER;
+    ldr_rebuild_trim(store);
     for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
         struct ldr_shard *shard = &store->shards[i];
         uint64_t due;

@@ -167,9 +167,10 @@ static void take_back(struct ldr_shard *shard)
 {
     if (++shard->writes % LDR_WRITES_AT_ONCE != 0)
         return;
-    if (ldr_slab_waits(shard->slab))
+    if (ldr_slab_waits(shard->slab) || shard->left_hits != NULL)
         ldr_epoch_advance(LDR_EPOCH_STORE, false);
-    ldr_slab_collect(shard->slab);
+    ldr_slab_turn_over(shard->slab);
+    ldr_rebuild_collect(shard);
 }
 
 /* What each shard has of the spans when all have the same. */
@@ -193,6 +194,14 @@ static bool is_poor(const struct ldr_store *store, const struct ldr_shard *shard
     return ldr_slab_bytes(shard->slab).spans < share - share / 8;
 }
 
+/* What a shard keeps to spare, when entries of `size` bytes are put into it. */
+static uint64_t spare_of(uint64_t spans, size_t size)
+{
+    uint64_t cells = (uint64_t)size * LDR_SPARE_CELLS, part = spans / LDR_SPARE_PART_SMALL;
+    uint64_t small = cells < part ? cells : part;
+    return small > spans / LDR_SPARE_PART ? small : spans / LDR_SPARE_PART;
+}
+
 /*
  * Evicts a little more than is needed, a few entries a write, until the shard has cells to spare: what was evicted can be
  * used again only after a grace period, which nobody has to wait for then.
@@ -200,11 +209,11 @@ static bool is_poor(const struct ldr_store *store, const struct ldr_shard *shard
 static void keep_spare(struct ldr_store *store, struct ldr_shard *shard, size_t size)
 {
     struct ldr_slab_bytes bytes = ldr_slab_bytes(shard->slab);
-    uint64_t spare = bytes.spans / LDR_SPARE_PART;
-    if (bytes.free + bytes.retired >= spare + size || spare < LDR_SPARE_FROM ||
+    uint64_t spare = spare_of(bytes.spans, size);
+    if (bytes.free + bytes.retired >= spare + size || spare < LDR_SPARE_LEAST ||
         !ldr_budget_lacks(&store->budget, spare + atomic_load_explicit(&store->budget.reserve, memory_order_relaxed)) ||
         atomic_load_explicit(&store->exact_hits, memory_order_relaxed) || /* then evictions are exact, too */
-        is_poor(store, shard))
+        ldr_slab_has_span(shard->slab, size) || is_poor(store, shard))
         return;
     /* Of small entries as many as are worth asking for together, of large ones no more than are needed. */
     uint64_t mean = ldr_slab_live(&bytes) / (shard->slots.count + UINT64_C(1)) + 1;
@@ -274,7 +283,13 @@ void ldr_room_settle(struct ldr_store *store, struct ldr_shard *shard)
     }
 }
 
-/* Has a shard give back its part of what is missing, down to what it shall keep. False: it has nothing to give. */
+/* So many steps are made for others before writers of the shard get a turn. */
+#define GIVEN_AT_ONCE 64u
+
+/*
+ * Has a shard give back its part of what is missing, down to what it shall keep, or some of it: it is asked again. False:
+ * it has nothing to give.
+ */
 static bool take_from(struct ldr_store *store, struct ldr_shard *shard, struct ldr_guard *guard, uint64_t part,
                       uint64_t keep, uint64_t now)
 {
@@ -283,7 +298,8 @@ static bool take_from(struct ldr_store *store, struct ldr_shard *shard, struct l
     uint64_t spans = ldr_slab_bytes(shard->slab).spans, until = spans > part ? spans - part : 0;
     until = until > keep ? until : keep;
     bool gave = spans > until;
-    while (gave && spans > until && ldr_budget_lacks(&store->budget, 0)) {
+    for (unsigned steps = 0; gave && steps < GIVEN_AT_ONCE && spans > until && ldr_budget_lacks(&store->budget, 0);
+         steps++) {
         if (!ldr_slab_collect(shard->slab))
             gave = step(store, shard, ldr_slab_need_bytes(shard->slab, spans - until), &waits);
         spans = ldr_slab_bytes(shard->slab).spans;

@@ -159,6 +159,7 @@ void ldr_shard_tidy(struct ldr_store *store, struct ldr_shard *shard)
     ldr_epoch_advance(LDR_EPOCH_STORE, false);
     while (ldr_slab_collect(shard->slab))
         ;
+    ldr_rebuild_collect(shard);
     ldr_ranges_trim_due(store, shard);
     ldr_rebuild_compact(store, shard);
     ldr_room_settle(store, shard);

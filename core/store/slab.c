@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "core/store/poison.h"
 #include "core/store/slab_state.h"
 
 #define LINK_BYTES offsetof(struct ldr_entry, value_size) /* of a free cell that stay in use: slot and pins */
@@ -147,9 +146,7 @@ ldr_ref ldr_slab_take_from(struct ldr_slab *slab, uint32_t number, size_t size)
         span->carved = (uint16_t)(span->carved + span->cell);
     }
     ldr_slab_change(slab, number, LDR_CELL_FREE, LDR_CELL_LIVE);
-    struct ldr_entry *entry = ldr_slab_entry(slab, ref);
-    ldr_unpoison(entry, size);
-    atomic_store_explicit(&entry->pins, LDR_ENTRY_NEW, memory_order_relaxed);
+    ldr_slab_begin_cell(slab, ref, size);
     return ref;
 }
 
@@ -184,6 +181,9 @@ ldr_ref ldr_slab_take(struct ldr_slab *slab, size_t size)
     if (class == LDR_CLASS_LARGE) {
         number = new_span(slab, class, ldr_sizes_grains(sizes, size));
     } else {
+        ldr_ref ref = ldr_slab_take_passed(slab, class, size);
+        if (ref != 0)
+            return ref;
         number = partial(slab, class);
         if (number == 0)
             number = new_span(slab, class, slab->table[class].span_grains);
@@ -229,6 +229,11 @@ size_t ldr_slab_span_size(const struct ldr_slab *slab, size_t size)
     uint32_t class = ldr_slab_class(slab, size);
     uint64_t grains = class == LDR_CLASS_LARGE ? ldr_sizes_grains(sizes, size) : slab->table[class].span_grains;
     return (size_t)grains << sizes->grain_shift;
+}
+
+bool ldr_slab_has_span(const struct ldr_slab *slab, size_t size)
+{
+    return atomic_load_explicit(&slab->heap->fresh_bytes, memory_order_relaxed) >= ldr_slab_span_size(slab, size);
 }
 
 bool ldr_slab_lacks_addresses(const struct ldr_slab *slab, size_t size)

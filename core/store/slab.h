@@ -68,6 +68,9 @@ size_t ldr_slab_cell_size(const struct ldr_heap *heap, size_t size);
 /* The bytes of that span: what the budget has to have when no cell is free. */
 size_t ldr_slab_span_size(const struct ldr_slab *slab, size_t size);
 
+/* Whether there is such a span without asking the budget: what is left of a huge page. */
+bool ldr_slab_has_span(const struct ldr_slab *slab, size_t size);
+
 /* Whether the budget has room for that span, and the reserved range has no place. */
 bool ldr_slab_lacks_addresses(const struct ldr_slab *slab, size_t size);
 
@@ -75,8 +78,8 @@ bool ldr_slab_lacks_addresses(const struct ldr_slab *slab, size_t size);
 size_t ldr_slab_cell_of(const struct ldr_heap *heap, ldr_ref ref);
 
 /*
- * A cell for an entry of `size` bytes, from the free cells or a new span that the budget allows. 0: neither. The cell's
- * bytes are undefined. Collects nothing and waits for nothing.
+ * A cell for an entry of `size` bytes, of those at hand after ldr_slab_turn_over(), from the free cells, or a new span that
+ * the budget allows. 0: none of these. The cell's bytes are undefined. Waits for nothing.
  */
 ldr_ref ldr_slab_take(struct ldr_slab *slab, size_t size);
 
@@ -92,6 +95,12 @@ void ldr_slab_retire(struct ldr_slab *slab, ldr_ref ref);
  * the heap had kept for the next span.
  */
 bool ldr_slab_collect(struct ldr_slab *slab);
+
+/*
+ * The same, but what nobody can read any more is at hand for ldr_slab_take() until this is called again: only then what
+ * nobody has taken goes back to its span. For the steady state, in which as many cells are retired as are taken.
+ */
+bool ldr_slab_turn_over(struct ldr_slab *slab);
 
 /* Whether what was retired first has to wait for the epoch still. */
 bool ldr_slab_waits(const struct ldr_slab *slab);

@@ -4,6 +4,7 @@
 
 #define COLLECT_CELLS  32u /* that a call looks at */
 #define COLLECT_PINNED 4u
+#define REUSE_CELLS    2u /* that a taker looks at: one more than it needs, so that those of other classes get fewer */
 
 static uint32_t pins_of(const struct ldr_slab *slab, ldr_ref ref)
 {
@@ -84,15 +85,24 @@ static bool collect_pinned(struct ldr_slab *slab)
     return freed;
 }
 
-/* The oldest bag that has passed and is not empty; NULL: there is none. */
-static struct ldr_bag *passed_bag(struct ldr_slab *slab)
+/* Cells that nobody can read any more but those who pin them: from the oldest bag, when it has passed. */
+static void refill(struct ldr_slab *slab)
 {
     struct ldr_bag *bag = &slab->bags[0];
-    if (slab->bag_count > 0 && bag->first == 0) {
-        slab->bag_count--;
-        memmove(bag, bag + 1, slab->bag_count * sizeof *bag);
-    }
-    return slab->bag_count > 0 && ldr_epoch_passed(LDR_EPOCH_STORE, bag->tag) ? bag : NULL;
+    if (slab->passed != 0 || slab->bag_count == 0 || !ldr_epoch_passed(LDR_EPOCH_STORE, bag->tag))
+        return;
+    slab->passed = bag->first;
+    slab->bag_count--;
+    memmove(bag, bag + 1, slab->bag_count * sizeof *bag);
+}
+
+/* The next of them; there is one. */
+static ldr_ref pop_passed(struct ldr_slab *slab)
+{
+    ldr_ref ref = slab->passed;
+    slab->passed = ldr_slab_link(slab, ref);
+    __builtin_prefetch(ldr_slab_entry(slab, slab->passed)); /* its link and pins */
+    return ref;
 }
 
 bool ldr_slab_waits(const struct ldr_slab *slab)
@@ -100,23 +110,55 @@ bool ldr_slab_waits(const struct ldr_slab *slab)
     return slab->bag_count > 0 && !ldr_epoch_passed(LDR_EPOCH_STORE, slab->bags[0].tag);
 }
 
-bool ldr_slab_collect(struct ldr_slab *slab)
+/* Gives one that has passed back to its span. False: readers pin it. */
+static bool free_passed(struct ldr_slab *slab)
+{
+    ldr_ref ref = pop_passed(slab);
+    if (pins_of(slab, ref) != 0) {
+        set_aside(slab, ref);
+        return false;
+    }
+    ldr_slab_free_cell(slab, ref, LDR_CELL_RETIRED);
+    return true;
+}
+
+bool ldr_slab_turn_over(struct ldr_slab *slab)
 {
     tag_fresh(slab);
-    bool relieved = ldr_heap_relieve(slab->heap), freed = collect_pinned(slab) || relieved;
-    struct ldr_bag *bag = passed_bag(slab);
-    for (uint32_t i = 0; i < COLLECT_CELLS && bag != NULL; i++) {
-        ldr_ref ref = bag->first;
-        bag->first = ldr_slab_link(slab, ref);
-        __builtin_prefetch(ldr_slab_entry(slab, bag->first)); /* its link and pins */
-        if (pins_of(slab, ref) != 0) {
-            set_aside(slab, ref);
-        } else {
-            ldr_slab_free_cell(slab, ref, LDR_CELL_RETIRED);
-            freed = true;
-        }
-        if (bag->first == 0)
-            bag = passed_bag(slab);
+    bool relieved = ldr_heap_relieve(slab->heap), freed = collect_pinned(slab);
+    for (uint32_t i = 0; i < COLLECT_CELLS && slab->passed != 0; i++)
+        freed |= free_passed(slab);
+    refill(slab);
+    return relieved || freed;
+}
+
+bool ldr_slab_collect(struct ldr_slab *slab)
+{
+    bool freed = ldr_slab_turn_over(slab);
+    for (uint32_t i = 0; i < COLLECT_CELLS && slab->passed != 0; i++) {
+        freed |= free_passed(slab);
+        refill(slab);
     }
     return freed;
+}
+
+ldr_ref ldr_slab_take_passed(struct ldr_slab *slab, uint32_t class, size_t size)
+{
+    for (uint32_t i = 0; i < REUSE_CELLS && slab->passed != 0; i++) {
+        ldr_ref ref = pop_passed(slab);
+        uint32_t number = ldr_heap_owner(slab->heap, ref);
+        const struct ldr_span *span = ldr_heap_span(slab->heap, number);
+        if (pins_of(slab, ref) != 0) {
+            set_aside(slab, ref);
+        } else if (span->class == class && !span->emptied) {
+            ldr_slab_change(slab, number, LDR_CELL_RETIRED, LDR_CELL_LIVE);
+            ldr_poison(ldr_slab_entry(slab, ref)->bytes,
+                       ((size_t)span->cell << slab->heap->place.shift) - LDR_ENTRY_HEADER);
+            ldr_slab_begin_cell(slab, ref, size);
+            return ref;
+        } else {
+            ldr_slab_free_cell(slab, ref, LDR_CELL_RETIRED);
+        }
+    }
+    return 0;
 }

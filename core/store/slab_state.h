@@ -3,6 +3,7 @@
 #define LDR_STORE_SLAB_STATE_H
 
 #include "core/store/heap.h"
+#include "core/store/poison.h"
 
 #define LDR_BAGS 4u
 
@@ -31,6 +32,7 @@ struct ldr_slab {
     struct ldr_bag bags[LDR_BAGS];      /* the oldest first */
     uint32_t bag_count;
     ldr_ref fresh_first, fresh_last; /* retired and not yet given a tag */
+    ldr_ref passed;                  /* retired, their tag has passed: linked by `slot` */
     ldr_ref pinned;                  /* the last of a ring linked by `slot` */
     uint32_t units[LDR_CELL_STATES]; /* in cells, of 1 << place.shift bytes */
     uint32_t grains;                 /* in spans */
@@ -39,6 +41,9 @@ struct ldr_slab {
     uint32_t emptying, cursor;       /* the span that is being emptied, and its next cell to look at; 0: none */
     struct ldr_class classes[];
 };
+
+/* Takes a cell of the class from those whose tag has passed, without a detour over its span. 0: there is none at hand. */
+ldr_ref ldr_slab_take_passed(struct ldr_slab *slab, uint32_t class, size_t size);
 
 /* Takes a cell from a span that gives cells. */
 ldr_ref ldr_slab_take_from(struct ldr_slab *slab, uint32_t number, size_t size);
@@ -72,6 +77,14 @@ static inline uint32_t ldr_slab_link(const struct ldr_slab *slab, ldr_ref ref)
 static inline void ldr_slab_set_link(struct ldr_slab *slab, ldr_ref ref, uint32_t link)
 {
     atomic_store_explicit(&ldr_slab_entry(slab, ref)->slot, link, memory_order_relaxed);
+}
+
+/* A cell is about to be written, and not to be moved before that. */
+static inline void ldr_slab_begin_cell(const struct ldr_slab *slab, ldr_ref ref, size_t size)
+{
+    struct ldr_entry *entry = ldr_slab_entry(slab, ref);
+    ldr_unpoison(entry, size);
+    atomic_store_explicit(&entry->pins, LDR_ENTRY_NEW, memory_order_relaxed);
 }
 
 /* The class of a new entry. */

@@ -33,6 +33,7 @@ struct ldr_setup {
     const struct larder_eviction *module;
     const struct larder_param_value *params; /* NULL: none */
     uint64_t max_bytes;
+    uint64_t max_entries; /* 0: no limit */
 };
 
 /* The most bytes of a value, whatever the options say. */
@@ -47,9 +48,14 @@ struct ldr_setup {
  */
 #define LDR_WRITES_AT_ONCE 16u
 
-/* Cells that a shard keeps to spare: this part of its spans, when that is worth it. */
-#define LDR_SPARE_PART 100u
-#define LDR_SPARE_FROM 4096u
+/*
+ * Bytes that a shard keeps to spare: a part of its spans, and in a small one a larger part, as what was evicted comes back
+ * only after as many writes as it takes for a grace period to pass. Less than the least is not worth keeping.
+ */
+#define LDR_SPARE_PART       100u
+#define LDR_SPARE_PART_SMALL 32u
+#define LDR_SPARE_CELLS      32u
+#define LDR_SPARE_LEAST      1024u
 
 /* An entry that stays while others go, as long as there are others: a put is about to take its place. */
 struct ldr_guard {
@@ -74,6 +80,8 @@ struct ldr_shard {
     struct ldr_slots slots;
     struct ldr_due due;
     struct ldr_policy policy;
+    struct ldr_policy *next;    /* what `policy` is about to become, with as many slots; NULL: no change is under way */
+    struct ldr_hits *left_hits; /* of states that are closed, in which readers may still count; not in the budget */
     struct ldr_slab *slab;
     unsigned char *ranges; /* of the arrays of `slots` and `due`, for the next time they are laid out */
     bool second_half;      /* which half of them is in use */
@@ -108,13 +116,17 @@ struct ldr_store {
 
     _Alignas(64) struct ldr_budget budget;
     _Atomic uint32_t rows, extra_rows; /* of lines, and of extra lines, that are in the budget */
-    _Atomic uint64_t least;            /* what is held when there is no entry */
-    _Atomic uint64_t heap_owed;        /* bytes of the budget for what the heap keeps besides spans */
-    _Atomic uint64_t owed;             /* by all shards: the rest of what is held is spans */
-    _Atomic uint64_t freed;     /* bytes of policies' arrays, since the allocator was last asked to give them back */
-    pthread_mutex_t setup_lock; /* one changes the setup at a time; taken before a shard's lock */
+    _Atomic uint64_t limit_told;   /* of the budget; while what a smaller one leaves no room for goes, the larger one */
+    _Atomic uint64_t entries_told; /* likewise the limit of entries; 0: there is none */
+    _Atomic uint64_t least;        /* what is held when there is no entry */
+    _Atomic uint64_t heap_owed;    /* bytes of the budget for what the heap keeps besides spans */
+    _Atomic uint64_t owed;         /* by all shards: the rest of what is held is spans */
+    _Atomic uint64_t freed;        /* bytes of policies' arrays, since the allocator was last asked to give them back */
+    pthread_mutex_t setup_lock;    /* one changes the setup at a time; taken before a shard's lock */
     /* Read under a shard's lock: freed when it was replaced and every lock has been taken since. */
     struct ldr_setup *_Atomic setup;
+    const struct ldr_setup
+        *next_setup;            /* what the shards' `next` were opened for. Read under a shard's lock, likewise */
     struct ldr_fit *fit;        /* NULL: as at first. Under the setup's lock, and used under shards' locks */
     pthread_mutex_t trim_lock;  /* one trims at a time; taken before a shard's lock */
     pthread_mutex_t claim_lock; /* one at a time has other shards give room; taken before a shard's lock */
@@ -246,18 +258,28 @@ void ldr_room_wait(unsigned *waits);
 /* ---- rebuild.c: the state of the policy and the numbers of slots anew */
 
 /*
- * Opens a state for one shard that has so many entries, with so many slots or as many as it may have: few more than it
- * needs, as its arrays count whole; when they run out, larger ones take their place. LARDER_NO_ROOM when not even one entry fits, LARDER_NO_MEMORY; told in
- * larder_last_error().
+ * Opens a state for one shard, with so many slots or as many as it may have: few more than it needs, as its arrays count
+ * whole; when they run out, larger ones take their place. 0: an empty shard's. Where the number of entries is limited, it
+ * has as many at once, if they cost little beside the budget. LARDER_NO_ROOM when not even one entry fits,
+ * LARDER_NO_MEMORY; told in larder_last_error().
  */
-enum larder_status ldr_rebuild_open(const struct ldr_store *store, const struct ldr_setup *setup, uint64_t entries,
-                                    uint64_t slots, struct ldr_policy *policy);
+enum larder_status ldr_rebuild_open(const struct ldr_store *store, const struct ldr_shard *shard,
+                                    const struct ldr_setup *setup, uint64_t slots, struct ldr_policy *policy);
 
 /* The largest cell that fits when everything is evicted. */
 uint64_t ldr_store_room(const struct ldr_store *store);
 
-/* Moves all entries of a shard to a new state, coldest first, under new numbers. Closes the old one. */
+/*
+ * Moves all entries of a shard to a new state, coldest first, under new numbers. Closes the old one, but for the hits that
+ * readers may still see. Evicts those for which there is no slot.
+ */
 void ldr_rebuild_shard(struct ldr_store *store, struct ldr_shard *shard, const struct ldr_policy *policy);
+
+/* Frees the hits of closed states that no reader can see any more. False: readers may still see some. */
+bool ldr_rebuild_collect(struct ldr_shard *shard);
+
+/* Has the allocator give back what closed states left, when it is worth it. No shard's lock may be held: it takes long. */
+void ldr_rebuild_trim(struct ldr_store *store);
 
 /* Gives a shard that has nothing left to evict a fresh state, which keeps less than one with a history. */
 void ldr_rebuild_renew(struct ldr_store *store, struct ldr_shard *shard);
@@ -265,8 +287,8 @@ void ldr_rebuild_renew(struct ldr_store *store, struct ldr_shard *shard);
 /* Gives a shard more slots, unless it has as many as it may have or there is no memory. */
 void ldr_rebuild_grow(struct ldr_store *store, struct ldr_shard *shard);
 
-/* What is held when there is no entry. */
-uint64_t ldr_rebuild_least(const struct ldr_store *store, const struct ldr_policy *policies);
+/* What will be held when there is no entry, with what the policies of all shards are about to become. */
+uint64_t ldr_rebuild_least(struct ldr_store *store);
 
 /* Numbers the slots of a shard anew when most of them are free. */
 void ldr_rebuild_compact(struct ldr_store *store, struct ldr_shard *shard);
@@ -274,13 +296,21 @@ void ldr_rebuild_compact(struct ldr_store *store, struct ldr_shard *shard);
 /* ---- change.c */
 
 /* Sets what follows from a budget: the limit, what is kept back, and how arrays count. */
-void ldr_store_limit(struct ldr_store *store, uint64_t max_bytes);
+void ldr_store_limit(struct ldr_store *store, const struct ldr_setup *setup);
+
+/* Of two limits of entries. */
+static inline bool ldr_limit_allows_more(uint64_t max_entries, uint64_t than)
+{
+    return max_entries - 1 > than - 1; /* unsigned: 0, no limit, allows most */
+}
+
+/* Whether each shard may have an entry. False: told in larder_last_error(). */
+bool ldr_store_limit_good(const struct ldr_store *store, uint64_t max_entries);
 
 /* ---- setup.c */
 
-/* NULL: out of memory. */
-struct ldr_setup *ldr_setup_new(const struct larder_eviction *module, const struct larder_param_value *params,
-                                uint64_t max_bytes);
+/* A copy, with the parameters. NULL: out of memory. */
+struct ldr_setup *ldr_setup_new(const struct ldr_setup *from);
 
 /* ---- ranges.c: the reserved range */
 

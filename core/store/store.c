@@ -26,15 +26,20 @@
 /* From this budget on the lines of the index lie in huge pages, one of which may be in use in part only. */
 #define HUGE_LINES_FROM (UINT64_C(128) << 20)
 
+/* Entries of a shard, on average, below which sharding costs hits: see docs/decisions/0010. */
+#define SHARD_ENTRIES 256u
+
 static uint32_t shard_bits_of(const struct ldr_store_options *options)
 {
     uint32_t bits = 0;
+    uint64_t entries = options->max_entries != 0 ? options->max_entries : UINT64_MAX;
     if (options->shards != 0) {
         while (bits < SHARDS_BITS && (UINT32_C(1) << bits) < options->shards)
             bits++;
         return bits;
     }
-    while (bits < SHARDS_BITS && (options->max_bytes >> (bits + 1)) >= SHARD_BYTES)
+    while (bits < SHARDS_BITS && options->max_bytes >> (bits + 1) >= SHARD_BYTES &&
+           entries >> (bits + 1) >= SHARD_ENTRIES)
         bits++;
     return bits;
 }
@@ -90,7 +95,7 @@ static enum larder_status open_shard(struct ldr_store *store, struct ldr_shard *
     shard->slab = ldr_slab_open(store->heap);
     if (shard->slab == NULL)
         return ldr_fail_memory();
-    enum larder_status status = ldr_rebuild_open(store, setup, 0, 0, &shard->policy);
+    enum larder_status status = ldr_rebuild_open(store, shard, setup, 0, &shard->policy);
     if (status != LARDER_OK)
         goto slab;
     atomic_init(&shard->hits, shard->policy.hits);
@@ -105,6 +110,7 @@ slab:
 static void close_shard(struct ldr_shard *shard)
 {
     ldr_policy_close(&shard->policy);
+    ldr_hits_close(shard->left_hits);
     ldr_slab_close(shard->slab);
 }
 
@@ -136,7 +142,10 @@ static bool shards_fit(const struct ldr_store *store)
 static enum larder_status open_parts(struct ldr_store *store, const struct ldr_store_options *options)
 {
     enum larder_status status = LARDER_NO_MEMORY;
-    struct ldr_setup *setup = ldr_setup_new(options->eviction, options->params, options->max_bytes);
+    const struct ldr_setup wanted = {options->eviction, options->params, options->max_bytes, options->max_entries};
+    if (!ldr_store_limit_good(store, wanted.max_entries))
+        return LARDER_NO_ROOM;
+    struct ldr_setup *setup = ldr_setup_new(&wanted);
     if (setup == NULL)
         return ldr_fail_memory();
     atomic_init(&store->setup, setup);
@@ -145,7 +154,9 @@ static enum larder_status open_parts(struct ldr_store *store, const struct ldr_s
         ldr_fail_memory();
         goto setup;
     }
-    ldr_store_limit(store, options->max_bytes);
+    ldr_store_limit(store, setup);
+    atomic_init(&store->limit_told, setup->max_bytes);
+    atomic_init(&store->entries_told, setup->max_entries);
     status = reserve(store, options);
     if (status != LARDER_OK)
         goto shards;
@@ -216,8 +227,7 @@ void ldr_store_stats(struct ldr_store *store, struct ldr_store_stats *stats)
 {
     *stats = (struct ldr_store_stats){.shards = ldr_store_shards(store)};
     /* In a small store cells share their pages with those that are free: there they are no memory held for entries. */
-    uint64_t free_bytes = 0;
-    pthread_mutex_lock(&store->setup_lock); /* while a budget is made smaller, more may be held than the new one */
+    uint64_t free_bytes = 0, entries_before = atomic_load(&store->entries_told);
     for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
         struct ldr_shard *shard = &store->shards[i];
         ldr_spin_lock(&shard->lock);
@@ -236,8 +246,14 @@ void ldr_store_stats(struct ldr_store *store, struct ldr_store_stats *stats)
             stats->dropped_hits += atomic_load_explicit(&hits->dropped, memory_order_relaxed);
         ldr_spin_unlock(&shard->lock);
     }
-    uint64_t used = ldr_budget_used(&store->budget);
+    /* Nobody waits here for a change that is under way: what is asked for may begin or end to hold in between. */
+    bool steady = pthread_mutex_trylock(&store->setup_lock) == 0;
+    uint64_t before = atomic_load(&store->limit_told), used = ldr_budget_used(&store->budget);
+    uint64_t after = atomic_load(&store->limit_told);
     stats->bytes_used = used > free_bytes ? used - free_bytes : 0; /* spans may have been given back since */
-    stats->bytes_limit = ldr_budget_limit(&store->budget);
-    pthread_mutex_unlock(&store->setup_lock);
+    stats->bytes_limit = before > after ? before : after;
+    uint64_t entries_after = atomic_load(&store->entries_told);
+    stats->entries_limit = ldr_limit_allows_more(entries_before, entries_after) ? entries_before : entries_after;
+    if (steady)
+        pthread_mutex_unlock(&store->setup_lock);
 }

@@ -34,6 +34,7 @@ void ldr_entry_release(struct ldr_entry *entry);           /* NULL is fine; also
 
 struct ldr_store_options {
     uint64_t max_bytes;                      /* bounds everything the store holds, its own bookkeeping included */
+    uint64_t max_entries;                    /* bounds the number of entries; 0: only the bytes are bounded */
     uint64_t max_value;                      /* most bytes of one value */
     const struct larder_eviction *eviction;  /* must outlive the store */
     const struct larder_param_value *params; /* of the eviction module; needed during the call only */
@@ -137,24 +138,25 @@ void ldr_store_clear(struct ldr_store *store);
 
 /*
  * See larder_group_set_eviction() and larder_group_set_max_bytes(). All entries move to a new state of the policy, coldest
- * first; only those go that a smaller budget, or a policy that keeps more bytes, leaves no room for. What the old state
- * remembered besides the order (counts, ghosts) is forgotten. On failure (LARDER_NO_ROOM, LARDER_NO_MEMORY) nothing has
- * changed.
+ * first, one shard after another; only those go that a smaller budget, or a policy that keeps more bytes, leaves no room
+ * for. What the old state remembered besides the order (counts, ghosts) is forgotten. Readers do not wait, writers of a shard
+ * do while its entries are moved. On failure (LARDER_NO_ROOM, LARDER_NO_MEMORY) nothing has changed in any shard.
  */
 enum larder_status ldr_store_set_eviction(struct ldr_store *store, const struct larder_eviction *eviction,
                                           const struct larder_param_value *params);
 enum larder_status ldr_store_set_max_bytes(struct ldr_store *store, uint64_t max_bytes);
 
-/* Both at once. */
-enum larder_status ldr_store_set_both(struct ldr_store *store, const struct larder_eviction *eviction,
-                                      const struct larder_param_value *params, uint64_t max_bytes);
+/* The same in one step. `eviction` NULL: as it is, with its parameters; max_bytes 0: as it is. */
+enum larder_status ldr_store_set(struct ldr_store *store, const struct larder_eviction *eviction,
+                                 const struct larder_param_value *params, uint64_t max_bytes, uint64_t max_entries);
 
 /* Changes the option of this name. Cannot fail. Lookups under way may still tell their hit in the old way. */
 void ldr_store_set_exact_hits(struct ldr_store *store, bool exact_hits);
 
 struct ldr_store_stats {
     uint64_t entries, bytes_used, bytes_limit;
-    uint64_t value_bytes; /* keys and values alone */
+    uint64_t entries_limit; /* 0: none */
+    uint64_t value_bytes;   /* keys and values alone */
     uint64_t evictions, evictions_unexpired, expirations;
     /*
      * How often the eviction module answered nonsense: a slot that is not resident, or none while entries are. Its state

@@ -105,6 +105,7 @@ struct larder_group_options {
     larder_load_fn load;      /* NULL: what is not there is not found */
     void *load_arg;           /* handed to load(); must live until the node is closed */
     int exact_hits;           /* not 0: the policy hears of every hit, in order, for which gets wait for each other */
+    uint64_t max_entries; /* most entries, each alike to the policy, whatever its size; max_bytes too; 0: no limit */
 };
 
 /*
@@ -128,12 +129,24 @@ LARDER_API enum larder_status larder_group_stats(struct larder_group *group, str
 
 /*
  * Changes the policy of the running group; `eviction` is a name, or a flow mapping with parameters
- * ("{plugin: lru}"). No entry is lost, the order is carried over. On failure the old policy stays.
+ * ("{plugin: lru}"). No entry is lost, the order is carried over; what the old policy remembered besides (counts, keys that
+ * are gone) is not. Meanwhile gets do not wait, but for those of `exact_hits`; sets wait for a few ms at most, while the
+ * entries of their shard are moved. On failure the old policy stays.
  */
 LARDER_API enum larder_status larder_group_set_eviction(struct larder_group *group, const char *eviction);
 
-/* Changes the budget of the running group; entries over a smaller one are evicted before it returns. */
+/*
+ * Changes the budget of the running group, in the same way; entries over a smaller one, the coldest, are evicted before it
+ * returns.
+ */
 LARDER_API enum larder_status larder_group_set_max_bytes(struct larder_group *group, uint64_t max_bytes);
+
+/*
+ * Likewise the most entries it may have; 0: no limit but the budget. At least one for each of the group's shards, of which
+ * there are as many as its first budget and limit were worth (bytes over 2 MiB, entries over 256, at most 4,096):
+ * LARDER_NO_ROOM.
+ */
+LARDER_API enum larder_status larder_group_set_max_entries(struct larder_group *group, uint64_t max_entries);
 
 /* ------------------------------------------------------------------------------------------------ keys */
 

@@ -42,6 +42,7 @@ struct larder_statistics {
     uint64_t policy_faults;       /* answers of the eviction module that made no sense */
     uint64_t dropped_hits;        /* hits the policy did not hear of, as many came at once; see exact_hits */
     uint64_t entries;             /* gauge: entries in the store now */
+    uint64_t entries_limit;       /* gauge: the most entries, max_entries; 0: no limit */
     uint64_t bytes_used;          /* gauge: bytes the group holds now, all of its bookkeeping included */
     uint64_t bytes_limit;         /* gauge: the budget, max_bytes */
     uint64_t value_bytes;         /* gauge: bytes of the keys and values alone */

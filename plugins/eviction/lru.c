@@ -50,8 +50,7 @@ static void lru_remove(void *state, uint32_t slot)
 static void lru_hit(void *state, uint32_t slot)
 {
     struct lru *lru = state;
-    larder_list_remove(&lru->list, lru->links, slot);
-    larder_list_push(&lru->list, lru->links, slot);
+    larder_list_touch(&lru->list, lru->links, slot);
 }
 
 LARDER_EVICTION("lru", "the entry used longest ago goes first", NULL, .hit_max = 0,

@@ -6,7 +6,8 @@ import subprocess
 import kit
 from kit import DONE, REFUSED, USAGE
 
-COMMANDS = ["get", "set", "del", "touch", "groups", "stats", "cluster", "plugin list", "plugin info", "bench"]
+COMMANDS = ["get", "set", "del", "touch", "groups", "stats", "cluster", "plugin list", "plugin info",
+            "plugin check", "bench", "sim"]
 
 
 class Usage(kit.Test):
@@ -27,7 +28,7 @@ class Usage(kit.Test):
     def test_help_of_all_about_plugins(self):
         text = self.out("plugin", "--help").decode()
         self.assertEqual([command for command in COMMANDS if f"\n  {command} " in text],
-                         ["plugin list", "plugin info"])
+                         ["plugin list", "plugin info", "plugin check"])
         self.assertEqual(self.out("help", "plugin").decode(), text)
 
     def test_help_of_every_command(self):
@@ -36,7 +37,7 @@ class Usage(kit.Test):
                 text = self.out(*command.split(), "--help").decode()
                 self.assertTrue(text.startswith(f"usage: larder {command} "), text)
                 self.assertIn("--help", text)
-                self.assertEqual("--node" in text, not command.startswith("plugin"))
+                self.assertEqual("--node" in text, command.split()[0] not in ("plugin", "sim"))
                 self.assertEqual("--ttl" in text, command in ("set", "touch"))
 
     def test_every_option_of_the_help_is_in_the_manual(self):
@@ -80,7 +81,7 @@ class Usage(kit.Test):
     def test_numbers_of_arguments(self):
         for arguments in (["get"], ["get", "g"], ["get", "g", "k", "v"], ["set", "g"], ["set", "g", "k", "v", "w"],
                           ["del", "g"], ["touch", "g"], ["groups", "g"], ["stats", "g", "h"], ["cluster", "c"],
-                          ["plugin", "list", "x"], ["plugin", "info"], ["bench", "x"]):
+                          ["plugin", "list", "x"], ["plugin", "info"], ["bench", "x"], ["sim", "x"]):
             with self.subTest(arguments=arguments):
                 self.complaint(*arguments, code=USAGE)
 

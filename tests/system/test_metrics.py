@@ -175,8 +175,8 @@ class Metrics(Case):
     def constants(self):
         """What says how the node is set up; it moves with the budget."""
         users = self.a.config["groups"][0]
-        users["max_bytes"] = "1MiB"
-        self.moved(self.a.reload, "bytes_limit", "memory_budgeted_bytes")
+        users["max_bytes"], users["max_entries"] = "1MiB", 100000
+        self.moved(self.a.reload, "bytes_limit", "entries_limit", "memory_budgeted_bytes")
         value = b"x" * 100000
         self.moved(lambda: [self.a.put(GROUP, f"large {i}", value) for i in range(30)], "memory_resident_bytes")
         start = self.a.metric("start_time_seconds")

@@ -5,12 +5,13 @@ The last test compares the reference that larderd prints with the options that a
 
 import json
 import os
+import random
 import re
 import signal
 import socket
 import subprocess
 
-from kit import LARDERD, PATIENCE, Case, Client, key_path, loader, main, value_of, wait_until
+from kit import LARDER, LARDERD, PATIENCE, Case, Client, key_path, loader, main, value_of, wait_until
 
 GROUP = "default"
 
@@ -139,6 +140,84 @@ class GroupOptions(Case):
                     client.put(group, str(i), b"x" * 100)
                     client.get(group, "read")
         self.assertEqual({group: node.get(group, "read").status for group in kept}, kept)
+
+
+    def test_max_entries(self):
+        node = self.started(groups=[{"name": "few", "max_entries": 10}, {"name": "many"}])
+        for i in range(50):
+            for group in ("few", "many"):
+                node.put(group, str(i), b"x" * (i + 1))
+        self.assertEqual(node.metric("entries", group="few"), 10)
+        self.assertEqual(node.metric("entries_limit", group="few"), 10)
+        self.assertEqual(node.metric("entries", group="many"), 50)
+
+
+class EvictionOptions(Case):
+    """groups[].eviction.*: a group with a parameter misses what the simulator misses with it, and not what it does without."""
+
+    VALUES = {
+        "2q": {"in_share": 0.8, "ghost_share": 0.05},
+        "s3fifo": {"small_share": 0.7, "ghost_share": 0.02, "promotion": 3},
+        "wtinylfu": {"window_share": 0.9, "protected_share": 0.02},
+    }
+    SKETCHES = {"wtinylfu"}  # depend on the digests of keys, which in a node are of a random seed
+    ENTRIES = 100
+
+    def keys(self):
+        """Keys of which few are asked for often, whose part moves on, and a loop."""
+        chance = random.Random(20)
+        often = [chance.randrange(chance.randrange(1, 400)) + i // 50 for i in range(2500)]
+        return [str(i % 250 if i % 5 == 0 else key) for i, key in enumerate(often)]
+
+    def simulated(self, keys, policies):
+        path = os.path.join(self.directory, "trace.txt")
+        with open(path, "w", encoding="ascii") as file:
+            file.writelines(key + "\n" for key in keys)
+        run = subprocess.run([LARDER, "sim", "--trace", path, "--policy", ",".join(policies), "--size",
+                              str(self.ENTRIES), "--json"], capture_output=True, check=True, text=True)
+        return [row["misses"] for row in json.loads(run.stdout)]
+
+    def misses(self, node, group, keys):
+        missed = 0
+        with node.client() as client:
+            for key in keys:
+                if client.get(group, key).status == 404:
+                    missed += 1
+                    client.put(group, key, "x")
+        return missed
+
+    def try_option(self, option):
+        keys = self.keys()
+        for plugin, values in self.VALUES.items():
+            if option not in values:
+                continue
+            with_it, without = self.simulated(keys, [f"{plugin}:{option}={values[option]}", plugin])
+            node = self.started(plugin, groups=[{"name": GROUP, "max_entries": self.ENTRIES, "exact_hits": True,
+                                                 "eviction": {"plugin": plugin, option: values[option]}}])
+            missed = self.misses(node, GROUP, keys)
+            self.assertNotEqual(with_it, without, plugin)
+            if plugin in self.SKETCHES:
+                self.assertLess(abs(missed - with_it), abs(missed - without), (plugin, missed, with_it, without))
+            else:
+                self.assertEqual(missed, with_it, plugin)
+
+    def test_in_share(self):
+        self.try_option("in_share")
+
+    def test_ghost_share(self):
+        self.try_option("ghost_share")
+
+    def test_small_share(self):
+        self.try_option("small_share")
+
+    def test_promotion(self):
+        self.try_option("promotion")
+
+    def test_window_share(self):
+        self.try_option("window_share")
+
+    def test_protected_share(self):
+        self.try_option("protected_share")
 
 
 class TransportOptions(Case):
@@ -331,7 +410,8 @@ class Reference(Case):
     # Options that tests of this file are about, by the class they stand in.
     HERE = {
         "node": NodeOptions, "groups": GroupOptions, "transport http": TransportOptions, "cluster": ClusterOptions,
-        "loader http": LoaderOptions,
+        "loader http": LoaderOptions, "eviction 2q": EvictionOptions, "eviction s3fifo": EvictionOptions,
+        "eviction wtinylfu": EvictionOptions,
     }
 
     def test_fault_26_every_option_is_tried_somewhere(self):

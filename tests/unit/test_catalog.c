@@ -237,6 +237,49 @@ static void one_file_is_opened_by_its_path(void **state)
     larder_plugin_file_close(NULL);
 }
 
+static void one_module_is_found_by_its_name(void **state)
+{
+    char path[PATH_MAX];
+    struct larder_plugin_info info;
+    const char *first = make_directory(state, "found");
+    copy_module(state, "eviction/good.so", "found/good.so", SIZE_MAX);
+    struct larder_config *config = larder_config_new();
+    assert_non_null(config);
+    assert_int_equal(larder_config_add_plugin_path(config, first), LARDER_OK);
+    struct larder_plugin_file *file = larder_plugin_find(config, LARDER_PLUGIN_EVICTION, "good", &info);
+    assert_non_null(file);
+    snprintf(path, sizeof path, "%s/good.so", first);
+    assert_string_equal(info.path, path);
+    assert_null(info.refusal);
+
+    assert_null(larder_plugin_find(config, LARDER_PLUGIN_HASH, "good", &(struct larder_plugin_info){0}));
+    larder_config_free(config);
+    assert_string_equal(info.head->name, "good");
+    larder_plugin_file_close(file);
+
+    assert_null(larder_plugin_find(NULL, LARDER_PLUGIN_EVICTION, "Bad Name", &info));
+    assert_null(info.head);
+    assert_string_equal(info.path, "Bad Name");
+    assert_string_equal(info.refusal, larder_last_error());
+    assert_non_null(strstr(info.refusal, "got \"Bad Name\""));
+}
+
+static void one_module_that_is_linked_in_is_found_by_its_name(void **state)
+{
+    (void)state;
+    const struct larder_hash mine = {.head = {LARDER_PLUGIN_HASH, LARDER_HASH_ABI, sizeof mine, "mine", "mine", NULL},
+                                     .digest = linked_digest};
+    struct larder_plugin_info info;
+    struct larder_config *config = larder_config_new();
+    assert_int_equal(larder_config_add_plugin(config, &mine.head), LARDER_OK);
+    struct larder_plugin_file *file = larder_plugin_find(config, LARDER_PLUGIN_HASH, "mine", &info);
+    assert_non_null(file);
+    larder_config_free(config);
+    assert_string_equal(info.path, "");
+    assert_ptr_equal(((const struct larder_hash *)(const void *)info.head)->digest, linked_digest);
+    larder_plugin_file_close(file);
+}
+
 static void kinds_and_types_have_names_of_their_own(void **state)
 {
     (void)state;
@@ -275,6 +318,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_list_is_what_can_be_found, make_scratch, drop_scratch),
         cmocka_unit_test_setup_teardown(a_configuration_lists_its_modules, make_scratch, drop_scratch),
         cmocka_unit_test_setup_teardown(one_file_is_opened_by_its_path, make_scratch, drop_scratch),
+        cmocka_unit_test_setup_teardown(one_module_is_found_by_its_name, make_scratch, drop_scratch),
+        cmocka_unit_test_setup_teardown(one_module_that_is_linked_in_is_found_by_its_name, make_scratch, drop_scratch),
         cmocka_unit_test_setup_teardown(kinds_and_types_have_names_of_their_own, make_scratch, drop_scratch),
         cmocka_unit_test_setup_teardown(closing_nothing_is_fine, make_scratch, drop_scratch),
     };

@@ -139,6 +139,19 @@ static bool read_a_file(void)
     return done;
 }
 
+static bool read_params(void)
+{
+    static const struct larder_param rows[] = {
+        {.name = "in", .type = LARDER_PARAM_INT, .default_text = "25", .help = "a share"},
+        {.name = "names", .type = LARDER_PARAM_STRINGS, .default_text = "[a, b]", .help = "texts"},
+        {.name = NULL},
+    };
+    const struct larder_plugin head = {.name = "mine", .params = rows};
+    struct larder_params *params = larder_params_read(&head, (const char *[]){"in=30"}, 1);
+    larder_params_free(params);
+    return params != NULL;
+}
+
 static FILE *sink;
 
 static bool write_the_reference(void)
@@ -176,6 +189,12 @@ static void a_group_document_survives_every_failed_allocation(void **state)
     fail_each(read_group_documents);
 }
 
+static void params_survive_every_failed_allocation(void **state)
+{
+    (void)state;
+    fail_each(read_params);
+}
+
 static void a_file_survives_every_failed_allocation(void **state)
 {
     (void)state;
@@ -189,6 +208,7 @@ int main(void)
         cmocka_unit_test(defaults_survive_every_failed_allocation),
         cmocka_unit_test(a_group_document_survives_every_failed_allocation),
         cmocka_unit_test(a_file_survives_every_failed_allocation),
+        cmocka_unit_test(params_survive_every_failed_allocation),
         cmocka_unit_test(the_reference_survives_every_failed_allocation),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);

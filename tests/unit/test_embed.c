@@ -245,6 +245,34 @@ static void groups_change_while_running(void **state)
     assert_in_range(stats.bytes_used, 1, 16384);
     assert_int_equal(stats.bytes_limit, 16384);
     assert_int_equal(stats.evictions, 1000 - stats.entries);
+    assert_int_equal(stats.entries_limit, 0);
+    larder_group_close(group);
+}
+
+static void groups_hold_no_more_entries_than_they_may(void **state)
+{
+    (void)state;
+    struct larder_statistics stats;
+    const struct larder_group_options options = {.max_entries = 100, .eviction = "fifo"};
+    struct larder_group *group = larder_group_open(node, "limited", &options);
+    assert_non_null(group);
+    for (int i = 0; i < 300; i++)
+        assert_int_equal(larder_set(group, &i, sizeof i, "0123456789", (size_t)(i % 11), 0, 0), LARDER_OK);
+    larder_group_stats(group, &stats);
+    assert_int_equal(stats.entries, 100);
+    assert_int_equal(stats.entries_limit, 100);
+    assert_int_equal(larder_group_set_max_entries(group, 30), LARDER_OK);
+    assert_int_equal(larder_group_set_eviction(group, "lru"), LARDER_OK); /* the limit stays */
+    larder_group_stats(group, &stats);
+    assert_int_equal(stats.entries, 30);
+    assert_int_equal(stats.entries_limit, 30);
+    for (int i = 270; i < 300; i++)
+        assert_value(group, (const char *)&i, sizeof i, "0123456789", (size_t)(i % 11));
+    assert_int_equal(larder_group_set_max_entries(group, 0), LARDER_OK);
+    for (int i = 0; i < 300; i++)
+        assert_int_equal(larder_set(group, &i, sizeof i, "0123456789", 10, 0, 0), LARDER_OK);
+    larder_group_stats(group, &stats);
+    assert_int_equal(stats.entries, 300);
     larder_group_close(group);
 }
 
@@ -304,6 +332,7 @@ int main(void)
         cmocka_unit_test(async_gets_complete),
         cmocka_unit_test(a_copy_needs_room),
         cmocka_unit_test(groups_change_while_running),
+        cmocka_unit_test(groups_hold_no_more_entries_than_they_may),
         cmocka_unit_test(groups_are_found_made_and_refused),
         cmocka_unit_test(fault_27_statistics_disturb_nothing),
     };

@@ -1,34 +1,17 @@
 /* The policies themselves: exact against sequences worked out by hand, and against published miss counts. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/unit/eviction_kit.h"
 
-#include <cmocka.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <zstd.h>
-
-#include "larder/plugin/eviction.h"
-
-extern const struct larder_eviction larder_plugin_table__eviction_lru, larder_plugin_table__eviction_fifo,
-    larder_plugin_table__eviction_clock;
-
-static const struct larder_eviction *const policies[] = {
-    &larder_plugin_table__eviction_lru,
-    &larder_plugin_table__eviction_fifo,
-    &larder_plugin_table__eviction_clock,
-};
 
 static const struct larder_object unit = {.charge = 1};
 
 /* `hits` has a byte a slot for a policy that counts them, and may be NULL for others. */
 static void *open_state(const struct larder_eviction *policy, uint32_t slots, uint8_t *hits)
 {
-    const struct larder_eviction_env env = {.size = sizeof env, .max_slots = slots, .capacity = slots, .hits = hits};
-    void *state = policy->open(&env);
+    void *state = kit_open(
+        policy, (struct larder_eviction_env){.max_slots = slots, .expected = slots, .capacity = slots, .hits = hits});
     assert_non_null(state);
     return state;
 }
@@ -152,7 +135,7 @@ static void clock_keeps_a_bit_a_slot(void **unused)
 static void a_state_closes_with_slots_resident(void **unused)
 {
     (void)unused;
-    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
+    for (size_t i = 0; i < POLICIES; i++) {
         uint8_t hits[1] = {0};
         void *state = open_state(policies[i], 1, hits);
         policies[i]->insert(state, 0, &unit);
@@ -295,10 +278,17 @@ static struct trace load_trace(const char *name)
 
 static const struct larder_eviction *policy_named(const char *name)
 {
-    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++)
+    for (size_t i = 0; i < POLICIES; i++)
         if (strcmp(policies[i]->head.name, name) == 0)
             return policies[i];
     return NULL;
+}
+
+/* Within 0.75 points of the miss ratio: as near as one sketch is to another. */
+static bool is_near(uint32_t got, uint32_t misses, uint32_t requests)
+{
+    uint32_t apart = got > misses ? got - misses : misses - got;
+    return (uint64_t)apart * 10000 <= (uint64_t)requests * 75;
 }
 
 /* Rows of "trace,policy,size_objects,requests,misses". */
@@ -327,16 +317,17 @@ static void traces_give_the_reference_misses(void **unused)
         }
         assert_int_equal(trace.count, requests);
         uint32_t got = simulate(policy_named(policy), &trace, entries);
-        if (got != misses)
+        bool right = strcmp(policy, "wtinylfu") != 0 ? got == misses : is_near(got, misses, requests);
+        if (!right)
             print_error("%s: got %" PRIu32 " misses\n", row, got);
-        wrong += got != misses;
+        wrong += !right;
         compared++;
     }
     free(trace.keys);
     free(reference);
     print_message("%u rows compared\n", compared);
     assert_int_equal(wrong, 0);
-    assert_true(compared >= 3 * sizeof policies / sizeof *policies);
+    assert_true(compared >= 3 * POLICIES);
 }
 
 int main(void)

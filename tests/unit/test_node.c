@@ -158,7 +158,8 @@ static void fault_26_every_setting_reaches_its_part(void **state)
         "cluster.suspend=14s",
         "cluster.probe_interval=15s",
         "cluster.fallback_ttl=16s",
-        "groups=[{name: g, max_bytes: 17MiB, max_value: 18KiB, eviction: fifo, ttl: 19s, negative_ttl: 20s, "
+        "groups=[{name: g, max_bytes: 17MiB, max_entries: 1000, max_value: 18KiB, eviction: fifo, ttl: 19s, "
+        "negative_ttl: 20s, "
         "load_timeout: 21s}]",
         NULL,
     };
@@ -185,6 +186,7 @@ static void fault_26_every_setting_reaches_its_part(void **state)
     struct ldr_store_stats stats;
     ldr_store_stats(group->store, &stats);
     assert_int_equal(stats.bytes_limit, 17 << 20);
+    assert_int_equal(stats.entries_limit, 1000);
     assert_int_equal(group->max_value, 18 << 10);
     assert_int_equal(kit.door->value_limit(kit.door, ldr_slice_text("g")), 18 << 10);
     assert_int_equal(kit.door->value_limit(kit.door, ldr_slice_text("none")), 0);

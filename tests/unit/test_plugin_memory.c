@@ -117,6 +117,14 @@ static enum larder_status list_all(void)
     return status;
 }
 
+static enum larder_status find_file(void)
+{
+    struct larder_plugin_info info;
+    struct larder_plugin_file *file = larder_plugin_find(NULL, LARDER_PLUGIN_HASH, "crc32", &info);
+    larder_plugin_file_close(file);
+    return file != NULL ? LARDER_OK : larder_last_status();
+}
+
 /* A default is checked with memory of its own. */
 static enum larder_status refuse_one(void)
 {
@@ -130,6 +138,12 @@ static void finding_a_module_meets_no_memory(void **state)
 {
     (void)state;
     with_each_allocation_failing(find_one, LARDER_OK);
+}
+
+static void finding_the_file_of_a_module_meets_no_memory(void **state)
+{
+    (void)state;
+    with_each_allocation_failing(find_file, LARDER_OK);
 }
 
 static void missing_a_module_meets_no_memory(void **state)
@@ -203,6 +217,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finding_a_module_meets_no_memory),
+        cmocka_unit_test(finding_the_file_of_a_module_meets_no_memory),
         cmocka_unit_test(missing_a_module_meets_no_memory),
         cmocka_unit_test(listing_meets_no_memory),
         cmocka_unit_test(refusing_a_module_meets_no_memory),

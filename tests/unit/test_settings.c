@@ -150,6 +150,7 @@ static void assert_default_group(const struct ldr_group_settings *group, const c
 {
     assert_string_equal(group->name, name);
     assert_int_equal(group->max_bytes, 64 << 20);
+    assert_int_equal(group->max_entries, 0);
     assert_int_equal(group->max_value, 16 << 20);
     assert_int_equal(group->ttl_ms, LARDER_TTL_NONE);
     assert_int_equal(group->negative_ttl_ms, 0);
@@ -400,7 +401,8 @@ static void a_document_changes_what_it_names(void **state)
     struct ldr_group_settings base, group;
     struct ldr_arena *first = ldr_arena_open(), *second = ldr_arena_open();
     assert_true(read_group(
-        "{\"max_bytes\": \"1MiB\", \"max_value\": \"2KiB\", \"ttl\": \"5s\", \"negative_ttl\": \"6s\", "
+        "{\"max_bytes\": \"1MiB\", \"max_entries\": 77, \"max_value\": \"2KiB\", \"ttl\": \"5s\", "
+        "\"negative_ttl\": \"6s\", "
         "\"load_timeout\": \"7s\", \"exact_hits\": true, \"eviction\": {\"plugin\": \"tuned\", \"share\": 0.75}, "
         "\"loader\": {\"plugin\": \"http\", \"url\": \"u\", \"headers\": {\"a\": \"b\"}}}",
         NULL, first, &lines, &base));
@@ -408,6 +410,7 @@ static void a_document_changes_what_it_names(void **state)
     ldr_arena_close(first); /* the new settings do not live in the old ones */
     assert_int_equal(group.ttl_ms, 9000);
     assert_int_equal(group.max_bytes, 1 << 20);
+    assert_int_equal(group.max_entries, 77);
     assert_int_equal(group.max_value, 2048);
     assert_int_equal(group.negative_ttl_ms, 6000);
     assert_int_equal(group.load_timeout_ms, 7000);

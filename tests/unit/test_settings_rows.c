@@ -46,6 +46,7 @@ static const struct {
     {"cluster.fallback_ttl", "16s"},
     {"groups.0.name", "h"},
     {"groups.0.max_bytes", "17MiB"},
+    {"groups.0.max_entries", "1234"},
     {"groups.0.max_value", "18KiB"},
     {"groups.0.eviction", "{plugin: tuned, share: 0.25}"},
     {"groups.0.ttl", "19s"},
@@ -86,9 +87,9 @@ static void draw_cluster(struct ldr_buffer *out, const struct ldr_cluster_settin
 
 static void draw_group(struct ldr_buffer *out, const struct ldr_group_settings *g)
 {
-    ldr_buffer_printf(out, "\n%s %llu %llu %lld %lld %llu %d", g->name, (unsigned long long)g->max_bytes,
-                      (unsigned long long)g->max_value, (long long)g->ttl_ms, (long long)g->negative_ttl_ms,
-                      (unsigned long long)g->load_timeout_ms, g->exact_hits);
+    ldr_buffer_printf(out, "\n%s %llu %llu %llu %lld %lld %llu %d", g->name, (unsigned long long)g->max_bytes,
+                      (unsigned long long)g->max_entries, (unsigned long long)g->max_value, (long long)g->ttl_ms,
+                      (long long)g->negative_ttl_ms, (unsigned long long)g->load_timeout_ms, g->exact_hits);
     draw_choice(out, &g->eviction);
     draw_choice(out, &g->loader);
 }

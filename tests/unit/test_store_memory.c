@@ -211,7 +211,7 @@ static void scene_change(struct scene *scene, uint64_t max_bytes, const struct l
     struct ldr_store_stats before = kit_stats(scene->store);
     enum larder_status status = eviction == NULL ? ldr_store_set_max_bytes(scene->store, max_bytes)
                                 : max_bytes == 0 ? ldr_store_set_eviction(scene->store, eviction, NULL)
-                                                 : ldr_store_set_both(scene->store, eviction, NULL, max_bytes);
+                                                 : ldr_store_set(scene->store, eviction, NULL, max_bytes, 0);
     struct ldr_store_stats after = kit_stats(scene->store);
     if (status == LARDER_OK) {
         require(after.bytes_limit == (max_bytes == 0 ? before.bytes_limit : max_bytes));

@@ -327,7 +327,7 @@ static void try_rare(struct model *model)
     case 1:
     case 2:
     case 3: status = ldr_store_set_max_bytes(model->store, limit); break;
-    case 4: status = ldr_store_set_both(model->store, eviction, NULL, limit); break;
+    case 4: status = ldr_store_set(model->store, eviction, NULL, limit, 0); break;
     default: assert_int_equal(ldr_store_set_eviction(model->store, eviction, NULL), LARDER_OK); return;
     }
     /* Only a budget with no room for so many shards, or for what larger ones before it have left, may be refused. */

@@ -294,7 +294,7 @@ static void act_rarely(struct actor *actor)
     case 0: ldr_store_clear(world->store); break;
     case 1: require(ldr_store_set_eviction(world->store, eviction, NULL) == LARDER_OK); break;
     case 2: require(ldr_store_set_max_bytes(world->store, budget) == LARDER_OK); break;
-    default: require(ldr_store_set_both(world->store, eviction, NULL, budget) == LARDER_OK);
+    default: require(ldr_store_set(world->store, eviction, NULL, budget, 0) == LARDER_OK);
     }
 }
 
@@ -350,7 +350,7 @@ static void check_account(const struct world *world, const struct shape *shape)
     struct ldr_store *fresh = shape_open(shape);
     uint64_t empty = kit_stats(fresh).bytes_used;
     ldr_store_close(fresh);
-    require(ldr_store_set_both(world->store, shape->eviction, NULL, shape->max_bytes) == LARDER_OK);
+    require(ldr_store_set(world->store, shape->eviction, NULL, shape->max_bytes, 0) == LARDER_OK);
     kit_check(world->store);
     char buffer[KEY_SIZE];
     for (unsigned k = 0; k < world->keys; k++) {

@@ -5,9 +5,10 @@
  * slot to give up when room is needed. A policy never sees keys, values, pointers of the host, threads or locks: the
  * host serialises all calls on one state, so authors write single-threaded code. Plain arrays of max_slots elements from
  * calloc() are the intended storage: slots are dense, filled upward, and the one freed last is used first. They count
- * whole in the group's budget, so the host opens a state with few more slots than it needs. When they run out, or most of
- * them are free, all entries move to a new state, coldest first, under new slots. Store links as slot + 1, so that zeroed
- * memory is an empty list.
+ * whole in the group's budget, so the host opens a state with few more slots than it needs, or, where a group limits its
+ * entries (max_entries; charges are 1 then), with all it may ever need. When they run out, or most of them are free, all
+ * entries move to a new state, coldest first, under new slots. Store links as slot + 1, so that zeroed memory is an empty
+ * list.
  *
  * For a newcomer the order of calls is prepare, evict until it fits, insert: the order of the papers. Everything up to
  * the capacity is inserted.
@@ -42,7 +43,11 @@ struct larder_eviction_env {
     uint64_t size;      /* bytes of this struct as the host knows it */
     uint32_t max_slots; /* slots are below this; at least 1 */
     uint32_t expected;  /* how many entries are resident when full; 0: unknown. Sketches are sized by it */
-    uint64_t capacity;  /* most that the charges of resident entries add up to */
+    /*
+     * What the charges of resident entries add up to when the state is full. They are over it for a while after an
+     * update() that lengthens an entry, when a budget was made smaller, and when shards of one budget have drifted in size.
+     */
+    uint64_t capacity;
     /*
      * One byte a slot, at a fixed place until close(), when hit_max is 1 to 15: the host counts hits here, without a
      * lock, up to hit_max. Read and clear it with larder_hits_get(), _set() and _take() below. Else NULL.
@@ -68,7 +73,7 @@ struct larder_eviction {
     /*
      * Required. Chooses the coldest resident slot, unlinks it and returns it, in one step. LARDER_NO_SLOT only when
      * nothing is resident. Ends after at most entries * hit_max steps, whatever readers do to the hit bytes meanwhile.
-     * Without a prepared newcomer it is a drain or a shrink.
+     * Without a prepared newcomer it is a drain, a shrink, or room for an entry that is rewritten or goes elsewhere.
      */
     uint32_t (*evict)(void *state);
     /* Required. `slot` is not resident and its hit byte is 0. With or without prepare() before it. Cannot fail. */
@@ -104,9 +109,17 @@ static inline uint8_t larder_hits_get(const uint8_t *hits, uint32_t slot)
     return __atomic_load_n(&hits[slot], __ATOMIC_RELAXED);
 }
 
+/*
+ * A module that is built with LARDER_HITS_STICK defined never changes a byte, as if readers were always faster than it:
+ * whether its evict() ends all the same can be tried that way, and for nothing else is it of use.
+ */
 static inline void larder_hits_set(uint8_t *hits, uint32_t slot, uint8_t count)
 {
+#ifdef LARDER_HITS_STICK
+    (void)hits, (void)slot, (void)count;
+#else
     __atomic_store_n(&hits[slot], count, __ATOMIC_RELAXED);
+#endif
 }
 
 /* Reads the count and clears it. */
@@ -157,6 +170,23 @@ static inline void larder_list_remove(struct larder_list *list, struct larder_li
     list->count--;
 }
 
+/* Makes a slot of the list its newest. */
+static inline void larder_list_touch(struct larder_list *list, struct larder_link *links, uint32_t slot)
+{
+    uint32_t newer = links[slot].newer, older = links[slot].older;
+    if (newer == 0)
+        return;
+    links[newer - 1].older = older;
+    if (older != 0)
+        links[older - 1].newer = newer;
+    else
+        list->oldest = newer;
+    links[slot].newer = 0;
+    links[slot].older = list->newest;
+    links[list->newest - 1].newer = slot + 1;
+    list->newest = slot + 1;
+}
+
 /* Unlinks and returns the oldest slot; LARDER_NO_SLOT when the list is empty. */
 static inline uint32_t larder_list_pop(struct larder_list *list, struct larder_link *links)
 {
@@ -170,4 +200,8 @@ static inline uint32_t larder_list_pop(struct larder_list *list, struct larder_l
 #ifdef __cplusplus
 }
 #endif
+
+#include "eviction_ghosts.h"
+#include "eviction_sketch.h"
+
 #endif

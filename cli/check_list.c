@@ -1,0 +1,68 @@
+#include "check_list.h"
+
+/* The table was looked at when the file was opened: a process that got here has a good one. */
+static void check_table(const struct check_subject *subject)
+{
+    (void)subject;
+}
+
+const struct check check_list[] = {
+    {"table", "the file opens; its table, ABI, callbacks, names, helps, parameters and their defaults make sense", 0,
+     check_table},
+
+    {"defaults", "a state opens with the defaults of all parameters, for one entry and for many",
+     LARDER_PLUGIN_EVICTION, check_defaults},
+    {"limits", "a state opens and works with the least and the most of each parameter, and with each choice",
+     LARDER_PLUGIN_EVICTION, check_limits},
+    {"empty", "a state without entries: evict() is LARDER_NO_SLOT, also after prepare()", LARDER_PLUGIN_EVICTION,
+     check_empty},
+    {"one-entry", "a single entry comes and goes in every way, also one as large as the capacity",
+     LARDER_PLUGIN_EVICTION, check_one_entry},
+    {"one-slot", "max_slots 1 works, and nothing beyond it is touched", LARDER_PLUGIN_EVICTION, check_one_slot},
+    {"many-entries", "all slots are filled; a drain returns each of them once", LARDER_PLUGIN_EVICTION,
+     check_many_entries},
+    {"same-again", "a slot and a digest come again after remove() and after evict()", LARDER_PLUGIN_EVICTION,
+     check_same_again},
+    {"walks", "random walks: no slot invented, lost or returned twice; LARDER_NO_SLOT only when nothing is resident",
+     LARDER_PLUGIN_EVICTION, check_walks},
+    {"updates", "charges change all the time, also beyond the capacity", LARDER_PLUGIN_EVICTION, check_updates},
+    {"large-charges", "charges up to UINT32_MAX, and sums of them beyond 32 bits", LARDER_PLUGIN_EVICTION,
+     check_large_charges},
+    {"unprepared", "insert() without prepare() before it", LARDER_PLUGIN_EVICTION, check_unprepared},
+    {"aborted", "prepare() without insert() after it, again and again", LARDER_PLUGIN_EVICTION, check_aborted},
+    {"by-digest", "what prepare() learned of one newcomer is not used for another one", LARDER_PLUGIN_EVICTION,
+     check_by_digest},
+    {"charges-removed", "remove() takes back the whole charge", LARDER_PLUGIN_EVICTION, check_charges_removed},
+    {"charges-evicted", "evict() takes back the whole charge", LARDER_PLUGIN_EVICTION, check_charges_evicted},
+    {"charges-updated", "update() counts the new charge in the place of the old one", LARDER_PLUGIN_EVICTION,
+     check_charges_updated},
+    {"charges-hit", "hit after hit no charge is lost, and none is counted twice", LARDER_PLUGIN_EVICTION,
+     check_charges_hit},
+    {"capacity-change", "the entries of a state move to another one with another capacity", LARDER_PLUGIN_EVICTION,
+     check_capacity_change},
+    {"bounds", "nothing outside of the memory that was allocated is touched, nor memory that was freed",
+     LARDER_PLUGIN_EVICTION, check_bounds},
+    {"states", "many states that take turns do not know of each other", LARDER_PLUGIN_EVICTION, check_states},
+    {"threads", "states on several threads, each used by one at a time, do not know of each other",
+     LARDER_PLUGIN_EVICTION, check_threads},
+    {"sweep-stuck", "evict() ends when every hit byte is set again as soon as it is cleared", LARDER_PLUGIN_EVICTION,
+     check_sweep_stuck},
+    {"sweep-thread", "another thread sets all hit bytes all the time", LARDER_PLUGIN_EVICTION, check_sweep_thread},
+    {"open-no-memory", "each allocation of open() fails in turn: NULL, and nothing leaked", LARDER_PLUGIN_EVICTION,
+     check_open_no_memory},
+    {"no-memory", "every second allocation fails, then all of them, and the state goes on correctly",
+     LARDER_PLUGIN_EVICTION, check_no_memory},
+    {"close", "close() frees all, also with entries resident", LARDER_PLUGIN_EVICTION, check_close},
+    {"bytes", "slot_bytes and extra_bytes() tell what a state keeps", LARDER_PLUGIN_EVICTION, check_bytes},
+    {"growth", "memory and extra_bytes() do not grow over ten million operations", LARDER_PLUGIN_EVICTION,
+     check_growth},
+
+    {"same", "the same bytes have the same digest, and the seed matters", LARDER_PLUGIN_HASH, check_hash_same},
+    {"empty", "length 0, with and without data, and data of which nothing is to be read", LARDER_PLUGIN_HASH,
+     check_hash_empty},
+    {"unaligned", "data at any address, up to the last byte of a page", LARDER_PLUGIN_HASH, check_hash_unaligned},
+    {"differs", "data that differ in one byte have other digests", LARDER_PLUGIN_HASH, check_hash_differs},
+    {"threads", "several threads at the same time get the same digests", LARDER_PLUGIN_HASH, check_hash_threads},
+    {"memory", "nothing is allocated", LARDER_PLUGIN_HASH, check_hash_memory},
+    {0},
+};

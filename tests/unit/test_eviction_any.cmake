@@ -1,0 +1,1 @@
+include(unit/eviction_policies.cmake)

@@ -1,0 +1,110 @@
+/* A limit that is lowered while others write: it ends, and statistics never show more than they say is allowed. */
+#include "store_kit.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "core/store/state.h"
+
+enum { WRITERS = 4, MANY = 40000, FEW = 4000, ROUNDS = 5 };
+
+struct world {
+    struct ldr_store *store;
+    _Atomic bool over;
+    _Atomic unsigned next;
+};
+
+static bool put_next(struct world *world)
+{
+    char key[24];
+    unsigned number = atomic_fetch_add(&world->next, 1);
+    const struct ldr_put put = {
+        .key = ldr_slice(key, (size_t)snprintf(key, sizeof key, "entry %u", number)),
+        .value = ldr_slice_text("value"),
+        .expires = LARDER_NEVER,
+    };
+    return ldr_store_put(world->store, &put, 0, NULL) == LARDER_OK;
+}
+
+static void *write_on(void *arg)
+{
+    struct world *world = arg;
+    bool good = true;
+    while (good && !atomic_load(&world->over))
+        good = put_next(world);
+    return good ? NULL : arg;
+}
+
+static void *look_on(void *arg)
+{
+    struct world *world = arg;
+    struct ldr_store_stats stats;
+    bool good = true;
+    while (good && !atomic_load(&world->over)) {
+        ldr_store_stats(world->store, &stats);
+        good = stats.entries <= stats.entries_limit && stats.bytes_used <= stats.bytes_limit;
+    }
+    return good ? NULL : arg;
+}
+
+static struct ldr_store *open_limited(uint64_t max_entries, uint32_t shards)
+{
+    const struct ldr_store_options options = {.max_bytes = UINT64_C(64) << 20,
+                                              .max_entries = max_entries,
+                                              .max_value = UINT64_MAX,
+                                              .eviction = LRU,
+                                              .seed = 42,
+                                              .shards = shards};
+    struct ldr_store *store = ldr_store_open(&options);
+    assert_non_null(store);
+    return store;
+}
+
+static void a_limit_that_is_lowered_under_load_holds(void **state)
+{
+    struct world world = {.store = open_limited(MANY, 8)};
+    pthread_t threads[WRITERS + 1];
+    (void)state;
+    while (atomic_load(&world.next) < 2 * MANY)
+        assert_true(put_next(&world));
+    assert_int_equal(kit_stats(world.store).entries, MANY);
+    for (unsigned i = 0; i <= WRITERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, i < WRITERS ? write_on : look_on, &world), 0);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        uint64_t limit = round % 2 == 0 ? FEW : MANY;
+        assert_int_equal(ldr_store_set(world.store, LRU, NULL, UINT64_C(64) << 20, limit), LARDER_OK);
+    }
+    atomic_store(&world.over, true);
+    for (unsigned i = 0; i <= WRITERS; i++) {
+        void *fault;
+        assert_int_equal(pthread_join(threads[i], &fault), 0);
+        assert_null(fault);
+    }
+    assert_in_range(kit_stats(world.store).entries, 1, FEW);
+    ldr_store_close(world.store);
+}
+
+/* A shard that others have given room for may have been filled by somebody else meanwhile. */
+static void a_state_that_is_renewed_keeps_its_entries(void **state)
+{
+    struct world world = {.store = open_limited(0, 1)};
+    (void)state;
+    while (atomic_load(&world.next) < MANY)
+        assert_true(put_next(&world));
+    struct ldr_shard *shard = &world.store->shards[0];
+    ldr_shard_enter(shard, 0);
+    ldr_rebuild_renew(world.store, shard);
+    ldr_shard_leave(shard);
+    assert_int_equal(kit_stats(world.store).entries, MANY);
+    assert_int_equal(kit_stats(world.store).evictions, 0);
+    ldr_store_close(world.store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_limit_that_is_lowered_under_load_holds),
+        cmocka_unit_test(a_state_that_is_renewed_keeps_its_entries),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
