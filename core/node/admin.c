@@ -112,22 +112,32 @@ static void apply(struct larder_node *node, const struct larder_request *request
 static void run_change(struct larder_task *task)
 {
     struct change *change = (struct change *)task;
-    apply(change->node, change->request, change->done, change->arg);
+    struct larder_node *node = change->node;
+    if (ldr_node_enter(node)) {
+        apply(node, change->request, change->done, change->arg);
+        ldr_node_exit();
+    } else {
+        ldr_answer_status(&node->context, LARDER_UNAVAILABLE, larder_last_error(), change->done, change->arg);
+    }
     free(change);
+    ldr_tally_end(&node->changes);
 }
 
 /*
  * A change of a group of a million entries takes a tenth of a second, for which no connection of a transport's thread shall
- * wait: workers make it. When they have no room for it, it is made here.
+ * wait: workers make it. When they have no room for it, it is made here; so it is on a runtime of others, for which nobody can
+ * wait when the node is closed.
  */
 static void apply_later(struct larder_node *node, const struct larder_request *request, larder_reply_fn done, void *arg)
 {
     const struct larder_runtime *runtime = node->context.runtime;
-    struct change *change = malloc(sizeof *change);
+    struct change *change = node->owns_runtime ? malloc(sizeof *change) : NULL;
     if (change != NULL) {
         *change = (struct change){.task.run = run_change, .node = node, .request = request, .done = done, .arg = arg};
+        ldr_tally_begin(&node->changes);
         if (runtime->work(runtime, &change->task))
             return;
+        ldr_tally_end(&node->changes);
         free(change);
     }
     apply(node, request, done, arg);

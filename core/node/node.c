@@ -187,6 +187,7 @@ struct larder_node *ldr_node_open_on(const struct larder_config *config, const s
     pthread_mutex_init(&node->reload, NULL);
     pthread_mutex_init(&node->admin, NULL);
     ldr_tally_init(&node->context.waiting);
+    ldr_tally_init(&node->changes);
     enum larder_status status = open_settings(node, config);
     if (status == LARDER_OK) {
         const struct ldr_settings *settings = node->settings;
@@ -268,6 +269,8 @@ void larder_node_close(struct larder_node *node)
     if (node->context.flights != NULL)
         ldr_flights_abort(node->context.flights);
     wait_for_entrants(node); /* those that were answering gets before the flights were ended */
+    if (node->owns_runtime)
+        ldr_tally_wait(&node->changes, LARDER_NEVER); /* their answers go to doors, which are closed below */
     ldr_cluster_close(node->context.cluster);
     ldr_node_shut_groups(node);
     ldr_group_release(node->transit);
@@ -301,6 +304,7 @@ void ldr_node_release(struct larder_node *node)
     if (atomic_fetch_sub_explicit(&node->references, 1, memory_order_acq_rel) != 1)
         return;
     ldr_tally_destroy(&node->context.waiting);
+    ldr_tally_destroy(&node->changes);
     pthread_mutex_destroy(&node->admin);
     pthread_mutex_destroy(&node->reload);
     free(node);

@@ -36,7 +36,8 @@ struct larder_node {
     struct ldr_log *log;
     const struct larder_runtime *runtime;
     bool owns_runtime;
-    struct larder_host host; /* for loaders */
+    struct ldr_tally changes; /* of groups, that workers have taken and not answered */
+    struct larder_host host;  /* for loaders */
     struct larder_discovery_host discovery_host;
     struct larder_member self;        /* this node, as discovery announces it */
     struct larder_address *addresses; /* of `self`: one a door */
