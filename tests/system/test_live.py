@@ -1,9 +1,11 @@
 """Policies at work in a running node: their misses are the simulator's, and they change under load."""
 
 import glob
+import http.client
 import json
 import os
 import random
+import signal
 import subprocess
 import threading
 
@@ -118,6 +120,23 @@ class Live(Case):
         self.assertEqual(node.metric("entries", group="g"), 200000)
         print(f"{answered} gets answered meanwhile", flush=True)
         self.assertGreater(answered, 4)  # one or two may come before the change begins
+
+    def test_a_node_that_goes_answers_a_change_first(self):
+        node = self.started(groups=[{"name": "g", "max_bytes": "256MiB"}], http={"workers": 1})
+        sets = os.path.join(self.directory, "sets.txt")
+        with open(sets, "w", encoding="ascii") as file:
+            file.writelines(f"{key},8,w\n" for key in range(100000))
+        self.bench(node, "--group", "g", "--trace", sets)
+        caller = http.client.HTTPConnection("127.0.0.1", node.port, timeout=60)
+        caller.request("PUT", "/v1/groups/g", json.dumps({"eviction": "arc"}))
+        node.signal(signal.SIGTERM)
+        try:
+            with caller.getresponse() as response:
+                self.assertIn(response.status, (204, 503))
+        except ConnectionError:
+            pass  # it went before it had read the request
+        caller.close()
+        self.assertEqual(node.process.wait(60), 0)
 
 
 if __name__ == "__main__":
