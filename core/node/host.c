@@ -77,9 +77,24 @@ static enum larder_status host_members(const struct larder_discovery_host *host,
     return status;
 }
 
+static void host_lease(const struct larder_discovery_host *host, uint64_t until)
+{
+    (void)host;
+    (void)until;
+}
+
+static void host_founded(const struct larder_discovery_host *host)
+{
+    (void)host;
+}
+
 void ldr_node_init_discovery_host(struct larder_node *node)
 {
     ldr_node_init_host(node, &node->discovery_host.base);
     node->discovery_host.self = node->settings->gateway ? NULL : &node->self;
     node->discovery_host.members = host_members;
+    node->discovery_host.lease = host_lease;
+    node->discovery_host.founded = host_founded;
+    node->discovery_host.settings = node->context.cluster != NULL ? ldr_cluster_settings_text(node->context.cluster)
+                                                                  : "";
 }

@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define LARDER_DISCOVERY_ABI 1
+#define LARDER_DISCOVERY_ABI 2
 
 #define LARDER_MEMBER_NAME_MAX 64 /* bytes; 1 to 64 of [A-Za-z0-9._-] */
 #define LARDER_WEIGHT_MAX      100
@@ -30,6 +30,9 @@ struct larder_member {
     uint32_t weight; /* share of the keys relative to the others, 1 to LARDER_WEIGHT_MAX; usually 1 */
     size_t address_count;
     const struct larder_address *addresses;
+    const char *zone;     /* copies of a key lie in different zones where they can; NULL or "": none given */
+    uint64_t incarnation; /* another one each time the member was announced anew; 0: the module knows of none */
+    bool leaving;         /* it hands its keys over and is given no others */
 };
 
 struct larder_discovery_host {
@@ -42,6 +45,18 @@ struct larder_discovery_host {
      */
     enum larder_status (*members)(const struct larder_discovery_host *host, uint64_t epoch,
                                   const struct larder_member *members, size_t count);
+    /*
+     * What all members must have in common, as text: "hash=xxhash seed=0 virtual_nodes=256 ...". A module that keeps a
+     * record of the cluster stores it with the first member, and has start() fail with both texts where they differ.
+     */
+    const char *settings;
+    /*
+     * Tells until when this node is certain to be on everybody's list, as a point of the runtime's clock, counted from the
+     * sending of the renewal and with a margin; 0: no longer. A module without leases never calls it. Any thread.
+     */
+    void (*lease)(const struct larder_discovery_host *host, uint64_t until);
+    /* This announcement was the first the cluster ever saw: there is no earlier list to go on from. Before members(). */
+    void (*founded)(const struct larder_discovery_host *host);
 };
 
 struct larder_discovery {
@@ -50,6 +65,11 @@ struct larder_discovery {
     void *(*open)(const struct larder_discovery_host *host, const struct larder_param_value *params);
     /* Required. Announces this node and begins to report; the first report may come before it returns. */
     enum larder_status (*start)(void *state);
+    /*
+     * Optional. Announces that this node leaves: it stays on the list, with `leaving`, until close(). Does not wait for it to
+     * be known. Absent: members of this discovery do not come and go.
+     */
+    enum larder_status (*leave)(void *state);
     /* Required. No report comes after it has returned. Takes the announcement back. NULL state is fine. */
     void (*close)(void *state);
 };

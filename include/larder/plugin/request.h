@@ -78,6 +78,7 @@ struct larder_request {
     uint64_t deadline;             /* a point of the runtime's clock; LARDER_NEVER: the host's own limits apply */
     struct larder_slice sender;    /* with LARDER_REQUEST_PEER: the member's name */
     struct larder_ring_view ring;  /* with LARDER_REQUEST_PEER */
+    struct larder_slice cluster;   /* between peers: what the cluster's protocol adds; transports carry it unread */
 };
 
 /* Where an answer came from. */
@@ -123,6 +124,7 @@ struct larder_reply {
     int64_t ttl_ms; /* GET: what remains, at least 1; LARDER_TTL_NONE: never expires */
     struct larder_version version;
     struct larder_ring_view ring; /* of the peer that answered, on replies to peers */
+    struct larder_slice cluster;  /* between peers: see the request's; valid as long as `value` */
     struct larder_slice message;  /* why it failed, for people; empty: larder_status_text(status) */
     void (*release)(void *pin);   /* NULL: nothing to release */
     void *pin;

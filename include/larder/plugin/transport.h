@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-#define LARDER_TRANSPORT_ABI 1
+#define LARDER_TRANSPORT_ABI 2
 
 /* What a node offers to a transport. The struct lives until close() has returned. */
 struct larder_transport_host {
