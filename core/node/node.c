@@ -156,7 +156,12 @@ static enum larder_status listen_all(struct larder_node *node)
         node->addresses[i] = (struct larder_address){door->table->head.name, door->address};
         ldr_log(node->log, LARDER_LOG_INFO, "%s listens on %s", door->table->head.name, door->address);
     }
-    node->self = (struct larder_member){node->settings->node_name, 1, node->door_count, node->addresses};
+    node->self = (struct larder_member){
+        .name = node->settings->node_name,
+        .weight = 1,
+        .address_count = node->door_count,
+        .addresses = node->addresses,
+    };
     return LARDER_OK;
 }
 

@@ -25,7 +25,8 @@ static void report(struct larder_timer *timer)
         if (!world->members.in[i])
             continue;
         addresses[count] = (struct larder_address){"memory", sim_node_name(i)};
-        list[count] = (struct larder_member){sim_node_name(i), 1, 1, &addresses[count]};
+        list[count] = (struct larder_member){
+            .name = sim_node_name(i), .weight = 1, .address_count = 1, .addresses = &addresses[count]};
         count++;
     }
     if (discovery->host->members(discovery->host, world->members.epoch, list, count) != LARDER_OK)

@@ -104,8 +104,10 @@ static inline void run_ms(struct world *world, uint64_t ms)
 
 static const struct larder_address addresses[] = {{"net", "a:1"},   {"net", "b:1"}, {"net", "c:1"},     {"net", "d:1"},
                                                   {"other", "b:2"}, {"net", "b:9"}, {"net", "nonsense"}};
-static const struct larder_member abc[] = {
-    {"a", 1, 1, &addresses[0]}, {"b", 1, 1, &addresses[1]}, {"c", 1, 1, &addresses[2]}, {"d", 1, 1, &addresses[3]}};
+static const struct larder_member abc[] = {{.name = "a", .weight = 1, .address_count = 1, .addresses = &addresses[0]},
+                                           {.name = "b", .weight = 1, .address_count = 1, .addresses = &addresses[1]},
+                                           {.name = "c", .weight = 1, .address_count = 1, .addresses = &addresses[2]},
+                                           {.name = "d", .weight = 1, .address_count = 1, .addresses = &addresses[3]}};
 
 /* a, b and c, whose answers tell of the same ring. */
 static inline void join(struct world *world, uint64_t epoch, const struct larder_member *members, size_t count)

@@ -156,7 +156,10 @@ static const struct larder_discovery kit_discovery = {
 static inline void kit_members(uint64_t epoch, size_t count)
 {
     static const struct larder_address address = {"kit", "there"};
-    static const struct larder_member members[] = {{"a", 1, 1, &address}, {"b", 1, 1, &address}, {"c", 1, 1, &address}};
+    static const struct larder_member members[] = {
+        {.name = "a", .weight = 1, .address_count = 1, .addresses = &address},
+        {.name = "b", .weight = 1, .address_count = 1, .addresses = &address},
+        {.name = "c", .weight = 1, .address_count = 1, .addresses = &address}};
     assert_int_equal(kit.discovery->members(kit.discovery, epoch, members, count), LARDER_OK);
 }
 

@@ -146,7 +146,8 @@ static enum larder_status net_report(void *state)
     struct larder_address addresses[NET_MEMBERS];
     for (size_t i = 0; i < net_members; i++) {
         addresses[i] = (struct larder_address){"net", net_names[i]};
-        members[i] = (struct larder_member){net_names[i], 1, 1, &addresses[i]};
+        members[i] = (struct larder_member){
+            .name = net_names[i], .weight = 1, .address_count = 1, .addresses = &addresses[i]};
     }
     return host->members(host, 1, members, net_members);
 }

@@ -78,7 +78,8 @@ static void fault_4_identity_is_the_name(void **state)
 {
     (void)state;
     const struct larder_address other[] = {{"net", "10.0.0.7:8001"}, {"net", ":8001"}};
-    const struct larder_member members[] = {{"a", 1, 1, &other[0]}, {"b", 1, 1, &other[1]}};
+    const struct larder_member members[] = {{.name = "a", .weight = 1, .address_count = 1, .addresses = &other[0]},
+                                            {.name = "b", .weight = 1, .address_count = 1, .addresses = &other[1]}};
     struct world world;
     world_open(&world, NULL);
     join(&world, 1, members, 2);
@@ -134,7 +135,8 @@ static void fault_5_nodes_agree_on_every_owner(void **state)
 static void peers_that_stay_keep_their_handle(void **state)
 {
     (void)state;
-    const struct larder_member moved[] = {abc[0], {"b", 1, 1, &addresses[5]}, abc[2], abc[3]};
+    const struct larder_member moved[] = {
+        abc[0], {.name = "b", .weight = 1, .address_count = 1, .addresses = &addresses[5]}, abc[2], abc[3]};
     struct world world;
     world_open(&world, NULL);
     join(&world, 1, abc, 3);
@@ -175,7 +177,9 @@ static void peers_that_stay_keep_their_handle(void **state)
 static void a_peer_without_a_usable_address_is_suspended(void **state)
 {
     (void)state;
-    const struct larder_member members[] = {abc[0], {"b", 1, 1, &addresses[4]}, {"c", 1, 1, &addresses[6]}};
+    const struct larder_member members[] = {abc[0],
+                                            {.name = "b", .weight = 1, .address_count = 1, .addresses = &addresses[4]},
+                                            {.name = "c", .weight = 1, .address_count = 1, .addresses = &addresses[6]}};
     struct world world;
     world_open(&world, NULL);
     join(&world, 1, members, 3);
@@ -249,7 +253,8 @@ static void requests_of_peers_are_looked_at(void **state)
 static void members_are_described(void **state)
 {
     (void)state;
-    const struct larder_member members[] = {{"a", 1, 1, &addresses[0]}, {"b", 3, 1, &addresses[1]}};
+    const struct larder_member members[] = {{.name = "a", .weight = 1, .address_count = 1, .addresses = &addresses[0]},
+                                            {.name = "b", .weight = 3, .address_count = 1, .addresses = &addresses[1]}};
     struct world world;
     world_open(&world, NULL);
     join(&world, 1, members, 2);

@@ -32,7 +32,8 @@ static void opening_fails_cleanly(void **state)
 static void a_list_that_does_not_fit_leaves_the_old_one(void **state)
 {
     (void)state;
-    const struct larder_member moved[] = {abc[0], {"b", 2, 1, &addresses[5]}, abc[2], abc[3]};
+    const struct larder_member moved[] = {
+        abc[0], {.name = "b", .weight = 2, .address_count = 1, .addresses = &addresses[5]}, abc[2], abc[3]};
     for (int round = 0; round < 2; round++) {
         struct world world;
         bool met = true;

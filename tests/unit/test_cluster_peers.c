@@ -75,7 +75,7 @@ static void a_gateway_owns_nothing_even_by_name(void **state)
     (void)state;
     struct world world;
     world_open(&world, be_gateway);
-    const struct larder_member members[] = {{"g", 1, 1, &addresses[1]}};
+    const struct larder_member members[] = {{.name = "g", .weight = 1, .address_count = 1, .addresses = &addresses[1]}};
     join(&world, 1, members, 1);
     struct ldr_route route = route_of(&world, "k");
     assert_non_null(route.peer);

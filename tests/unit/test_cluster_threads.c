@@ -26,9 +26,14 @@ static const struct larder_hash hash = {.head = {.name = "test"}, .digest = dige
 static const struct larder_address addresses[] = {
     {"net", "a:1"}, {"net", "b:1"}, {"net", "c:1"}, {"net", "d:1"}, {"net", "b:9"}};
 static const struct larder_member plain[] = {
-    {"a", 1, 1, &addresses[0]}, {"b", 1, 1, &addresses[1]}, {"c", 1, 1, &addresses[2]}, {"d", 1, 1, &addresses[3]}};
+    {.name = "a", .weight = 1, .address_count = 1, .addresses = &addresses[0]},
+    {.name = "b", .weight = 1, .address_count = 1, .addresses = &addresses[1]},
+    {.name = "c", .weight = 1, .address_count = 1, .addresses = &addresses[2]},
+    {.name = "d", .weight = 1, .address_count = 1, .addresses = &addresses[3]}};
 static const struct larder_member moved[] = {
-    {"a", 1, 1, &addresses[0]}, {"b", 1, 1, &addresses[4]}, {"c", 2, 1, &addresses[2]}};
+    {.name = "a", .weight = 1, .address_count = 1, .addresses = &addresses[0]},
+    {.name = "b", .weight = 1, .address_count = 1, .addresses = &addresses[4]},
+    {.name = "c", .weight = 2, .address_count = 1, .addresses = &addresses[2]}};
 
 struct world {
     const struct larder_runtime *runtime;

@@ -179,7 +179,9 @@ static void fault_5_placement_is_a_function_of_the_list(void **state)
     const struct larder_member one[] = {
         {.name = "a", .weight = 1}, {.name = "b", .weight = 2}, {.name = "c", .weight = 1}};
     const struct larder_member two[] = {
-        {"c", 1, 1, &address}, {.name = "a", .weight = 1}, {"b", 2, 1, &address}}; /* another order, other addresses */
+        {.name = "c", .weight = 1, .address_count = 1, .addresses = &address},
+        {.name = "a", .weight = 1},
+        {.name = "b", .weight = 2, .address_count = 1, .addresses = &address}}; /* another order, other addresses */
     struct ldr_ring *first = build(&settings, one, 3), *second = build(&settings, two, 3);
     assert_int_equal(ldr_ring_checksum(first), ldr_ring_checksum(second));
     for (unsigned key = 0; key < KEYS; key++) {
