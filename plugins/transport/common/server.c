@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "listener.h"
 #include "worker.h"
 
-void http_server_wake(struct http_server *server)
+void tp_server_wake(struct tp_server *server)
 {
     pthread_mutex_lock(&server->lock);
     pthread_cond_broadcast(&server->changed);
@@ -17,9 +18,9 @@ void http_server_wake(struct http_server *server)
 }
 
 /* Waits until the count is zero, or the runtime's clock has reached `deadline`. */
-static void wait_for_none(struct http_server *server, atomic_size_t *count, uint64_t deadline)
+static void wait_for_none(struct tp_server *server, atomic_size_t *count, uint64_t deadline)
 {
-    const struct larder_runtime *runtime = http_server_host(server)->runtime;
+    const struct larder_runtime *runtime = server->host->base.runtime;
     pthread_mutex_lock(&server->lock);
     /* Acquire: what the workers did before they counted down is seen. */
     while (atomic_load_explicit(count, memory_order_acquire) > 0) {
@@ -40,46 +41,58 @@ static void wait_for_none(struct http_server *server, atomic_size_t *count, uint
 }
 
 /* Has every worker do something, and waits until all have. */
-static void ask_all(struct http_server *server, void (*ask)(struct http_worker *worker))
+static void ask_all(struct tp_server *server, void (*ask)(struct tp_worker *worker))
 {
     atomic_store_explicit(&server->busy_workers, server->options.workers, memory_order_relaxed);
     for (unsigned i = 0; i < server->options.workers; i++)
-        ask(&server->workers[i]);
+        ask(server->workers[i]);
     wait_for_none(server, &server->busy_workers, LARDER_NEVER);
 }
 
-enum larder_status http_server_listen(struct http_server *server)
+enum larder_status tp_server_listen(struct tp_server *server)
 {
-    const struct larder_host *host = http_server_host(server);
+    const struct larder_host *host = &server->host->base;
     unsigned count = server->options.workers;
-    if (server->options.listen == NULL)
-        return host->fail(host, LARDER_INVALID, "http: listen: missing, wanted an address like \"127.0.0.1:8001\"");
+    if (server->listen == NULL)
+        return host->fail(host, LARDER_INVALID, "%s: listen: missing, wanted an address like \"127.0.0.1:8001\"",
+                          server->protocol->name);
     int *sockets = calloc(count, sizeof *sockets);
     if (sockets == NULL)
-        return host->fail(host, LARDER_NO_MEMORY, "http: out of memory");
-    enum larder_status status = http_listen(host, server->options.listen, sockets, count, server->address,
-                                            sizeof server->address);
+        return host->fail(host, LARDER_NO_MEMORY, "%s: out of memory", server->protocol->name);
+    enum larder_status status = tp_listen(host, server->listen, sockets, count, server->address,
+                                          sizeof server->address);
     if (status == LARDER_OK) {
         for (unsigned i = 0; i < count; i++)
-            server->workers[i].listener = sockets[i];
-        ask_all(server, http_worker_listen);
+            server->workers[i]->listener = sockets[i];
+        ask_all(server, tp_worker_listen);
         for (unsigned i = 0; i < count && status == LARDER_OK; i++)
-            status = server->workers[i].started;
+            status = server->workers[i]->started;
         if (status != LARDER_OK)
-            host->fail(host, status, "http: out of memory");
+            host->fail(host, status, "%s: out of memory", server->protocol->name);
     }
     free(sockets);
     return status;
 }
 
-void http_server_drain(struct http_server *server, uint64_t deadline)
+void tp_server_address(const struct tp_server *server, char *buffer, size_t capacity)
+{
+    size_t size = strlen(server->address);
+    if (capacity == 0)
+        return;
+    if (size >= capacity)
+        size = capacity - 1;
+    memcpy(buffer, server->address, size);
+    buffer[size] = '\0';
+}
+
+void tp_server_drain(struct tp_server *server, uint64_t deadline)
 {
     atomic_store_explicit(&server->draining, true, memory_order_relaxed); /* the tasks below publish it */
-    ask_all(server, http_worker_drain);
+    ask_all(server, tp_worker_drain);
     wait_for_none(server, &server->connections, deadline);
 }
 
-void http_server_stats(struct http_server *server, struct larder_transport_stats *stats)
+void tp_server_stats(const struct tp_server *server, struct larder_transport_stats *stats)
 {
     *stats = (struct larder_transport_stats){
         .connections = atomic_load_explicit(&server->connections, memory_order_relaxed),
@@ -89,10 +102,11 @@ void http_server_stats(struct http_server *server, struct larder_transport_stats
     };
     for (unsigned i = 0; i < server->options.workers; i++)
         for (int status = 0; status < LARDER_STATUS_COUNT; status++)
-            stats->requests[status] += atomic_load_explicit(&server->workers[i].answered[status], memory_order_relaxed);
+            stats->requests[status] += atomic_load_explicit(&server->workers[i]->answered[status],
+                                                            memory_order_relaxed);
 }
 
-static void init_wait(struct http_server *server)
+static void init_wait(struct tp_server *server)
 {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -103,59 +117,65 @@ static void init_wait(struct http_server *server)
     pthread_condattr_destroy(&attributes);
 }
 
-static void free_server(struct http_server *server)
+/* All but the workers, and the struct itself. */
+static void release(struct tp_server *server)
 {
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->accepting);
     pthread_mutex_destroy(&server->lock);
-    http_options_free(&server->options);
+    free(server->listen);
     free(server->loops);
     free(server->workers);
-    free(server);
 }
 
-struct http_server *http_server_open(const struct larder_transport_host *host, const struct larder_param_value *params)
+static unsigned processors(void)
 {
-    struct http_server *server = calloc(1, sizeof *server);
-    if (server == NULL)
-        goto none;
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count < 1 ? 1 : count > 256 ? 256 : (unsigned)count;
+}
+
+bool tp_server_open(struct tp_server *server, const struct tp_protocol *protocol,
+                    const struct larder_transport_host *host, const struct tp_server_options *options)
+{
+    server->protocol = protocol;
     server->host = host;
+    server->options = *options;
+    if (options->workers == 0)
+        server->options.workers = processors();
     init_wait(server);
-    if (!http_options_read(&server->options, params))
-        goto server;
-    if (server->options.listen != NULL && http_listen_check(&host->base, server->options.listen) != LARDER_OK) {
-        free_server(server);
-        return NULL;
+    if (options->listen != NULL) {
+        if (tp_listen_check(&host->base, options->listen) != LARDER_OK)
+            goto refused;
+        server->options.listen = server->listen = strdup(options->listen);
+        if (server->listen == NULL)
+            goto memory;
     }
-    server->workers = calloc(server->options.workers, sizeof *server->workers);
+    server->workers = calloc(server->options.workers, sizeof(struct tp_worker *));
     server->loops = calloc(server->options.workers, sizeof(struct tp_loop *));
     if (server->workers == NULL || server->loops == NULL)
-        goto server;
-    unsigned opened = 0;
-    for (; opened < server->options.workers; opened++) {
-        if (!http_worker_open(&server->workers[opened], server))
-            goto workers;
-        server->loops[opened] = server->workers[opened].loop;
+        goto memory;
+    for (unsigned i = 0; i < server->options.workers; i++) {
+        server->workers[i] = tp_worker_open(server);
+        if (server->workers[i] == NULL) {
+            host->base.fail(&host->base, LARDER_IO, "%s: cannot start a worker: %s", protocol->name, strerror(errno));
+            server->options.workers = i;
+            tp_server_close(server);
+            return false;
+        }
+        server->loops[i] = server->workers[i]->loop;
     }
-    return server;
-workers:
-    host->base.fail(&host->base, LARDER_IO, "http: cannot start a worker: %s", strerror(errno));
-    server->options.workers = opened;
-    http_server_close(server);
-    return NULL;
-server:
-    free_server(server);
-none:
-    host->base.fail(&host->base, LARDER_NO_MEMORY, "http: out of memory");
-    return NULL;
+    return true;
+memory:
+    host->base.fail(&host->base, LARDER_NO_MEMORY, "%s: out of memory", protocol->name);
+refused:
+    release(server);
+    return false;
 }
 
-void http_server_close(struct http_server *server)
+void tp_server_close(struct tp_server *server)
 {
-    if (server == NULL)
-        return;
-    ask_all(server, http_worker_stop);
+    ask_all(server, tp_worker_stop);
     for (unsigned i = 0; i < server->options.workers; i++)
-        http_worker_close(&server->workers[i]);
-    free_server(server);
+        tp_worker_close(server->workers[i]);
+    release(server);
 }

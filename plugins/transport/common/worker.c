@@ -2,71 +2,53 @@
 #include "worker.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "connection.h"
-#include "exchange.h"
 
 /* ------------------------------------------------------------------------------------------------ time */
 
-uint64_t http_worker_now(struct http_worker *worker)
+uint64_t tp_worker_now(struct tp_worker *worker)
 {
-    worker->now = larder_now(http_server_host(worker->server)->runtime);
+    worker->now = larder_now(worker->server->host->base.runtime);
     return worker->now;
 }
 
-const char *http_worker_date(struct http_worker *worker)
+static void expire(struct tp_connection *connection)
 {
-    if (worker->now < worker->date_until)
-        return worker->date;
-    const struct larder_runtime *runtime = http_server_host(worker->server)->runtime;
-    uint64_t wall = runtime->wall_ms(runtime);
-    worker->date_until = worker->now + (1000 - wall % 1000) * LARDER_NS_PER_MS;
-    time_t seconds = (time_t)(wall / 1000);
-    struct tm parts;
-    gmtime_r(&seconds, &parts);
-    static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    char text[80]; /* room for what the compiler thinks the numbers could be */
-    snprintf(text, sizeof text, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + 3 * parts.tm_wday, parts.tm_mday,
-             months + 3 * parts.tm_mon, parts.tm_year + 1900, parts.tm_hour, parts.tm_min, parts.tm_sec);
-    memcpy(worker->date, text, sizeof worker->date);
-    return worker->date;
+    if (connection->lingering)
+        tp_connection_close(connection);
+    else
+        connection->worker->server->protocol->expire(connection);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    struct http_worker *worker = arg;
-    http_worker_now(worker);
-    struct http_connection *connection = LIST_FIRST(&worker->connections);
+    struct tp_worker *worker = arg;
+    tp_worker_now(worker);
+    struct tp_connection *connection = LIST_FIRST(&worker->connections);
     while (connection != NULL) {
-        struct http_connection *next = LIST_NEXT(connection, link);
+        struct tp_connection *next = LIST_NEXT(connection, link);
         if (connection->deadline <= worker->now)
-            http_connection_expire(connection);
+            expire(connection);
         connection = next;
     }
 }
 
 /* Often enough for the shortest timeout to be a quarter late at most. */
-static struct timeval tick_period(const struct http_options *options)
+static struct timeval tick_period(const struct tp_server_options *options)
 {
-    uint64_t shortest = options->header_timeout;
-    if (options->body_timeout < shortest)
-        shortest = options->body_timeout;
-    if (options->idle_timeout < shortest)
-        shortest = options->idle_timeout;
-    uint64_t ms = shortest / 4 / LARDER_NS_PER_MS;
+    uint64_t ms = options->shortest_timeout / 4 / LARDER_NS_PER_MS;
     ms = ms < 10 ? 10 : ms > 1000 ? 1000 : ms;
     return (struct timeval){(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
 }
 
 /* ------------------------------------------------------------------------------------------------ connections */
 
-void http_worker_schedule(struct http_worker *worker, struct http_connection *connection)
+void tp_worker_schedule(struct tp_worker *worker, struct tp_connection *connection)
 {
     if (connection->scheduled)
         return;
@@ -76,7 +58,7 @@ void http_worker_schedule(struct http_worker *worker, struct http_connection *co
     LIST_INSERT_HEAD(&worker->ready, connection, ready);
 }
 
-void http_worker_count(struct http_worker *worker, enum larder_status status)
+void tp_worker_count(struct tp_worker *worker, enum larder_status status)
 {
     if ((unsigned)status >= LARDER_STATUS_COUNT)
         return;
@@ -89,13 +71,14 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    struct http_worker *worker = arg;
-    http_worker_now(worker);
-    struct http_connection *connection;
+    struct tp_worker *worker = arg;
+    tp_worker_now(worker);
+    struct tp_connection *connection;
     while ((connection = LIST_FIRST(&worker->ready)) != NULL) {
         LIST_REMOVE(connection, ready);
         connection->scheduled = false;
-        http_connection_settle(connection);
+        if (!connection->lingering)
+            worker->server->protocol->settle(connection);
     }
 }
 
@@ -108,24 +91,24 @@ static void close_fd(int *fd)
 
 /* ------------------------------------------------------------------------------------------------ asked from outside */
 
-static struct http_worker *worker_of(struct tp_task *task)
+static struct tp_worker *worker_of(struct tp_task *task)
 {
-    return (struct http_worker *)((char *)task - offsetof(struct http_worker, task));
+    return (struct tp_worker *)((char *)task - offsetof(struct tp_worker, task));
 }
 
-static void done(struct http_worker *worker)
+static void done(struct tp_worker *worker)
 {
     if (atomic_fetch_sub_explicit(&worker->server->busy_workers, 1, memory_order_acq_rel) == 1)
-        http_server_wake(worker->server);
+        tp_server_wake(worker->server);
 }
 
-static void ask(struct http_worker *worker, void (*run)(struct tp_task *task))
+static void ask(struct tp_worker *worker, void (*run)(struct tp_task *task))
 {
     worker->task.run = run;
     tp_loop_post(worker->loop, &worker->task);
 }
 
-static void stop_accepting(struct http_worker *worker)
+static void stop_accepting(struct tp_worker *worker)
 {
     if (worker->accept_event != NULL) {
         event_del(worker->pause_event);
@@ -137,11 +120,11 @@ static void stop_accepting(struct http_worker *worker)
 
 static void listen_here(struct tp_task *task)
 {
-    struct http_worker *worker = worker_of(task);
+    struct tp_worker *worker = worker_of(task);
     struct timeval period = tick_period(&worker->server->options);
     worker->started = LARDER_NO_MEMORY;
     worker->accept_event = event_new(tp_loop_base(worker->loop), worker->listener, EV_READ | EV_PERSIST,
-                                     http_worker_on_accept, worker);
+                                     tp_worker_on_accept, worker);
     if (worker->accept_event != NULL && event_add(worker->accept_event, NULL) == 0 &&
         event_add(worker->tick_event, &period) == 0)
         worker->started = LARDER_OK;
@@ -150,25 +133,26 @@ static void listen_here(struct tp_task *task)
     done(worker);
 }
 
-void http_worker_listen(struct http_worker *worker)
+void tp_worker_listen(struct tp_worker *worker)
 {
     ask(worker, listen_here);
 }
 
 static void drain_here(struct tp_task *task)
 {
-    struct http_worker *worker = worker_of(task);
+    struct tp_worker *worker = worker_of(task);
     stop_accepting(worker);
-    struct http_connection *connection = LIST_FIRST(&worker->connections);
+    struct tp_connection *connection = LIST_FIRST(&worker->connections);
     while (connection != NULL) {
-        struct http_connection *next = LIST_NEXT(connection, link);
-        http_connection_drain(connection);
+        struct tp_connection *next = LIST_NEXT(connection, link);
+        if (!connection->lingering)
+            worker->server->protocol->drain(connection);
         connection = next;
     }
     done(worker);
 }
 
-void http_worker_drain(struct http_worker *worker)
+void tp_worker_drain(struct tp_worker *worker)
 {
     ask(worker, drain_here);
 }
@@ -180,61 +164,79 @@ static void free_event(struct event **event)
     *event = NULL;
 }
 
-static void stop_here(struct tp_task *task)
+static void free_events(struct tp_worker *worker)
 {
-    struct http_worker *worker = worker_of(task);
-    stop_accepting(worker);
-    while (!LIST_EMPTY(&worker->connections))
-        http_connection_close(LIST_FIRST(&worker->connections));
     free_event(&worker->pause_event);
     free_event(&worker->tick_event);
     free_event(&worker->ready_event);
+}
+
+static void stop_here(struct tp_task *task)
+{
+    struct tp_worker *worker = worker_of(task);
+    stop_accepting(worker);
+    while (!LIST_EMPTY(&worker->connections))
+        tp_connection_close(LIST_FIRST(&worker->connections));
+    free_events(worker);
     worker->closing = true;
     if (worker->outstanding == 0)
         done(worker);
 }
 
-void http_worker_stop(struct http_worker *worker)
+void tp_worker_stop(struct tp_worker *worker)
 {
     ask(worker, stop_here);
 }
 
-void http_worker_orphan_done(struct http_worker *worker)
+void tp_worker_came_back(struct tp_worker *worker)
 {
     if (worker->closing && worker->outstanding == 0)
         done(worker);
 }
 
-bool http_worker_open(struct http_worker *worker, struct http_server *server)
+/* Leaves errno alone. */
+static void release(struct tp_worker *worker)
 {
+    int error = errno;
+    tp_loop_close(worker->loop);
+    close_fd(&worker->reserve);
+    free(worker);
+    errno = error;
+}
+
+struct tp_worker *tp_worker_open(struct tp_server *server)
+{
+    struct tp_worker *worker = calloc(1, server->protocol->worker_size);
+    if (worker == NULL)
+        return NULL;
     worker->server = server;
     worker->listener = worker->reserve = -1;
     LIST_INIT(&worker->connections);
     LIST_INIT(&worker->ready);
     worker->loop = tp_loop_open();
     if (worker->loop == NULL)
-        return false;
+        goto worker;
     struct event_base *base = tp_loop_base(worker->loop);
-    worker->pause_event = event_new(base, -1, 0, http_worker_on_pause_over, worker);
+    worker->pause_event = event_new(base, -1, 0, tp_worker_on_pause_over, worker);
     worker->tick_event = event_new(base, -1, EV_PERSIST, on_tick, worker);
     worker->ready_event = event_new(base, -1, 0, on_ready, worker);
-    worker->reserve = http_reserve_open();
-    if (worker->pause_event != NULL && worker->tick_event != NULL && worker->ready_event != NULL &&
-        worker->reserve >= 0)
-        return true;
-    free_event(&worker->pause_event);
-    free_event(&worker->tick_event);
-    free_event(&worker->ready_event);
-    http_worker_close(worker);
-    return false;
+    worker->reserve = tp_reserve_open();
+    if (worker->pause_event == NULL || worker->tick_event == NULL || worker->ready_event == NULL || worker->reserve < 0)
+        goto events;
+    if (server->protocol->worker_open == NULL || server->protocol->worker_open(worker))
+        return worker;
+events:
+    free_events(worker);
+worker:
+    release(worker);
+    return NULL;
 }
 
-void http_worker_close(struct http_worker *worker)
+void tp_worker_close(struct tp_worker *worker)
 {
-    int error = errno;
     tp_loop_close(worker->loop);
     worker->loop = NULL;
-    http_exchange_pool_free(worker);
-    close_fd(&worker->reserve);
-    errno = error;
+    if (worker->server->protocol->worker_close != NULL)
+        worker->server->protocol->worker_close(worker);
+    release(worker);
 }
