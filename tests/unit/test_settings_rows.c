@@ -108,8 +108,7 @@ static void draw(struct ldr_buffer *out, const struct ldr_settings *s, const str
 {
     ldr_buffer_printf(out, "%s %d %d %d %u %llu %llu %llu %llu", s->node_name, s->gateway, s->log_level, s->log_format,
                       s->workers, (unsigned long long)s->queue, (unsigned long long)s->max_waiting,
-                      (unsigned long long)s->request_timeout_ms,
-                      (unsigned long long)s->drain_timeout_ms);
+                      (unsigned long long)s->request_timeout_ms, (unsigned long long)s->drain_timeout_ms);
     for (size_t i = 0; i < catalog->path_count; i++)
         ldr_buffer_printf(out, " %s", catalog->paths[i]);
     for (size_t i = 0; i < s->transport_count; i++)

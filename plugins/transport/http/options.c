@@ -32,13 +32,14 @@ const struct larder_param http_params[] = {
                           .minimum = 1,
                           .maximum = 65536,
                           .help = "requests of one connection under way at a time"},
-    [ROW_MAX_REQUESTS] = {.name = "max_requests",
-                          .type = LARDER_PARAM_INT,
-                          .default_text = "65536",
-                          .minimum = 1,
-                          .maximum = 100000000,
-                          .help = "requests under way at a time, each worker its part; beyond that a connection that has one "
-                                  "under way is not read from"},
+    [ROW_MAX_REQUESTS] =
+        {.name = "max_requests",
+         .type = LARDER_PARAM_INT,
+         .default_text = "65536",
+         .minimum = 1,
+         .maximum = 100000000,
+         .help = "requests under way at a time, each worker its part; beyond that a connection that has one "
+                 "under way is not read from"},
     [ROW_MAX_REQUEST_LINE] = {.name = "max_request_line",
                               .type = LARDER_PARAM_SIZE,
                               .default_text = "256KiB",
