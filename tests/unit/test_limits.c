@@ -175,6 +175,9 @@ static void what_is_stale_is_answered_in_place_of_busy(void **state)
     kit_run(1000);
     assert_waits(get("other"));
     assert_get("k", "630", true);
+    for (unsigned i = 0; i < 10; i++)
+        assert_get("k", "630", true); /* which is known now, and not tried each time */
+    assert_int_equal(busy_refused(), 1);
     answer_loads();
     kit_end();
 }
@@ -185,7 +188,7 @@ static void requests_that_wait_are_bounded(void **state)
 {
     (void)state;
     static const char *const settings[] = {"node.log_level=error", "transports=[{plugin: kit}]", "node.max_waiting=8",
-                                           "groups=[{name: g, loader: origin}]", NULL};
+                                           "groups=[{name: g, loader: origin, load_timeout: 1m}]", NULL};
     kit_open_with(&origin_loader.head, settings);
     origin_bring("cached", "630");
     assert_waits(get("a")); /* a key has two places, its group four */
@@ -202,6 +205,9 @@ static void requests_that_wait_are_bounded(void **state)
         assert_int_equal(asked[i].outcome.count, 1);
     assert_int_equal(ldr_tally_count(&kit.node->context.waiting), 0);
     assert_waits(get("d"));
+    assert_waits(get("a")); /* whose load is still under way */
+    assert_waits(get("a"));
+    assert_busy(get("a"));
     answer_loads();
     assert_nothing_waits();
     kit_end();

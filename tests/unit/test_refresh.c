@@ -1,6 +1,8 @@
 /* Values that are asked for often are loaded anew before they expire, by chance, and once. */
 #include "origin_kit.h"
 
+#include <unistd.h>
+
 enum { LOAD_MS = 100, TTL_MS = 10000 };
 
 /* Lets 1 ms pass; what has been under way for LOAD_MS is answered. */
@@ -177,6 +179,64 @@ static void only_the_owner_loads_ahead(void **state)
     kit_end();
 }
 
+/* ------------------------------------------------------------------------------------------------ the embedding API */
+
+static enum larder_status load_slowly(void *arg, const void *key, size_t key_size, uint64_t timeout_ms,
+                                      struct larder_loaded *loaded)
+{
+    (void)arg;
+    (void)key;
+    (void)key_size;
+    (void)timeout_ms;
+    usleep(20000);
+    return larder_loaded_set(loaded, "630", 3, 0);
+}
+
+static void get(struct larder_group *group, unsigned way)
+{
+    struct larder_value *value;
+    char buffer[8];
+    size_t size;
+    struct larder_item item = {.key = &way, .key_size = sizeof way};
+    switch (way) {
+    case 0: assert_int_equal(larder_get(group, &way, sizeof way, 60000, &value), LARDER_OK); break;
+    case 1:
+        assert_int_equal(larder_get_copy(group, &way, sizeof way, 60000, buffer, sizeof buffer, &size), LARDER_OK);
+        return;
+    default:
+        assert_int_equal(larder_get_many(group, &item, 1, 60000), LARDER_OK);
+        value = item.value;
+    }
+    larder_value_release(value);
+}
+
+/* A program's look into the store does not answer what may be due: with this factor all but at once. */
+static void a_program_that_looks_has_values_loaded_ahead(void **state)
+{
+    (void)state;
+    struct larder_node *node = larder_node_open(NULL);
+    assert_non_null(node);
+    struct larder_group *group = larder_group_open(
+        node, "g", &(struct larder_group_options){.ttl_ms = 3600000, .refresh_ahead = 1000, .load = load_slowly});
+    assert_null(group); /* a factor of 100 at most */
+    assert_non_null(strstr(larder_last_error(), "refresh_ahead: got \"1000.000\", wanted 0 to 100"));
+    group = larder_group_open(
+        node, "g", &(struct larder_group_options){.ttl_ms = 10000, .refresh_ahead = 100, .load = load_slowly});
+    assert_non_null(group);
+    struct larder_statistics stats = {0};
+    for (unsigned way = 0; way < 3; way++) {
+        uint64_t before = stats.refreshes;
+        for (unsigned i = 0; i < 10000 && stats.refreshes == before; i++) {
+            get(group, way);
+            usleep(1000);
+            assert_int_equal(larder_group_stats(group, &stats), LARDER_OK);
+        }
+        assert_true(stats.refreshes > before);
+    }
+    larder_group_close(group);
+    larder_node_close(node);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_load_ahead_that_fails_is_tried_again_later),
         cmocka_unit_test(a_write_overtakes_a_load_ahead),
         cmocka_unit_test(only_the_owner_loads_ahead),
+        cmocka_unit_test(a_program_that_looks_has_values_loaded_ahead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
