@@ -165,6 +165,7 @@ class Batches(Case):
         results = self.stub.BatchSet(larder.BatchSetRequest(group="g", items=items), timeout=PATIENCE).results
         self.assertEqual(len(results), 1001)
         self.assertTrue(all(r.status == larder.STATUS_OK and r.created for r in results[:1000]))
+        self.assertEqual(results[1000].status, larder.STATUS_INVALID)
         keys = [b"b%d" % i for i in range(1000)] + [b"missing", b"fail:15", b"hop:x", b"big:3"]
         results = self.stub.BatchGet(larder.BatchGetRequest(group="g", keys=keys), timeout=PATIENCE).results
         self.assertEqual([r.value for r in results[:1000]], [b"%d" % i * i for i in range(1000)])

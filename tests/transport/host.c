@@ -122,6 +122,8 @@ static void answer(struct host *host, const struct larder_request *request, enum
         reply.status = LARDER_NO_GROUP;
     } else if (request->operation >= LARDER_OP_GROUP_LIST) {
         administer(host, request, &reply);
+    } else if (request->key.size == 0) {
+        reply.status = LARDER_INVALID;
     } else if (begins(request, "big:")) {
         struct map_value *value = map_value_new(&host->map, (size_t)number_after(request, "big:"));
         for (size_t i = 0; i < value->size; i++)

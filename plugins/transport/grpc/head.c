@@ -48,7 +48,7 @@ static uint64_t unit_of(char unit)
     }
 }
 
-/* One to eight digits and a unit. The clock holds the longest. */
+/* One to eight digits and a unit; LARDER_NEVER when the clock cannot hold it. */
 static bool parse_timeout(struct larder_slice text, uint64_t *ns)
 {
     const char *at = text.data;
@@ -60,7 +60,9 @@ static bool parse_timeout(struct larder_slice text, uint64_t *ns)
             return false;
         number = number * 10 + (uint64_t)(at[i] - '0');
     }
-    return unit != 0 && !__builtin_mul_overflow(number, unit, ns);
+    if (__builtin_mul_overflow(number, unit, ns))
+        *ns = LARDER_NEVER;
+    return unit != 0;
 }
 
 static void set_timeout(struct grpc_call *call, struct larder_slice text)
