@@ -129,6 +129,7 @@ class Node(Process):
     def __init__(self, name, directory, port, config):
         super().__init__(name, directory, f"{name}-{port}")
         self.port, self.config = port, config
+        self.grpc_port = None  # of the gRPC transport, when it has one
         self.path = os.path.join(directory, f"{name}-{port}.yaml")
 
     def write_config(self):
@@ -313,13 +314,17 @@ class Case(unittest.TestCase):
         return origin
 
     def node(self, name="solo", port=None, **sections):
-        """A node, not started. Sections replace those of a plain configuration."""
+        """A node, not started. Sections replace those of a plain configuration; `grpc` adds that transport."""
         port = port or free_port()
         config = {"node": {"name": name}, "transports": [{"plugin": "http", "listen": f"127.0.0.1:{port}"}]}
         config["node"].update(sections.pop("node", {}))
         config["transports"][0].update(sections.pop("http", {}))
+        grpc_port = free_port() if "grpc" in sections else None
+        if grpc_port:
+            config["transports"].append({"plugin": "grpc", "listen": f"127.0.0.1:{grpc_port}", **sections.pop("grpc")})
         config.update(sections)
         node = Node(name, self.directory, port, config)
+        node.grpc_port = grpc_port
         self.processes.append(node)
         return node
 

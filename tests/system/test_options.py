@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 
+from grpc_options import GrpcOptions
 from kit import LARDER, LARDERD, PATIENCE, Case, Client, key_path, loader, main, value_of, wait_until
 
 GROUP = "default"
@@ -409,7 +410,8 @@ class LoaderOptions(Case):
 class Reference(Case):
     # Options that tests of this file are about, by the class they stand in.
     HERE = {
-        "node": NodeOptions, "groups": GroupOptions, "transport http": TransportOptions, "cluster": ClusterOptions,
+        "node": NodeOptions, "groups": GroupOptions, "transport http": TransportOptions, "transport grpc": GrpcOptions,
+        "cluster": ClusterOptions,
         "loader http": LoaderOptions, "eviction 2q": EvictionOptions, "eviction s3fifo": EvictionOptions,
         "eviction wtinylfu": EvictionOptions,
     }
