@@ -64,14 +64,15 @@ struct fixture {
     struct larder_host host;
     struct tp_loop *loops[2];
     size_t loop_count;
-    struct http_client *client;
+    struct tp_client *client;
 };
 
 /* Starting values for a client; a test changes what it is about before open_client(). */
 static struct http_client_options usual(void)
 {
-    return (struct http_client_options){
-        .loop_count = 1, .connect_timeout_ms = 10000, .peer_connections = 32, .idle_ms = 600000, .max_value = 16 << 20};
+    return (struct http_client_options){.common = {.loop_count = 1, .connect_timeout_ms = 10000, .max_value = 16 << 20},
+                                        .peer_connections = 32,
+                                        .idle_ms = 600000};
 }
 
 static struct fixture *open_client(struct http_client_options options)
@@ -80,13 +81,13 @@ static struct fixture *open_client(struct http_client_options options)
     assert_non_null(fixture);
     fixture->runtime = (struct larder_runtime){.state = &fixture->workers, .now = clock_now, .work = work};
     fixture->host = (struct larder_host){.fail = host_fail, .runtime = &fixture->runtime, .node_name = "test"};
-    fixture->loop_count = options.loop_count;
-    for (size_t i = 0; i < options.loop_count; i++) {
+    fixture->loop_count = options.common.loop_count;
+    for (size_t i = 0; i < options.common.loop_count; i++) {
         fixture->loops[i] = tp_loop_open();
         assert_non_null(fixture->loops[i]);
     }
-    options.host = &fixture->host;
-    options.loops = fixture->loops;
+    options.common.host = &fixture->host;
+    options.common.loops = fixture->loops;
     fixture->client = http_client_open(&options);
     assert_non_null(fixture->client);
     return fixture;
@@ -94,7 +95,7 @@ static struct fixture *open_client(struct http_client_options options)
 
 static void close_client(struct fixture *fixture)
 {
-    http_client_close(fixture->client);
+    tp_client_close(fixture->client);
     for (size_t i = 0; i < fixture->loop_count; i++)
         tp_loop_close(fixture->loops[i]);
     for (size_t i = 0; i < fixture->workers.count; i++)
@@ -102,11 +103,11 @@ static void close_client(struct fixture *fixture)
     free(fixture);
 }
 
-static struct http_peer *open_peer(struct fixture *fixture, unsigned port)
+static struct tp_peer *open_peer(struct fixture *fixture, unsigned port)
 {
     char address[64];
     snprintf(address, sizeof address, "127.0.0.1:%u", port);
-    struct http_peer *peer = http_peer_open(fixture->client, address);
+    struct tp_peer *peer = tp_peer_open(fixture->client, address);
     assert_non_null(peer);
     return peer;
 }
@@ -152,9 +153,9 @@ static void outcome_init(struct outcome *outcome, const char *key)
     };
 }
 
-static void begin(struct http_peer *peer, struct outcome *outcome)
+static void begin(struct tp_peer *peer, struct outcome *outcome)
 {
-    http_peer_call(peer, &outcome->request, completed, outcome);
+    tp_peer_call(peer, &outcome->request, completed, outcome);
 }
 
 static void await(struct outcome *outcome)
@@ -173,7 +174,7 @@ static int completions(struct outcome *outcome)
     return count;
 }
 
-static void call(struct http_peer *peer, struct outcome *outcome)
+static void call(struct tp_peer *peer, struct outcome *outcome)
 {
     begin(peer, outcome);
     await(outcome);
@@ -199,7 +200,7 @@ static void assert_failed(const struct outcome *outcome, enum larder_status stat
 }
 
 /* One call that is answered with its own key. Any thread: the checks of cmocka are for the main one alone. */
-static bool works(struct http_peer *peer)
+static bool works(struct tp_peer *peer)
 {
     struct outcome outcome;
     outcome_init(&outcome, "key");
@@ -212,7 +213,7 @@ static bool works(struct http_peer *peer)
     return good;
 }
 
-static void assert_works(struct http_peer *peer)
+static void assert_works(struct tp_peer *peer)
 {
     assert_true(works(peer));
 }
@@ -237,7 +238,7 @@ static void a_call_is_answered(void **state)
     (void)state;
     struct server *server = server_start(echo);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     struct outcome outcome;
     outcome_init(&outcome, "Tom");
     outcome.request.ttl_ms = 1234;
@@ -247,7 +248,7 @@ static void a_call_is_answered(void **state)
     assert_int_equal(outcome.reply.source, LARDER_SOURCE_LOCAL);
     assert_int_equal(outcome.reply.ttl_ms, 1234);
     assert_got(&outcome, "Tom", 3);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -257,7 +258,7 @@ static void values_and_keys_of_any_size_travel(void **state)
     (void)state;
     struct server *server = server_start(echo);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     static const size_t sizes[] = {0, 1, 2047, 2048, 65000, 65536, 300001, 16 << 20};
     char *bytes = malloc(16 << 20);
     assert_non_null(bytes);
@@ -279,7 +280,7 @@ static void values_and_keys_of_any_size_travel(void **state)
     }
     assert_int_equal(server_count(server, &server->accepts), 1);
     free(bytes);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -298,7 +299,7 @@ static void the_deadline_travels(void **state)
     (void)state;
     struct server *server = server_start(tell_deadline);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     struct outcome outcome;
     outcome_init(&outcome, "key");
     call(peer, &outcome);
@@ -307,7 +308,7 @@ static void the_deadline_travels(void **state)
     outcome.request.deadline = clock_now(NULL) + UINT64_C(9000) * 1000000000;
     call(peer, &outcome);
     assert_got(&outcome, "9000", 4);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -326,7 +327,7 @@ static void the_peers_message_arrives(void **state)
     (void)state;
     struct server *server = server_start(explain);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     struct outcome outcome;
     outcome_init(&outcome, "key");
     call(peer, &outcome);
@@ -340,7 +341,7 @@ static void the_peers_message_arrives(void **state)
     assert_string_equal(outcome.message, "and a word");
     assert_memory_equal(outcome.reply.value.data, "value", 5);
     larder_reply_release(&outcome.reply);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -348,7 +349,7 @@ static void the_peers_message_arrives(void **state)
 /* ------------------------------------------------------------------------------------------------ the pool */
 
 struct caller {
-    struct http_peer *peer;
+    struct tp_peer *peer;
     int rounds;
     int good;
     pthread_t thread;
@@ -367,10 +368,10 @@ static void fault_10_connections_are_used_again(void **state)
     (void)state;
     struct server *server = server_start(echo);
     struct http_client_options options = usual();
-    options.loop_count = 2;
+    options.common.loop_count = 2;
     options.peer_connections = 4;
     struct fixture *fixture = open_client(options);
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     for (int i = 0; i < 300; i++)
         assert_works(peer);
     assert_in_range(server_count(server, &server->accepts), 1, 2); /* one a loop */
@@ -385,7 +386,7 @@ static void fault_10_connections_are_used_again(void **state)
     }
     assert_int_equal(server_count(server, &server->requests), 1100);
     assert_in_range(server_count(server, &server->accepts), 1, 4);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -403,10 +404,10 @@ static void a_slow_call_holds_nobody_up_while_connections_are_left(void **state)
     (void)state;
     struct server *server = server_start(slow_waits);
     struct http_client_options options = usual();
-    options.loop_count = 2;
+    options.common.loop_count = 2;
     options.peer_connections = 8;
     struct fixture *fixture = open_client(options);
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     struct outcome slow[7];
     for (int i = 0; i < 7; i++) {
         outcome_init(&slow[i], "slow");
@@ -424,7 +425,7 @@ static void a_slow_call_holds_nobody_up_while_connections_are_left(void **state)
         await(&slow[i]);
         assert_got(&slow[i], "slow", 4);
     }
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -436,7 +437,7 @@ static void calls_over_the_limit_share_connections(void **state)
     struct http_client_options options = usual();
     options.peer_connections = 3;
     struct fixture *fixture = open_client(options);
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     static struct outcome outcomes[200];
     for (int i = 0; i < 200; i++) {
         outcome_init(&outcomes[i], "slow");
@@ -450,7 +451,7 @@ static void calls_over_the_limit_share_connections(void **state)
         assert_got(&outcomes[i], "slow", 4);
     }
     assert_int_equal(server_count(server, &server->accepts), 3);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -482,7 +483,7 @@ static void answers_in_one_piece_are_told_apart(void **state)
     struct http_client_options options = usual();
     options.peer_connections = 1;
     struct fixture *fixture = open_client(options);
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     static const char *const keys[] = {"a", "b", "c"};
     struct outcome outcomes[3];
     for (int i = 0; i < 3; i++) {
@@ -493,7 +494,7 @@ static void answers_in_one_piece_are_told_apart(void **state)
         await(&outcomes[i]);
         assert_got(&outcomes[i], keys[i], 1);
     }
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -515,18 +516,18 @@ static void an_answer_in_many_pieces_is_put_together(void **state)
     (void)state;
     struct server *server = server_start(trickle);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     for (int i = 0; i < 10; i++)
         assert_works(peer);
     assert_int_equal(server_count(server, &server->accepts), 1);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
 
 /* A chain of calls, each begun by the completion of the one before, on the loop's thread. */
 struct chain {
-    struct http_peer *peer;
+    struct tp_peer *peer;
     struct outcome last;
     int left;
 };
@@ -539,7 +540,7 @@ static void chain_next(void *arg, struct larder_reply *reply)
         return;
     }
     larder_reply_release(reply);
-    http_peer_call(chain->peer, &chain->last.request, chain_next, chain);
+    tp_peer_call(chain->peer, &chain->last.request, chain_next, chain);
 }
 
 static void a_completion_may_call_again(void **state)
@@ -549,7 +550,7 @@ static void a_completion_may_call_again(void **state)
     struct fixture *fixture = open_client(usual());
     struct chain chain = {.peer = open_peer(fixture, server->port), .left = 500};
     outcome_init(&chain.last, "key");
-    http_peer_call(chain.peer, &chain.last.request, chain_next, &chain);
+    tp_peer_call(chain.peer, &chain.last.request, chain_next, &chain);
     await(&chain.last);
     assert_got(&chain.last, "key", 3);
     assert_int_equal(server_count(server, &server->accepts), 1);
@@ -557,10 +558,10 @@ static void a_completion_may_call_again(void **state)
     chain.left = 300000;
     outcome_init(&chain.last, "key");
     chain.last.request.deadline = 1;
-    http_peer_call(chain.peer, &chain.last.request, chain_next, &chain);
+    tp_peer_call(chain.peer, &chain.last.request, chain_next, &chain);
     await(&chain.last);
     assert_failed(&chain.last, LARDER_DEADLINE, LARDER_REPLY_NOT_SENT);
-    http_peer_close(chain.peer);
+    tp_peer_close(chain.peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -576,7 +577,7 @@ static uint64_t in_ms(uint64_t ms)
  * Begins a call that the server keeps back, so that it is on its way when it returns. A machine that is too busy to send
  * it before the deadline is given twice as long.
  */
-static void begin_slow(struct server *server, struct http_peer *peer, struct outcome *slow)
+static void begin_slow(struct server *server, struct tp_peer *peer, struct outcome *slow)
 {
     int before = server_count(server, &server->requests);
     for (uint64_t ms = 50;; ms *= 2) {
@@ -598,7 +599,7 @@ static void a_late_answer_is_dropped_and_the_connection_goes_on(void **state)
     struct http_client_options options = usual();
     options.peer_connections = 1;
     struct fixture *fixture = open_client(options);
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     assert_works(peer);
     struct outcome slow, next;
     outcome_init(&next, "next");
@@ -612,7 +613,7 @@ static void a_late_answer_is_dropped_and_the_connection_goes_on(void **state)
     assert_got(&next, "next", 4);
     assert_int_equal(server_count(server, &server->accepts), 1);
     assert_int_equal(completions(&slow), 1);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -623,9 +624,9 @@ static void a_connection_whose_answer_is_overdue_is_closed(void **state)
     struct server *server = server_start(slow_waits);
     struct http_client_options options = usual();
     options.peer_connections = 1;
-    options.connect_timeout_ms = 200; /* also how long an answer may be overdue */
+    options.common.connect_timeout_ms = 200; /* also how long an answer may be overdue */
     struct fixture *fixture = open_client(options);
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     assert_works(peer);
     struct outcome slow, behind, waits;
     outcome_init(&behind, "behind");
@@ -643,7 +644,7 @@ static void a_connection_whose_answer_is_overdue_is_closed(void **state)
     await(&waits);
     assert_got(&waits, "waits", 5);
     assert_int_equal(server_count(server, &server->accepts), 2);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -664,7 +665,7 @@ static void what_is_not_written_at_the_deadline_is_not_looked_at_again(void **st
     struct http_client_options options = usual();
     options.peer_connections = 1;
     struct fixture *fixture = open_client(options);
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     struct outcome first, large, behind;
     outcome_init(&first, "first");
     begin(peer, &first);
@@ -687,7 +688,7 @@ static void what_is_not_written_at_the_deadline_is_not_looked_at_again(void **st
     await(&behind); /* went down with the connection, unless that was gone before it came */
     assert_failed(&behind, LARDER_UNAVAILABLE, server_count(server, &server->accepts) == 1 ? LARDER_REPLY_NOT_SENT : 0);
     server_gate(server, true);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -700,7 +701,7 @@ static void a_refused_connection_is_not_sent(void **state)
     unsigned port;
     int bound = server_bind(&port);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, port);
+    struct tp_peer *peer = open_peer(fixture, port);
     struct outcome outcomes[40];
     for (int i = 0; i < 40; i++) {
         outcome_init(&outcomes[i], "key");
@@ -713,7 +714,7 @@ static void a_refused_connection_is_not_sent(void **state)
         assert_failed(&outcomes[i], LARDER_UNAVAILABLE, LARDER_REPLY_NOT_SENT);
         assert_string_equal(outcomes[i].message, expected);
     }
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     close(bound);
 }
@@ -743,9 +744,9 @@ static void a_connection_that_is_not_made_in_time_is_not_sent(void **state)
     int fds[16];
     int count = fill_backlog(port, fds, 16);
     struct http_client_options options = usual();
-    options.connect_timeout_ms = 500;
+    options.common.connect_timeout_ms = 500;
     struct fixture *fixture = open_client(options);
-    struct http_peer *peer = open_peer(fixture, port);
+    struct tp_peer *peer = open_peer(fixture, port);
     struct outcome outcomes[3];
     for (int i = 0; i < 3; i++) {
         outcome_init(&outcomes[i], "key");
@@ -760,7 +761,7 @@ static void a_connection_that_is_not_made_in_time_is_not_sent(void **state)
         assert_failed(&outcomes[i], LARDER_UNAVAILABLE, LARDER_REPLY_NOT_SENT);
         assert_non_null(strstr(outcomes[i].message, "cannot connect: Connection timed out"));
     }
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     for (int i = 0; i < count; i++)
         close(fds[i]);
@@ -778,32 +779,32 @@ static void names_are_looked_up(void **state)
     struct fixture *fixture = open_client(usual());
     char address[128];
     snprintf(address, sizeof address, "localhost:%u", server->port);
-    struct http_peer *peer = http_peer_open(fixture->client, address);
+    struct tp_peer *peer = tp_peer_open(fixture->client, address);
     assert_non_null(peer);
     for (int i = 0; i < 5; i++)
         assert_works(peer);
     assert_int_equal(fixture->workers.count, 1);
-    http_peer_close(peer);
+    tp_peer_close(peer);
 
     /* Longer than a part of a name may be: refused without asking anybody. */
     struct outcome outcome;
     outcome_init(&outcome, "key");
     snprintf(address, sizeof address, "%080d.example:1", 0);
-    peer = http_peer_open(fixture->client, address);
+    peer = tp_peer_open(fixture->client, address);
     assert_non_null(peer);
     call(peer, &outcome);
     assert_failed(&outcome, LARDER_UNAVAILABLE, LARDER_REPLY_NOT_SENT);
     assert_non_null(strstr(outcome.message, "cannot look up the name: "));
-    http_peer_close(peer);
+    tp_peer_close(peer);
 
     fixture->workers.full = true;
     outcome_init(&outcome, "key");
-    peer = http_peer_open(fixture->client, "localhost:1");
+    peer = tp_peer_open(fixture->client, "localhost:1");
     assert_non_null(peer);
     call(peer, &outcome);
     assert_failed(&outcome, LARDER_UNAVAILABLE, LARDER_REPLY_NOT_SENT);
     assert_string_equal(outcome.message, "peer localhost:1: cannot look up the name: all workers are busy");
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -814,10 +815,10 @@ static void addresses_that_make_no_sense_are_refused(void **state)
     struct fixture *fixture = open_client(usual());
     static const char *const good[] = {"127.0.0.1:1", "[::1]:65535", "a-b.example:8001", "[fe80::1%lo]:80"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-        struct http_peer *peer = http_peer_open(fixture->client, good[i]);
+        struct tp_peer *peer = tp_peer_open(fixture->client, good[i]);
         if (peer == NULL)
             fail_msg("%s: %s", good[i], last_failure);
-        http_peer_close(peer);
+        tp_peer_close(peer);
     }
     static const char *const bad[] = {"",           ":",       "host",      "host:",    "host:0",
                                       "host:65536", "host:+1", "host: 1",   "host:1x",  ":8001",
@@ -826,14 +827,14 @@ static void addresses_that_make_no_sense_are_refused(void **state)
                                       "http://a:1", "a:1/"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         last_failure[0] = '\0';
-        if (http_peer_open(fixture->client, bad[i]) != NULL)
+        if (tp_peer_open(fixture->client, bad[i]) != NULL)
             fail_msg("taken: %s", bad[i]);
         assert_non_null(strstr(last_failure, "address of a peer: got \""));
     }
     char endless[600];
     memset(endless, 'a', sizeof endless);
     snprintf(endless + 500, 20, ":80");
-    assert_null(http_peer_open(fixture->client, endless));
+    assert_null(tp_peer_open(fixture->client, endless));
     close_client(fixture);
 }
 
@@ -856,7 +857,7 @@ static void a_connection_that_breaks_off_anywhere_fails_the_call(void **state)
     (void)state;
     struct server *server = server_start(cut);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     struct outcome outcome;
     for (int at = 0;; at++) {
         atomic_store(&cut_at, at);
@@ -869,7 +870,7 @@ static void a_connection_that_breaks_off_anywhere_fails_the_call(void **state)
     }
     assert_got(&outcome, "key", 3);
     assert_in_range(atomic_load(&cut_at), 100, 150);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -912,7 +913,7 @@ static void an_answer_that_makes_no_sense_fails_the_call(void **state)
     (void)state;
     struct server *server = server_start(answer_wrongly);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         atomic_store(&wrong_now, i);
         struct outcome outcome;
@@ -924,7 +925,7 @@ static void an_answer_that_makes_no_sense_fails_the_call(void **state)
         server_wait(server, &server->ends, (int)i + 1); /* the connection was closed */
         assert_works(peer);
     }
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -945,7 +946,7 @@ static void an_endless_head_is_cut_off(void **state)
     (void)state;
     struct server *server = server_start(greedy);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     struct outcome outcome;
     outcome_init(&outcome, "long");
     call(peer, &outcome);
@@ -955,7 +956,7 @@ static void an_endless_head_is_cut_off(void **state)
     call(peer, &outcome);
     assert_failed(&outcome, LARDER_UNAVAILABLE, 0);
     assert_non_null(strstr(outcome.message, "too many headers"));
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -965,9 +966,9 @@ static void a_value_over_the_limit_is_not_taken(void **state)
     (void)state;
     struct server *server = server_start(echo);
     struct http_client_options options = usual();
-    options.max_value = 1000;
+    options.common.max_value = 1000;
     struct fixture *fixture = open_client(options);
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     char bytes[4000] = {0};
     struct outcome outcome;
     outcome_init(&outcome, "key");
@@ -981,7 +982,7 @@ static void a_value_over_the_limit_is_not_taken(void **state)
     call(peer, &outcome);
     assert_failed(&outcome, LARDER_UNAVAILABLE, 0);
     assert_non_null(strstr(outcome.message, "answered with 2090 bytes, more than the 2089 that are taken"));
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -1010,7 +1011,7 @@ static void an_answer_to_nothing_is_given_to_nobody(void **state)
     (void)state;
     struct server *server = server_start(talkative);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     assert_works(peer);
     server_wait(server, &server->ends, 1);
     struct outcome outcome;
@@ -1018,7 +1019,7 @@ static void an_answer_to_nothing_is_given_to_nobody(void **state)
     call(peer, &outcome);
     assert_got(&outcome, "other", 5);
     assert_int_equal(server_count(server, &server->accepts), 2);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -1048,7 +1049,7 @@ static void an_early_refusal_of_a_large_value_is_understood(void **state)
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, answer_early, &listener), 0);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, port);
+    struct tp_peer *peer = open_peer(fixture, port);
     struct outcome outcome;
     outcome_init(&outcome, "key");
     size_t size = 32 << 20;
@@ -1061,7 +1062,7 @@ static void an_early_refusal_of_a_large_value_is_understood(void **state)
     assert_failed(&outcome, LARDER_TOO_LARGE, 0);
     assert_non_null(strstr(outcome.message, "answered with HTTP status 413"));
     pthread_join(thread, NULL);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     close(listener);
 }
@@ -1088,7 +1089,7 @@ static void a_connection_that_the_peer_closes_is_not_used_again(void **state)
     (void)state;
     struct server *server = server_start(one_shot);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     static const char *const keys[] = {"told", "silent"};
     for (int i = 0; i < 10; i++) {
         struct outcome outcome;
@@ -1098,7 +1099,7 @@ static void a_connection_that_the_peer_closes_is_not_used_again(void **state)
         server_wait(server, &server->ends, i + 1); /* the client has noticed */
     }
     assert_int_equal(server_count(server, &server->accepts), 10);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -1116,7 +1117,7 @@ static void a_request_that_was_written_counts_as_sent(void **state)
     (void)state;
     struct server *server = server_start(closes_at_second);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     assert_works(peer);
     struct outcome outcome;
     outcome_init(&outcome, "close");
@@ -1124,7 +1125,7 @@ static void a_request_that_was_written_counts_as_sent(void **state)
     assert_failed(&outcome, LARDER_UNAVAILABLE, 0);
     assert_non_null(strstr(outcome.message, "closed the connection"));
     assert_works(peer);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -1136,12 +1137,12 @@ static void a_connection_that_is_idle_for_long_is_closed(void **state)
     struct http_client_options options = usual();
     options.idle_ms = 10;
     struct fixture *fixture = open_client(options);
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     for (int i = 0; i < 3; i++) {
         assert_works(peer);
         server_wait(server, &server->ends, i + 1);
     }
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -1152,10 +1153,10 @@ static void closing_completes_what_is_pending_once(void **state)
     for (int how = 0; how < 2; how++) {
         struct server *server = server_start(slow_waits);
         struct http_client_options options = usual();
-        options.loop_count = 2;
+        options.common.loop_count = 2;
         options.peer_connections = 2;
         struct fixture *fixture = open_client(options);
-        struct http_peer *peer = open_peer(fixture, server->port);
+        struct tp_peer *peer = open_peer(fixture, server->port);
         static struct outcome outcomes[100];
         for (int i = 0; i < 100; i++) {
             outcome_init(&outcomes[i], "slow");
@@ -1163,7 +1164,7 @@ static void closing_completes_what_is_pending_once(void **state)
         }
         server_wait(server, &server->requests, 2);
         if (how == 0)
-            http_peer_close(peer);
+            tp_peer_close(peer);
         close_client(fixture);
         for (int i = 0; i < 100; i++) {
             assert_int_equal(outcomes[i].completions, 1);
@@ -1187,11 +1188,11 @@ static void closing_races_with_answers(void **state)
     (void)state;
     struct server *server = server_start(echo);
     struct http_client_options options = usual();
-    options.loop_count = 2;
+    options.common.loop_count = 2;
     options.peer_connections = 3;
     for (int round = 0; round < 60; round++) {
         struct fixture *fixture = open_client(options);
-        struct http_peer *peers[3];
+        struct tp_peer *peers[3];
         atomic_int counts[60] = {0};
         struct outcome outcome;
         outcome_init(&outcome, "key");
@@ -1199,12 +1200,12 @@ static void closing_races_with_answers(void **state)
         for (int i = 0; i < 3; i++) {
             peers[i] = open_peer(fixture, server->port);
             for (int k = 0; k < 20; k++)
-                http_peer_call(peers[i], &outcome.request, count_completion, &counts[i * 20 + k]);
+                tp_peer_call(peers[i], &outcome.request, count_completion, &counts[i * 20 + k]);
         }
         for (int spin = 0; spin < round && atomic_load(&counts[59]) == 0; spin++)
             sched_yield();
         for (int i = 0; i < 2; i++)
-            http_peer_close(peers[i]);
+            tp_peer_close(peers[i]);
         close_client(fixture); /* closes the third */
         for (int i = 0; i < 60; i++)
             assert_int_equal(atomic_load(&counts[i]), 1);
