@@ -11,18 +11,50 @@
 
 struct tp_call *tp_call_new(const struct tp_peer *peer, struct tp_lane *lane)
 {
+    const struct tp_protocol *protocol = peer->client->protocol;
     struct tp_call *call;
     if (lane != NULL && lane->pool != NULL) {
         call = lane->pool;
         lane->pool = call->next;
         lane->pooled--;
     } else {
-        call = malloc(peer->client->protocol->call_size);
+        call = malloc(protocol->call_size);
         if (call == NULL)
             return NULL;
     }
-    memset(call, 0, sizeof *call);
+    memset(call, 0, protocol->call_cleared);
+    call->protocol = protocol;
     return call;
+}
+
+static void forget(struct tp_call *call)
+{
+    if (call->protocol->forget != NULL)
+        call->protocol->forget(call);
+}
+
+/* True for the second of the two that hold a call that is lent. */
+static bool is_last(struct tp_call *call)
+{
+    /* Acquire and release: all that the first one did with it happens before the second one ends it. */
+    return atomic_exchange_explicit(&call->let_go, true, memory_order_acq_rel);
+}
+
+static void give_back(void *pin)
+{
+    struct tp_call *call = pin;
+    if (!is_last(call))
+        return;
+    /* Its lane may be gone by now. */
+    forget(call);
+    free(call);
+}
+
+void tp_call_lend(struct tp_call *call)
+{
+    call->lent = true;
+    call->reply.release = give_back;
+    call->reply.pin = call;
 }
 
 void tp_call_release(struct tp_call *call)
@@ -31,6 +63,9 @@ void tp_call_release(struct tp_call *call)
         return;
     struct tp_lane *lane = call->lane;
     evtimer_del(&call->timer);
+    if (call->lent && !is_last(call))
+        return;
+    forget(call);
     if (lane->pooled == POOL_MAX || lane->closed) {
         free(call);
         return;

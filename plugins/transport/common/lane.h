@@ -26,6 +26,7 @@ struct tp_lane;
 struct tp_call {
     struct tp_task task;  /* on its way to a lane of another thread */
     struct tp_call *next; /* in the lane's pool */
+    const struct tp_protocol *protocol;
     struct tp_lane *lane;
     const struct larder_request *request;
     larder_reply_fn done;
@@ -38,13 +39,16 @@ struct tp_call {
     uint64_t number;                    /* counts the lane's calls */
     struct event timer;                 /* its deadline */
     struct larder_reply reply;
-    void *body; /* what `reply` points into, freed after the completion; NULL: nothing */
+    void *body;         /* what `reply` points into, freed after the completion; NULL: nothing */
+    bool lent;          /* `reply` points into the call itself, which is kept until it is released */
+    atomic_bool let_go; /* then: by one of lane and reply; the second one ends it */
 };
 TAILQ_HEAD(tp_calls, tp_call);
 
 /* What a protocol adds. Its structs begin with those of this file. */
 struct tp_protocol {
     size_t client_size, lane_size, call_size; /* of its own structs */
+    size_t call_cleared;                      /* of those of call_size: what is zeroed for every call */
     /* Sets up what it adds to a lane, which is zeroed. Any thread; nothing is connected yet. */
     void (*open)(struct tp_lane *lane);
     /* Gives calls that wait to connections, and makes connections. */
@@ -53,6 +57,8 @@ struct tp_protocol {
     void (*expired)(struct tp_call *call);
     /* Ends all connections, and stops all timers. */
     void (*close)(struct tp_lane *lane);
+    /* Frees what the protocol has allocated for a call. Any thread. May be left out. */
+    void (*forget)(struct tp_call *call);
     /* The lane that should take a call made on the loop of this one; NULL: this one. May be left out. */
     struct tp_lane *(*other)(struct tp_lane *lane);
 };
@@ -115,6 +121,8 @@ void tp_lane_fail_waiting(struct tp_lane *lane, uint64_t number, const char *rea
 void tp_call_finish(struct tp_call *call);
 /* Sets the reply of a call that failed and queues its completion. */
 void tp_call_fail(struct tp_call *call, enum larder_status status, uint32_t flags, const char *text);
+/* The reply, which is set, points into the call: it is kept until the reply is released, on whatever thread. */
+void tp_call_lend(struct tp_call *call);
 /* One of the lists lets go of the call. */
 void tp_call_release(struct tp_call *call);
 

@@ -22,8 +22,7 @@ void tp_lane_remove(struct tp_call *call);
 
 /* call.c */
 
-/* A call with zeroed members, those of the protocol excepted. `lane`: the one whose thread this is, or NULL. NULL: out of
-   memory. */
+/* A cleared call. `lane`: the one whose thread this is, or NULL. NULL: out of memory. */
 struct tp_call *tp_call_new(const struct tp_peer *peer, struct tp_lane *lane);
 /* Starts the timer of the call's deadline; false: it has passed, the call has failed. */
 bool tp_call_arm(struct tp_call *call);

@@ -5,6 +5,7 @@ static const struct tp_protocol protocol = {
     .client_size = sizeof(struct http_client),
     .lane_size = sizeof(struct http_client_lane),
     .call_size = sizeof(struct http_client_call),
+    .call_cleared = sizeof(struct http_client_call),
     .open = http_client_lane_open,
     .dispatch = http_client_lane_dispatch,
     .expired = http_client_connection_expired,
