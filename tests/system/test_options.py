@@ -41,6 +41,7 @@ ELSEWHERE = {
     "transport http.header_timeout": "tests/http",
     "transport http.body_timeout": "tests/http",
     "transport http.connect_timeout": "tests/unit: loopback has no address that does not answer",
+    "transport grpc.connect_timeout": "tests/unit: loopback has no address that does not answer",
     "loader http.url": "test_origin",
     "loader http.connect_timeout": "tests/unit",
     "loader http.follow": "tests/unit",

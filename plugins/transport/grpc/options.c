@@ -15,7 +15,8 @@ enum row {
     ROW_MESSAGE_TIMEOUT,
     ROW_IDLE_TIMEOUT,
     ROW_KEEPALIVE_INTERVAL,
-    ROW_KEEPALIVE_TIMEOUT
+    ROW_KEEPALIVE_TIMEOUT,
+    ROW_CONNECT_TIMEOUT
 };
 
 #define HOUR 3600000.0
@@ -62,13 +63,21 @@ const struct larder_param grpc_params[] = {
                                 .default_text = "30s",
                                 .minimum = 10,
                                 .maximum = 24 * HOUR,
-                                .help = "a client with calls under way that has sent nothing for so long is pinged"},
+                                .help =
+                                    "who owes or awaits an answer, client or peer, and has sent nothing for so long is "
+                                    "pinged"},
     [ROW_KEEPALIVE_TIMEOUT] = {.name = "keepalive_timeout",
                                .type = LARDER_PARAM_DURATION,
                                .default_text = "20s",
                                .minimum = 10,
                                .maximum = HOUR,
-                               .help = "time for a client to answer a ping, or its connection is closed"},
+                               .help = "time for an answer to a ping, or the connection is closed"},
+    [ROW_CONNECT_TIMEOUT] = {.name = "connect_timeout",
+                             .type = LARDER_PARAM_DURATION,
+                             .default_text = "1s",
+                             .minimum = 1,
+                             .maximum = HOUR,
+                             .help = "time for a connection to a peer to be made"},
     {0}};
 
 static uint64_t duration(const struct larder_param_value *value)
@@ -87,6 +96,7 @@ void grpc_options_read(struct grpc_options *options, struct tp_server_options *s
         .message_timeout = duration(&params[ROW_MESSAGE_TIMEOUT]),
         .keepalive_interval = duration(&params[ROW_KEEPALIVE_INTERVAL]),
         .keepalive_timeout = duration(&params[ROW_KEEPALIVE_TIMEOUT]),
+        .connect_timeout_ms = (uint64_t)params[ROW_CONNECT_TIMEOUT].integer,
     };
     *shared = (struct tp_server_options){
         .listen = params[ROW_LISTEN].string,
