@@ -123,6 +123,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     uint8_t type = frame->hd.type;
     if (type == NGHTTP2_SETTINGS && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0)
         grpc_client_connection_greeted(connection);
+    else if (type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0)
+        grpc_client_connection_ponged(connection);
     else if (type == NGHTTP2_GOAWAY)
         on_goaway(connection, &frame->goaway);
     struct grpc_client_call *call = frame->hd.stream_id > 0 ? call_of(session, frame->hd.stream_id) : NULL;
