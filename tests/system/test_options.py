@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 
+from grpc_options import GrpcOptions
 from kit import LARDER, LARDERD, PATIENCE, Case, Client, key_path, loader, main, value_of, wait_until
 
 GROUP = "default"
@@ -21,7 +22,7 @@ ELSEWHERE = {
     "node.role": "test_gateway",
     "node.load_queue": "unit tests: only callbacks of embedding programs queue for a worker",
     "plugins.path": "unit tests of the plugin loader",
-    "cluster.peer_transport": "larderd --check refuses a name that is no transport; there is only one transport",
+    "cluster.peer_transport": "system.data.grpc and others: nodes that call each other over gRPC",
     "cluster.hash": "test_views: nodes that differ refuse each other",
     "cluster.virtual_nodes": "test_views: nodes that differ refuse each other",
     "cluster.replicas": "1 is the only value that is accepted",
@@ -40,6 +41,7 @@ ELSEWHERE = {
     "transport http.header_timeout": "tests/http",
     "transport http.body_timeout": "tests/http",
     "transport http.connect_timeout": "tests/unit: loopback has no address that does not answer",
+    "transport grpc.connect_timeout": "tests/unit: loopback has no address that does not answer",
     "loader http.url": "test_origin",
     "loader http.connect_timeout": "tests/unit",
     "loader http.follow": "tests/unit",
@@ -409,7 +411,8 @@ class LoaderOptions(Case):
 class Reference(Case):
     # Options that tests of this file are about, by the class they stand in.
     HERE = {
-        "node": NodeOptions, "groups": GroupOptions, "transport http": TransportOptions, "cluster": ClusterOptions,
+        "node": NodeOptions, "groups": GroupOptions, "transport http": TransportOptions, "transport grpc": GrpcOptions,
+        "cluster": ClusterOptions,
         "loader http": LoaderOptions, "eviction 2q": EvictionOptions, "eviction s3fifo": EvictionOptions,
         "eviction wtinylfu": EvictionOptions,
     }

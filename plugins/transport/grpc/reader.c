@@ -42,9 +42,9 @@ static enum grpc_read read_prefix(struct grpc_reader *reader)
         return GRPC_READ_BAD_FLAG;
     reader->compressed = prefix[0] == 1;
     size_t size = (size_t)prefix[1] << 24 | (size_t)prefix[2] << 16 | (size_t)prefix[3] << 8 | prefix[4];
+    reader->size = size;
     if (size > reader->limit)
         return GRPC_READ_TOO_LARGE;
-    reader->size = size;
     if (size <= reader->small_size) {
         reader->bytes = reader->small;
         reader->capacity = reader->small_size;

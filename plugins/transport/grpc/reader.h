@@ -32,7 +32,7 @@ struct grpc_reader {
     unsigned char prefix[GRPC_PREFIX_SIZE];
     unsigned prefix_got;
     bool compressed;
-    size_t size; /* announced */
+    size_t size; /* announced; also when it is too large */
     size_t got;  /* of it */
     char *bytes; /* allocated, or `small` */
     size_t capacity;
