@@ -83,7 +83,6 @@ static bool read_some(struct grpc_client_connection *connection)
         grpc_client_connection_fail(connection, "closed the connection");
     } else {
         connection->heard = true;
-        connection->doubted = false;
         ssize_t taken = nghttp2_session_mem_recv(connection->session, buffer, (size_t)got);
         if (taken < 0)
             grpc_client_connection_fail(connection, nghttp2_strerror((int)taken));
@@ -163,7 +162,7 @@ static void watch(struct grpc_client_connection *connection)
 {
     connection->pinged = false;
     /* Without memory for it, the next call tries again. */
-    if (connection->doubted || !TAILQ_EMPTY(&connection->calls))
+    if (!TAILQ_EMPTY(&connection->calls))
         (void)start_timer(connection, grpc_client_of(connection->lane)->ping_interval_ms);
 }
 
@@ -182,6 +181,12 @@ static void ping(struct grpc_client_connection *connection)
     }
     connection->pinged = true;
     grpc_client_connection_schedule(connection);
+}
+
+void grpc_client_connection_doubt(struct grpc_client_connection *connection)
+{
+    if (!connection->pinged)
+        ping(connection);
 }
 
 void grpc_client_connection_ponged(struct grpc_client_connection *connection)

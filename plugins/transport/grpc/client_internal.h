@@ -76,8 +76,7 @@ struct grpc_client_connection {
     struct event timer; /* for the SETTINGS, then for pings */
     bool watched;       /* the timer runs */
     bool heard;         /* something has come since it was started */
-    bool doubted;       /* nothing has come since a call was given up */
-    bool pinged;        /* nothing had come when it ran out; the next time is the last */
+    bool pinged;        /* a ping is not answered yet; when the timer runs out, and nothing has come, it is over */
     bool served;        /* it has answered a call */
     bool scheduled;     /* on_writable() will run in this turn of the loop */
     nghttp2_session *session;
@@ -118,8 +117,10 @@ void grpc_client_lane_retire(struct grpc_client_connection *connection, const ch
 struct grpc_client_connection *grpc_client_connection_new(struct grpc_client_lane *lane);
 /* The peer's SETTINGS have come. */
 void grpc_client_connection_greeted(struct grpc_client_connection *connection);
-/* A call was made, or given up: from now on it is looked whether the peer still answers. */
+/* A call was made: from now on it is looked whether the peer still answers. */
 void grpc_client_connection_watch(struct grpc_client_connection *connection);
+/* A call got no answer in time: the peer is pinged at once. */
+void grpc_client_connection_doubt(struct grpc_client_connection *connection);
 /* A ping was answered. */
 void grpc_client_connection_ponged(struct grpc_client_connection *connection);
 /* What is to be sent is written when this turn of the loop is over, in one piece. */
