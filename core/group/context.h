@@ -11,7 +11,7 @@
 
 struct ldr_flights;
 
-/* Owned by the node; all members but the last two are fixed while groups live. */
+/* Owned by the node; all members up to `waiting` are fixed while groups live. */
 struct ldr_context {
     const struct larder_runtime *runtime;
     struct ldr_log *log;
@@ -21,7 +21,8 @@ struct ldr_context {
     uint64_t request_timeout_ms;
     uint64_t fallback_ttl_ms; /* most time to live of what is stored for an owner that cannot be reached */
     struct ldr_tally waiting; /* callers that wait for a flight, or for a peer that was told to write */
-    _Atomic uint64_t clock;   /* the last hybrid logical clock handed out */
+    _Atomic uint64_t max_waiting, busy_refused; /* see limits.h */
+    _Atomic uint64_t clock;                     /* the last hybrid logical clock handed out */
 };
 
 /* A version newer than every one this node has handed out. Any thread. */
@@ -30,8 +31,8 @@ struct larder_version ldr_context_version(struct ldr_context *context);
 /* The point of time at which an entry written now expires; `ttl_ms` > 0 or LARDER_TTL_NONE. */
 uint64_t ldr_context_expires(const struct ldr_context *context, int64_t ttl_ms);
 
-/* The other way round: what remains, at least 1, or LARDER_TTL_NONE. `now` may be LDR_NOW. */
-int64_t ldr_context_remaining(const struct ldr_context *context, uint64_t expires, uint64_t now);
+/* The other way round: what remains, at least 1, or LARDER_TTL_NONE. */
+int64_t ldr_context_remaining(uint64_t expires, uint64_t now);
 
 /*
  * Gives an answer: adds how this node sees the ring and calls the completion, which owns the reply from then on.

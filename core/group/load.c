@@ -5,7 +5,8 @@
 #include "core/base/bytes.h"
 #include "core/base/fail.h"
 #include "core/group/flight.h"
-#include "core/group/group.h"
+#include "core/group/limits.h"
+#include "core/group/stale.h"
 
 /* Where a callback puts its value; see larder_loaded_set(). */
 struct larder_loaded {
@@ -18,12 +19,34 @@ struct larder_loaded {
 /* What a load brings to the store, and the reply that comes of it. */
 struct outcome {
     const struct larder_load_result *result;
+    uint64_t took;           /* ns */
     struct ldr_entry *entry; /* as stored; pinned */
 };
 
-static void store_outcome(struct ldr_flight *flight, void *arg)
+static bool same_version(struct larder_version a, struct larder_version b)
 {
-    struct outcome *outcome = arg;
+    return a.epoch == b.epoch && a.clock == b.clock;
+}
+
+static bool older(struct larder_version a, struct larder_version b)
+{
+    return a.epoch != b.epoch ? a.epoch < b.epoch : a.clock < b.clock;
+}
+
+/* What came is not kept: nor may what it takes the place of be answered any more. */
+static void drop_older(const struct ldr_flight *flight)
+{
+    struct ldr_store *store = flight->group->store;
+    uint64_t now = larder_now(flight->group->context->runtime);
+    struct ldr_entry *entry = ldr_store_peek(store, flight->key, now);
+    if (entry != NULL && older(ldr_entry_version(entry), flight->version))
+        ldr_store_remove(store, flight->key, LDR_PUT_IF_VERSION, ldr_entry_version(entry), now);
+    ldr_entry_release(entry);
+}
+
+/* False: it is not in the store. */
+static bool store_result(struct ldr_flight *flight, struct outcome *outcome)
+{
     const struct larder_load_result *result = outcome->result;
     struct ldr_group *group = flight->group;
     bool negative = result->status == LARDER_NOT_FOUND;
@@ -33,8 +56,8 @@ static void store_outcome(struct ldr_flight *flight, void *arg)
         .stand_in = flight->stand_in,
         .spread = true,
     };
-    if (negative && lifetime.ttl_ms == 0)
-        return;
+    if (result->no_store || (negative && lifetime.ttl_ms == 0))
+        return false;
     uint64_t now = larder_now(group->context->runtime);
     struct ldr_put put = {
         .key = flight->key,
@@ -44,16 +67,20 @@ static void store_outcome(struct ldr_flight *flight, void *arg)
     };
     if (!negative)
         put.value = result->value;
-    /* What does not fit is answered all the same: a cache that is too small is slow, not broken. */
-    if (ldr_store_put(group->store, &put, now, NULL) == LARDER_OK && !negative)
+    if (!negative && !flight->stand_in)
+        put.aging = ldr_stale_aging(group, result, outcome->took);
+    if (ldr_store_put(group->store, &put, now, NULL) != LARDER_OK)
+        return false;
+    if (!negative)
         outcome->entry = ldr_store_peek(group->store, flight->key, now);
+    return true;
 }
 
-static bool to_be_stored(const struct ldr_flight *flight, const struct larder_load_result *result)
+/* What does not fit is answered all the same: a cache that is too small is slow, not broken. */
+static void store_outcome(struct ldr_flight *flight, void *arg)
 {
-    if (flight->group->store == NULL || result->no_store)
-        return false;
-    return result->status == LARDER_OK || result->status == LARDER_NOT_FOUND;
+    if (!store_result(flight, arg))
+        drop_older(flight);
 }
 
 /* A reply with a copy of the value, for what was not stored. */
@@ -98,16 +125,19 @@ static bool is_known(enum larder_status status)
 static void loaded(struct ldr_flight *flight, const struct larder_load_result *result)
 {
     struct ldr_group *group = flight->group;
-    struct outcome outcome = {.result = result};
+    struct outcome outcome = {.result = result, .took = larder_now(group->context->runtime) - flight->begun};
     struct larder_reply reply = {.status = result->status, .source = LARDER_SOURCE_LOADER, .message = result->message};
-    if (to_be_stored(flight, result))
+    bool failed = result->status != LARDER_OK && result->status != LARDER_NOT_FOUND;
+    ldr_stale_note(group, flight->key, failed);
+    if (!failed)
         ldr_flight_store(flight, store_outcome, &outcome);
     if (result->status == LARDER_OK)
         reply = outcome.entry != NULL ? ldr_group_entry_reply(group, outcome.entry, LARDER_SOURCE_LOADER, LDR_NOW)
                                       : copied_reply(flight, result);
-    else if (result->status != LARDER_NOT_FOUND)
+    else if (failed)
         ldr_count(&group->counters.load_errors);
-    ldr_histogram_add(&group->load_latency, larder_now(group->context->runtime) - flight->begun);
+    ldr_histogram_add(&group->load_latency, outcome.took);
+    ldr_limits_loaded(group);
     ldr_flight_finish(flight, &reply);
 }
 
@@ -198,30 +228,53 @@ static void load_by_callback(struct ldr_flight *flight)
     flight->task.run = run_callback;
     if (runtime->work(runtime, &flight->task))
         return;
-    loaded(flight, &(struct larder_load_result){.status = LARDER_BUSY,
-                                                .message = ldr_slice_text("too many loads wait for a worker")});
+    struct larder_reply busy = ldr_limits_busy(flight->group->context, "too many loads wait for a worker");
+    loaded(flight, &(struct larder_load_result){.status = busy.status, .message = busy.message});
 }
 
 /* ------------------------------------------------------------------------------------------------ both */
+
+/*
+ * What another flight has stored between the look into the store and the beginning of this one: then there is nothing to be
+ * loaded any more. True: finished.
+ */
+static bool finish_with_stored(struct ldr_flight *flight)
+{
+    struct ldr_group *group = flight->group;
+    uint64_t now = larder_now(group->context->runtime);
+    struct ldr_entry *entry = ldr_store_peek(group->store, flight->key, now);
+    bool same = entry != NULL && flight->ahead && same_version(ldr_entry_version(entry), flight->replaces);
+    if (entry == NULL || same || ldr_entry_age(entry, now) == LDR_STALE) {
+        ldr_entry_release(entry);
+        return false;
+    }
+    struct larder_reply reply = {.status = LARDER_NOT_FOUND, .source = LARDER_SOURCE_LOCAL};
+    if (ldr_entry_negative(entry))
+        ldr_entry_release(entry);
+    else
+        reply = ldr_group_entry_reply(group, entry, LARDER_SOURCE_LOCAL, now);
+    ldr_flight_finish(flight, &reply);
+    return true;
+}
 
 void ldr_group_load(struct ldr_flight *flight)
 {
     struct ldr_group *group = flight->group;
     struct ldr_context *context = group->context;
-    /* Another flight may have stored the key between the look into the store and the beginning of this one. */
-    struct ldr_entry *entry = ldr_store_peek(group->store, flight->key, larder_now(context->runtime));
-    if (entry != NULL) {
-        struct larder_reply reply = {.status = LARDER_NOT_FOUND, .source = LARDER_SOURCE_LOCAL};
-        if (ldr_entry_negative(entry))
-            ldr_entry_release(entry);
-        else
-            reply = ldr_group_entry_reply(group, entry, LARDER_SOURCE_LOCAL, LDR_NOW);
-        ldr_flight_finish(flight, &reply);
+    if (finish_with_stored(flight))
+        return;
+    if (!ldr_limits_load(group, flight->ahead)) {
+        struct larder_reply busy = {.status = LARDER_BUSY};
+        if (!flight->ahead)
+            busy = ldr_limits_busy(context, "too many loads of the group are under way");
+        ldr_flight_finish(flight, &busy);
         return;
     }
     flight->version = ldr_context_version(context);
     flight->begun = larder_now(context->runtime);
     ldr_count(&group->counters.loads);
+    if (flight->ahead)
+        ldr_count(&group->counters.refreshes);
     if (group->loader != NULL)
         load_by_module(flight);
     else

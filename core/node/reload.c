@@ -44,7 +44,7 @@ static void warn_of_fixed(struct larder_node *node, const struct ldr_settings *n
                        a->retries != b->retries || a->backoff_ms != b->backoff_ms ||
                        a->suspend_after != b->suspend_after || a->suspend_ms != b->suspend_ms ||
                        a->probe_ms != b->probe_ms || a->fallback_ttl_ms != b->fallback_ttl_ms ||
-                       a->discovery.table != b->discovery.table,
+                       a->max_calls != b->max_calls || a->discovery.table != b->discovery.table,
                    "cluster settings besides the parameters of discovery");
 }
 
@@ -155,6 +155,7 @@ static enum larder_status reload(struct larder_node *node, const struct larder_c
     enum larder_status status = reload_discovery(node, next);
     if (status == LARDER_OK) {
         ldr_log_set_level(node->log, next->log_level);
+        node->context.max_waiting = next->max_waiting;
         status = reload_groups(node, next);
     }
     if (status == LARDER_OK)

@@ -35,7 +35,7 @@ static uint32_t another(struct ldr_store *store, struct ldr_shard *shard)
 static void drop_victim(struct ldr_store *store, struct ldr_shard *shard, uint32_t slot)
 {
     ldr_ref ref = shard->slots.refs[slot];
-    bool unexpired = !ldr_entry_past(ldr_entry_at(store->place, ref), shard->latest);
+    bool unexpired = !ldr_entry_expired(ldr_entry_at(store->place, ref), shard->latest);
     if (ldr_shard_guards(shard, slot)) {
         *shard->guard = (struct ldr_guard){.slot = LARDER_NO_SLOT, .went = true, .unexpired = unexpired};
     } else {

@@ -157,15 +157,16 @@ static inline bool ldr_version_same(struct larder_version a, struct larder_versi
     return a.epoch == b.epoch && a.clock == b.clock;
 }
 
-/* The entry when it answers for its key: not a remembered "not found". */
-static inline const struct ldr_entry *ldr_entry_positive(const struct ldr_entry *entry)
-{
-    return entry != NULL && (entry->flags & LDR_ENTRY_NEGATIVE) == 0 ? entry : NULL;
-}
-
-static inline bool ldr_entry_past(const struct ldr_entry *entry, uint64_t now)
+static inline bool ldr_entry_expired(const struct ldr_entry *entry, uint64_t now)
 {
     return (entry->flags & LDR_ENTRY_EXPIRES) != 0 && ldr_entry_expires(entry) <= now;
+}
+
+/* The entry when it answers for its key to a writer: neither a remembered "not found" nor stale. */
+static inline const struct ldr_entry *ldr_entry_present(const struct ldr_entry *entry, uint64_t now)
+{
+    bool present = entry != NULL && (entry->flags & LDR_ENTRY_NEGATIVE) == 0 && !ldr_entry_expired(entry, now);
+    return present ? entry : NULL;
 }
 
 /* ---- shard.c: one shard, under its lock */

@@ -665,7 +665,9 @@ static void an_answer_that_makes_no_sense_fails_the_call(void **state)
         struct outcome outcome;
         outcome_init(&outcome, "wrong");
         call(peer, &outcome);
-        assert_failed(&outcome, LARDER_UNAVAILABLE, 0);
+        /* 503: whoever answers has no room, which says nothing of its health */
+        bool busy = strcmp(wrong[i].name, "503") == 0;
+        assert_failed(&outcome, busy ? LARDER_BUSY : LARDER_UNAVAILABLE, 0);
         if (strstr(outcome.message, wrong[i].word) == NULL)
             fail_msg("%s: %s", wrong[i].name, outcome.message);
         server_wait(server, &server->ends, (int)i + 1); /* the connection was closed */
