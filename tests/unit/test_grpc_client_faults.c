@@ -281,6 +281,44 @@ static void a_notice_of_shutdown_costs_no_call(void **state)
     h2_stop(server);
 }
 
+/* As the server of this module does it that has too many connections. */
+static bool turn_away(struct h2_connection *connection)
+{
+    static const char bytes[] = "\0\0\0\4\0\0\0\0\0"
+                                "\0\0\10\7\0\0\0\0\0"
+                                "\0\0\0\0\0\0\0\13";
+    if (h2_gate_is_open(connection->server))
+        return true;
+    server_send(connection->fd, bytes, sizeof bytes - 1);
+    return false;
+}
+
+static void a_peer_that_turns_connections_away_is_busy(void **state)
+{
+    (void)state;
+    struct h2_server *server = h2_new(echo);
+    server->greet = turn_away;
+    h2_start(server);
+    struct fixture *fixture = open_client(usual());
+    struct tp_peer *peer = open_peer(fixture, server->port);
+    for (int i = 0; i < 20; i++) {
+        struct outcome outcome;
+        outcome_init(&outcome, "key");
+        call(peer, &outcome);
+        assert_failed(&outcome, LARDER_BUSY, LARDER_REPLY_NOT_SENT);
+        assert_says(&outcome, "ENHANCE_YOUR_CALM");
+    }
+    h2_gate(server, true);
+    struct outcome outcome;
+    do {
+        outcome_init(&outcome, "key");
+        call(peer, &outcome);
+    } while (outcome.reply.status == LARDER_BUSY);
+    assert_got(&outcome, "key", 3);
+    close_client(fixture);
+    h2_stop(server);
+}
+
 static void a_connection_that_is_lost_is_made_anew(void **state)
 {
     (void)state;
@@ -667,6 +705,7 @@ int main(void)
         cmocka_unit_test(what_the_peer_refuses_was_not_sent),
         cmocka_unit_test(a_goodbye_finishes_what_was_begun_and_gives_back_the_rest),
         cmocka_unit_test(a_notice_of_shutdown_costs_no_call),
+        cmocka_unit_test(a_peer_that_turns_connections_away_is_busy),
         cmocka_unit_test(a_connection_that_is_lost_is_made_anew),
         cmocka_unit_test(calls_that_wait_for_a_stream_survive_the_loss),
         cmocka_unit_test(a_connection_without_numbers_for_streams_is_replaced),

@@ -261,6 +261,7 @@ struct grpc_client_connection *grpc_client_connection_new(struct grpc_client_lan
         return NULL;
     connection->lane = lane;
     connection->fd = -1;
+    connection->refusal = LARDER_UNAVAILABLE;
     TAILQ_INIT(&connection->calls);
     TAILQ_INSERT_TAIL(&lane->connections, connection, link);
     tp_dial_start(&connection->dial, &lane->base.dialler, on_dialled);

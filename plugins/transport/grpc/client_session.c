@@ -114,6 +114,8 @@ static void on_goaway(struct grpc_client_connection *connection, const nghttp2_g
     snprintf(reason, sizeof reason, "takes no more calls: %s", nghttp2_http2_strerror(goaway->error_code));
     if (connection->state == GRPC_CLIENT_OPEN)
         connection->state = GRPC_CLIENT_DRAINING;
+    if (goaway->error_code == NGHTTP2_ENHANCE_YOUR_CALM)
+        connection->refusal = LARDER_BUSY; /* it is alive, but its door has no room */
     grpc_client_lane_retire(connection, reason);
 }
 
