@@ -140,6 +140,7 @@ void grpc_client_stream_expired(struct tp_call *base)
     struct grpc_client_call *call = (struct grpc_client_call *)base;
     struct grpc_client_connection *connection = call->connection;
     grpc_client_stream_leave(call);
+    grpc_client_connection_doubt(connection);
     grpc_client_connection_settle(connection);
 }
 
