@@ -216,6 +216,33 @@ bool wire_start_larder(struct wire_server *server, const struct wire_place *plac
            start_larderd(server, place, config);
 }
 
+/* Whether the answer to a GET has the text in it. */
+static bool says(uint16_t port, const char *path, const char *text)
+{
+    struct sockaddr_in address;
+    char answer[8192];
+    size_t size = 0;
+    int fd = new_socket(port, &address);
+    bool asked = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+                 dprintf(fd, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", path) > 0;
+    for (ssize_t got = 1; asked && got > 0 && size<sizeof answer; size += got> 0 ? (size_t)got : 0)
+        got = read(fd, answer + size, sizeof answer - size);
+    if (fd >= 0)
+        close(fd);
+    return memmem(answer, size, text, strlen(text)) != NULL;
+}
+
+/* What is stored before they have found each other may lie at the wrong one. */
+static bool wait_for_each_other(const struct wire_server servers[2])
+{
+    for (int waited = 0; waited < START_MS; waited += 10) {
+        if (says(servers[0].http, "/v1/cluster", "\"up\"") && says(servers[1].http, "/v1/cluster", "\"up\""))
+            return true;
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    return complain("two nodes", "they do not find each other");
+}
+
 bool wire_start_pair(struct wire_server servers[2], const struct wire_place *place, const char *transport)
 {
     static const char *const names[] = {"a", "b"};
@@ -236,7 +263,7 @@ bool wire_start_pair(struct wire_server servers[2], const struct wire_place *pla
             !start_larderd(&servers[i], place, config))
             return false;
     }
-    return true;
+    return wait_for_each_other(servers);
 }
 
 /* ------------------------------------------------------------------------------------------------ the others */
