@@ -145,7 +145,7 @@ class Frames(Case):
         self.assertTrue(connection.wait(stream).data.endswith(b"abcdefghijklmn"))
         connection.send(window(stream, 5) + reset(stream))  # late, and harmless
         overflow = connection.get(b"big:100000")
-        connection.send(window(overflow, 0x7FFFFFFF))
+        connection.send(window(overflow, 0x7FFFFFFF) * 2)
         self.assertEqual(connection.wait(overflow).reset, FLOW_CONTROL_ERROR)
         connection.send(settings(window=1 << 20))
         self.assert_serves(connection)

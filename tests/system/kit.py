@@ -38,6 +38,7 @@ def _sanitizer():
     return found[1] if found else ""
 
 
+PEERS = os.environ.get("TEST_PEERS", "http")  # the transport between the nodes of a cluster
 SANITIZER = _sanitizer()  # "" for a build as it is shipped
 REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|SUMMARY: \w+Sanitizer|runtime error:")
 
@@ -339,14 +340,16 @@ class Case(unittest.TestCase):
         A cluster of nodes that agree on everything. Settings of `cluster` are added to the section of that name. A peer that
         does not answer for a second is only busy, unless a test says otherwise: no call is repeated for that.
         """
-        ports = {name: free_port() for name in names}
-        members = [{"name": name, "http": f"127.0.0.1:{port}"} for name, port in ports.items()]
+        ports = {name: (free_port(), free_port()) for name in names}
+        members = [{"name": name, "http": f"127.0.0.1:{http_port}", "grpc": f"127.0.0.1:{grpc_port}"}
+                   for name, (http_port, grpc_port) in ports.items()]
         made = Cluster()
-        for name, port in ports.items():
+        for name, (http_port, grpc_port) in ports.items():
             section = {"discovery": {"plugin": "static", "members": [dict(member) for member in members]},
-                       "peer_timeout": "10s", **json.loads(json.dumps(cluster or {}))}
-            made[name] = self.node(name, port, cluster=section, groups=json.loads(json.dumps(list(groups))),
-                                   node=dict(node or {}), http=dict(http or {}))
+                       "peer_transport": PEERS, "peer_timeout": "10s", **json.loads(json.dumps(cluster or {}))}
+            extra = {"grpc": {"listen": f"127.0.0.1:{grpc_port}"}} if PEERS == "grpc" else {}
+            made[name] = self.node(name, http_port, cluster=section, groups=json.loads(json.dumps(list(groups))),
+                                   node=dict(node or {}), http=dict(http or {}), **extra)
         if start:
             for each in made.nodes():
                 each.start()
@@ -364,7 +367,8 @@ class Case(unittest.TestCase):
     def gateway(self, cluster, name="gate"):
         """A started gateway in front of a cluster."""
         section = next(iter(cluster.values())).config["cluster"]
-        return self.started(name, node={"role": "gateway"}, cluster=json.loads(json.dumps(section)))
+        extra = {"grpc": {}} if PEERS == "grpc" else {}
+        return self.started(name, node={"role": "gateway"}, cluster=json.loads(json.dumps(section)), **extra)
 
 
 def loader(origin, **options):

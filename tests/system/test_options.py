@@ -22,7 +22,7 @@ ELSEWHERE = {
     "node.role": "test_gateway",
     "node.load_queue": "unit tests: only callbacks of embedding programs queue for a worker",
     "plugins.path": "unit tests of the plugin loader",
-    "cluster.peer_transport": "larderd --check refuses a name that is no transport; there is only one transport",
+    "cluster.peer_transport": "system.data.grpc and others: nodes that call each other over gRPC",
     "cluster.hash": "test_views: nodes that differ refuse each other",
     "cluster.virtual_nodes": "test_views: nodes that differ refuse each other",
     "cluster.replicas": "1 is the only value that is accepted",
