@@ -257,7 +257,7 @@ static void set_body_limit(struct http_exchange *exchange)
     }
     case HTTP_KIND_GROUP_PUT: exchange->body_limit = GROUP_BODY_MAX; return;
     case HTTP_KIND_PEER:
-        exchange->body_limit = clamp(host->max_value) + LARDER_KEY_MAX + PEER_FORM_REQUEST_HEAD;
+        exchange->body_limit = clamp(host->max_value) + LARDER_KEY_MAX + PEER_FORM_REQUEST_HEAD + PEER_FORM_CLUSTER_MAX;
         return;
     default: return;
     }
