@@ -120,6 +120,11 @@ static enum larder_status open_cluster(struct larder_node *node)
         .suspend_after = cluster->suspend_after,
         .suspend_ms = cluster->suspend_ms,
         .probe_ms = cluster->probe_ms,
+        .replicas = cluster->replicas,
+        .strict = cluster->strict,
+        .fence_peer_ms = cluster->fence_peer_ms,
+        .orphan_wait_ms = cluster->orphan_wait_ms,
+        .tombstone_ttl_ms = cluster->tombstone_ttl_ms,
         /* A gateway knows of no group; other nodes tell with each group they make. */
         .slow_limit_ms = settings->gateway ? settings->request_timeout_ms : 0,
     });
@@ -161,6 +166,7 @@ static enum larder_status listen_all(struct larder_node *node)
         .weight = 1,
         .address_count = node->door_count,
         .addresses = node->addresses,
+        .zone = node->settings->zone,
     };
     return LARDER_OK;
 }
