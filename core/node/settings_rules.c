@@ -121,7 +121,8 @@ static void check_write_acks(const struct ldr_settings_input *input, const struc
                                                      : ldr_catalog_find(input->catalog, LARDER_PLUGIN_DISCOVERY, name);
     if (table == NULL || acks == NULL || strcmp(acks, "all") != 0)
         return;
-    if (((const struct larder_discovery *)(const void *)table)->leave == NULL)
+    if (table->size < sizeof(struct larder_discovery) ||
+        ((const struct larder_discovery *)(const void *)table)->leave == NULL)
         ldr_errors_add(input->errors, place(ldr_tree_find(input->tree, "cluster"), "write_acks"),
                        "cluster.write_acks: got \"all\", wanted one: discovery %s knows no leases", name);
 }
