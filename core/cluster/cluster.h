@@ -136,14 +136,29 @@ size_t ldr_cluster_others(struct ldr_cluster *cluster, struct ldr_peer **peers, 
 size_t ldr_cluster_holders(struct ldr_cluster *cluster, uint64_t digest, struct ldr_peer **peers, size_t wanted);
 
 /*
- * The hand-off to a peer. wants_pass(): it does not have all that this node has for it, and is up; *boot tells its process.
+ * The hand-off to a peer. wants_pass(): it does not have all that this node has for it, and is up; *boot tells its process,
+ * *full that it may lack what it held before this list.
  * passed(): it has, since wants_pass(), unless behind() was called meanwhile. complete(): everybody has, and nothing is here
  * that belongs elsewhere.
  */
-bool ldr_cluster_wants_pass(struct ldr_cluster *cluster, struct ldr_peer *peer, uint64_t serial, uint64_t *boot);
+bool ldr_cluster_wants_pass(struct ldr_cluster *cluster, struct ldr_peer *peer, uint64_t serial, uint64_t *boot,
+                            bool *full);
 void ldr_cluster_passed(struct ldr_cluster *cluster, struct ldr_peer *peer, uint64_t serial, uint64_t boot);
 void ldr_cluster_behind(struct ldr_cluster *cluster, struct ldr_peer *peer);
+void ldr_cluster_behind_quietly(struct ldr_cluster *cluster, struct ldr_peer *peer); /* without waking anybody */
+void ldr_cluster_pass_again(struct ldr_cluster *cluster); /* what moved with this list may have come since */
 void ldr_cluster_complete(struct ldr_cluster *cluster, uint64_t serial);
+bool ldr_cluster_is_complete(struct ldr_cluster *cluster, uint64_t serial);
+bool ldr_cluster_may_pass(struct ldr_cluster *cluster, uint64_t serial); /* strict: once the list is sealed */
+
+/* Fills in who sends a message to whom; and whether one that came is from who it says, to this node. */
+struct ldr_header;
+void ldr_cluster_sign(struct ldr_cluster *cluster, const struct ldr_peer *peer, struct ldr_header *header);
+bool ldr_cluster_signed(struct ldr_cluster *cluster, const struct larder_request *request,
+                        const struct ldr_header *header);
+
+/* The epoch of versions: the list's, or 0 where each node counts lists for itself. */
+uint64_t ldr_cluster_version_epoch(struct ldr_cluster *cluster);
 
 /* The peer's clock as it told it last, and how long ago that was, in ns. False: it has not. */
 bool ldr_cluster_stamp(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t *stamp, uint64_t *age);

@@ -326,40 +326,130 @@ bool ldr_peer_is_passed(const struct ldr_peer *peer, const struct ldr_view *view
            !standing->behind;
 }
 
-bool ldr_cluster_wants_pass(struct ldr_cluster *cluster, struct ldr_peer *peer, uint64_t serial, uint64_t *boot)
+bool ldr_cluster_wants_pass(struct ldr_cluster *cluster, struct ldr_peer *peer, uint64_t serial, uint64_t *boot,
+                            bool *full)
 {
     pthread_mutex_lock(&cluster->standing_lock);
     struct ldr_standing *standing = &peer->standing;
-    bool wanted = standing->boot != 0 && (standing->behind || standing->passed_serial != serial ||
-                                          standing->passed_boot != standing->boot);
     *boot = standing->boot;
-    standing->behind &= !wanted; /* whatever fails from now on makes it behind again */
+    *full = standing->behind || standing->passed_boot != standing->boot;
+    bool wanted = standing->boot != 0 && (*full || standing->passed_serial != serial) && ldr_peer_is_up(peer);
+    if (wanted)
+        standing->behind = false; /* whatever fails from now on makes it so again */
     pthread_mutex_unlock(&cluster->standing_lock);
-    return wanted && ldr_breaker_admits(&peer->breaker);
+    return wanted;
+}
+
+/* With the lock held. */
+static bool all_passed(const struct ldr_view *view)
+{
+    for (size_t i = 0; i < view->count; i++)
+        if (view->members[i].peer != NULL && view->members[i].on_ring != SIZE_MAX &&
+            !ldr_peer_is_passed(view->members[i].peer, view))
+            return false;
+    return true;
 }
 
 void ldr_cluster_passed(struct ldr_cluster *cluster, struct ldr_peer *peer, uint64_t serial, uint64_t boot)
 {
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
     pthread_mutex_lock(&cluster->standing_lock);
     peer->standing.passed_serial = serial;
     peer->standing.passed_boot = boot;
+    if (view != NULL && view->serial == serial && all_passed(view))
+        write(&cluster->complete, serial);
     pthread_mutex_unlock(&cluster->standing_lock);
+    ldr_epoch_exit(LDR_EPOCH_NODE);
     ldr_probe_now(peer);
 }
 
-void ldr_cluster_behind(struct ldr_cluster *cluster, struct ldr_peer *peer)
+static bool set_behind(struct ldr_cluster *cluster, struct ldr_peer *peer)
 {
     pthread_mutex_lock(&cluster->standing_lock);
     bool news = !peer->standing.behind;
     peer->standing.behind = true;
+    write(&cluster->complete, 0);
     pthread_mutex_unlock(&cluster->standing_lock);
-    if (news)
+    return news;
+}
+
+void ldr_cluster_behind(struct ldr_cluster *cluster, struct ldr_peer *peer)
+{
+    if (set_behind(cluster, peer))
         tell(cluster);
+}
+
+void ldr_cluster_behind_quietly(struct ldr_cluster *cluster, struct ldr_peer *peer)
+{
+    set_behind(cluster, peer);
+}
+
+void ldr_cluster_pass_again(struct ldr_cluster *cluster)
+{
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    pthread_mutex_lock(&cluster->standing_lock);
+    for (size_t i = 0; view != NULL && i < view->count; i++)
+        if (view->members[i].peer != NULL)
+            view->members[i].peer->standing.passed_serial = 0;
+    write(&cluster->complete, 0);
+    pthread_mutex_unlock(&cluster->standing_lock);
+    ldr_epoch_exit(LDR_EPOCH_NODE);
 }
 
 void ldr_cluster_complete(struct ldr_cluster *cluster, uint64_t serial)
 {
     write(&cluster->complete, serial);
+}
+
+bool ldr_cluster_is_complete(struct ldr_cluster *cluster, uint64_t serial)
+{
+    return read(&cluster->complete) == serial;
+}
+
+bool ldr_cluster_may_pass(struct ldr_cluster *cluster, uint64_t serial)
+{
+    return !cluster->options.strict || read(&cluster->sealed) == serial;
+}
+
+void ldr_cluster_sign(struct ldr_cluster *cluster, const struct ldr_peer *peer, struct ldr_header *header)
+{
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    size_t place = view != NULL ? ldr_view_find(view, peer->name) : 0;
+    header->boot = cluster->boot;
+    if (view != NULL && place < view->count)
+        header->target = view->members[place].incarnation;
+    if (view != NULL && view->self < view->count)
+        header->incarnation = view->members[view->self].incarnation;
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+}
+
+bool ldr_cluster_signed(struct ldr_cluster *cluster, const struct larder_request *request,
+                        const struct ldr_header *header)
+{
+    bool good = true;
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    if (view != NULL && view->registered) {
+        if (view->self < view->count)
+            good = header->target == 0 || header->target == view->members[view->self].incarnation;
+        for (size_t i = 0; i < view->count; i++)
+            if (ldr_slice_equal(ldr_slice_text(view->members[i].name), request->sender))
+                good &= header->incarnation == view->members[i].incarnation || !cluster->options.strict;
+    }
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    return good;
+}
+
+uint64_t ldr_cluster_version_epoch(struct ldr_cluster *cluster)
+{
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    uint64_t epoch = view != NULL && view->registered ? view->seen.epoch : 0;
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    return epoch;
 }
 
 bool ldr_cluster_stamp(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t *stamp, uint64_t *age)

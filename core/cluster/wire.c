@@ -66,6 +66,12 @@ void ldr_header_encode(const struct ldr_header *header, unsigned char bytes[LDR_
     put64(bytes + 64, header->floor.clock);
 }
 
+void ldr_header_flag(void *bytes, uint32_t flags)
+{
+    if (bytes != NULL)
+        put16((unsigned char *)bytes + 2, (uint16_t)(get16((unsigned char *)bytes + 2) | flags));
+}
+
 bool ldr_header_decode(struct larder_slice slice, struct ldr_header *header)
 {
     const unsigned char *bytes = slice.data;

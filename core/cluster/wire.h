@@ -54,6 +54,9 @@ struct ldr_header {
 /* Writes everything but the list, which follows. */
 void ldr_header_encode(const struct ldr_header *header, unsigned char bytes[LDR_HEADER_SIZE]);
 
+/* Sets flags in an encoded one; NULL is fine. */
+void ldr_header_flag(void *bytes, uint32_t flags);
+
 /* False: it makes no sense. The list points into the bytes, and is not looked at. An empty slice gives an empty header. */
 bool ldr_header_decode(struct larder_slice bytes, struct ldr_header *header);
 

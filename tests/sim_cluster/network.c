@@ -245,7 +245,7 @@ static void deliver(struct sim_world *world, struct sim_message *message)
     message->request = (struct larder_request){0};
     inbound->next = network->inbound;
     network->inbound = inbound;
-    network->delivered += inbound->request.operation != LARDER_OP_PING;
+    network->delivered += inbound->request.operation <= LARDER_OP_TOUCH;
     const struct larder_transport_host *host = sim_door_host(endpoint->door);
     network->serving = 1 + message->to;
     host->submit(host, &inbound->request, answered, inbound);
