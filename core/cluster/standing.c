@@ -460,3 +460,19 @@ bool ldr_cluster_stamp(struct ldr_cluster *cluster, const struct ldr_peer *peer,
     pthread_mutex_unlock(&cluster->standing_lock);
     return *stamp != 0;
 }
+
+void ldr_cluster_heard(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_reply *reply)
+{
+    struct ldr_header header;
+    if (ldr_header_decode(reply->cluster, &header))
+        ldr_standing_heard(cluster, peer, &reply->ring, &header, 0);
+}
+
+bool ldr_cluster_is_leaving(struct ldr_cluster *cluster)
+{
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    bool leaving = view != NULL && view->self < view->count && view->members[view->self].leaving;
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    return leaving;
+}

@@ -5,6 +5,7 @@
 #include "core/group/copies.h"
 #include "core/group/flight.h"
 #include "core/group/group.h"
+#include "core/group/strict.h"
 
 /* A get that could not be answered at once. */
 struct pending {
@@ -212,6 +213,10 @@ static void get_there(struct ldr_group *group, const struct larder_request *requ
 
 void ldr_group_get(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg)
 {
+    if (group->context->seen != NULL) {
+        ldr_strict_do(group, request, done, arg);
+        return;
+    }
     uint64_t begun = larder_now(group->context->runtime);
     count(group, LDR_GETS);
     struct ldr_route route = ldr_group_route(group, request);
