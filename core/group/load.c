@@ -104,7 +104,8 @@ static void spread(const struct ldr_flight *flight)
     struct ldr_placement placement;
     ldr_cluster_place(flight->group->context->cluster, flight->name, flight->key, &placement);
     if (placement.self < placement.count)
-        ldr_group_replicate(flight->group, flight->name, flight->key, &placement, NULL, NULL);
+        ldr_group_replicate(flight->group,
+                            &(struct ldr_replication){flight->name, flight->key, LARDER_NEVER, NULL, NULL}, &placement);
     ldr_placement_release(&placement);
 }
 

@@ -203,7 +203,8 @@ static void spread(struct write *write)
     const struct larder_request *request = write->request;
     struct ldr_placement placement;
     ldr_cluster_place(write->group->context->cluster, request->group, request->key, &placement);
-    ldr_group_replicate(write->group, request->group, request->key, &placement, NULL, NULL);
+    ldr_group_replicate(write->group,
+                        &(struct ldr_replication){request->group, request->key, LARDER_NEVER, NULL, NULL}, &placement);
     ldr_placement_release(&placement);
 }
 
@@ -366,7 +367,9 @@ static void write_strictly(struct write *write, const struct ldr_placement *plac
     write->reply.status = status;
     write->reply.source = LARDER_SOURCE_LOCAL;
     if (write->spread)
-        ldr_group_replicate(group, request->group, request->key, placement, acknowledged, write);
+        ldr_group_replicate(
+            group,
+            &(struct ldr_replication){request->group, request->key, request->deadline, acknowledged, write}, placement);
     else
         acknowledged(write, 0);
 }
