@@ -138,8 +138,7 @@ size_t ldr_cluster_holders(struct ldr_cluster *cluster, uint64_t digest, struct 
 /*
  * The hand-off to a peer. wants_pass(): it does not have all that this node has for it, and is up; *boot tells its process,
  * *full that it may lack what it held before this list.
- * passed(): it has, since wants_pass(), unless behind() was called meanwhile. complete(): everybody has, and nothing is here
- * that belongs elsewhere.
+ * passed(): it has, since wants_pass(), unless behind() was called meanwhile. is_complete(): everybody has.
  */
 bool ldr_cluster_wants_pass(struct ldr_cluster *cluster, struct ldr_peer *peer, uint64_t serial, uint64_t *boot,
                             bool *full);
@@ -147,7 +146,6 @@ void ldr_cluster_passed(struct ldr_cluster *cluster, struct ldr_peer *peer, uint
 void ldr_cluster_behind(struct ldr_cluster *cluster, struct ldr_peer *peer);
 void ldr_cluster_behind_quietly(struct ldr_cluster *cluster, struct ldr_peer *peer); /* without waking anybody */
 void ldr_cluster_pass_again(struct ldr_cluster *cluster); /* what moved with this list may have come since */
-void ldr_cluster_complete(struct ldr_cluster *cluster, uint64_t serial);
 bool ldr_cluster_is_complete(struct ldr_cluster *cluster, uint64_t serial);
 bool ldr_cluster_may_pass(struct ldr_cluster *cluster, uint64_t serial); /* strict: once the list is sealed */
 

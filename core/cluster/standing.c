@@ -25,6 +25,23 @@ static const struct ldr_view_member *find(const struct ldr_view *view, const cha
     return i < view->count ? &view->members[i] : NULL;
 }
 
+bool ldr_peer_is_passed(const struct ldr_peer *peer, const struct ldr_view *view)
+{
+    const struct ldr_standing *standing = &peer->standing;
+    return standing->boot != 0 && standing->passed_serial == view->serial && standing->passed_boot == standing->boot &&
+           !standing->behind && !standing->again;
+}
+
+/* With the lock held. */
+static bool all_passed(const struct ldr_view *view)
+{
+    for (size_t i = 0; i < view->count; i++)
+        if (view->members[i].peer != NULL && view->members[i].on_ring != SIZE_MAX &&
+            !ldr_peer_is_passed(view->members[i].peer, view))
+            return false;
+    return true;
+}
+
 /* This node is on the list anew. Whether somebody has acted without it since it last did, or it was away for too long. */
 static bool is_outdated(struct ldr_cluster *cluster, const struct ldr_view *view)
 {
@@ -50,10 +67,10 @@ static bool all_returned(const struct ldr_cluster *cluster, const struct ldr_vie
 
 bool ldr_standing_listed(struct ldr_cluster *cluster, struct ldr_view *old, struct ldr_view *view)
 {
-    bool outdated = false, clean = old != NULL && read(&cluster->complete) == old->serial &&
-                                   read(&cluster->caught_up) == old->serial;
+    bool outdated = false;
     uint64_t mine = view->self < view->count ? view->members[view->self].incarnation : 0;
     pthread_mutex_lock(&cluster->standing_lock);
+    bool clean = old != NULL && all_passed(old) && read(&cluster->caught_up) == old->serial;
     cluster->listed_at = larder_now(cluster->options.runtime);
     if (mine != 0 && mine != cluster->incarnation) {
         outdated = cluster->options.strict && cluster->incarnation != 0 && is_outdated(cluster, view);
@@ -187,10 +204,8 @@ static bool hear(struct ldr_cluster *cluster, struct ldr_peer *peer, const struc
 {
     struct ldr_standing *standing = &peer->standing;
     bool news = standing->boot != header->boot;
-    if (news) { /* its process began anew, and has nothing */
+    if (news) /* its process began anew, and has nothing */
         standing->behind = true;
-        write(&cluster->complete, 0);
-    }
     standing->boot = header->boot;
     standing->seasoned = (header->flags & LDR_HEADER_SEASONED) != 0;
     standing->stamp = header->stamp;
@@ -321,13 +336,6 @@ bool ldr_cluster_done_by(struct ldr_cluster *cluster, const struct ldr_peer *pee
     return done;
 }
 
-bool ldr_peer_is_passed(const struct ldr_peer *peer, const struct ldr_view *view)
-{
-    const struct ldr_standing *standing = &peer->standing;
-    return standing->boot != 0 && standing->passed_serial == view->serial && standing->passed_boot == standing->boot &&
-           !standing->behind;
-}
-
 bool ldr_cluster_wants_pass(struct ldr_cluster *cluster, struct ldr_peer *peer, uint64_t serial, uint64_t *boot,
                             bool *full)
 {
@@ -335,34 +343,22 @@ bool ldr_cluster_wants_pass(struct ldr_cluster *cluster, struct ldr_peer *peer, 
     struct ldr_standing *standing = &peer->standing;
     *boot = standing->boot;
     *full = standing->behind || standing->passed_boot != standing->boot;
-    bool wanted = standing->boot != 0 && (*full || standing->passed_serial != serial) && ldr_peer_is_up(peer);
-    if (wanted)
-        standing->behind = false; /* whatever fails from now on makes it so again */
+    bool wanted = standing->boot != 0 && ldr_peer_is_up(peer) &&
+                  (*full || standing->again || standing->passed_serial != serial);
+    if (wanted) { /* whatever fails or comes from now on makes them so again */
+        standing->behind = standing->again = false;
+        standing->passed_serial = 0;
+    }
     pthread_mutex_unlock(&cluster->standing_lock);
     return wanted;
 }
 
-/* With the lock held. */
-static bool all_passed(const struct ldr_view *view)
-{
-    for (size_t i = 0; i < view->count; i++)
-        if (view->members[i].peer != NULL && view->members[i].on_ring != SIZE_MAX &&
-            !ldr_peer_is_passed(view->members[i].peer, view))
-            return false;
-    return true;
-}
-
 void ldr_cluster_passed(struct ldr_cluster *cluster, struct ldr_peer *peer, uint64_t serial, uint64_t boot)
 {
-    ldr_epoch_enter(LDR_EPOCH_NODE);
-    const struct ldr_view *view = ldr_cluster_view(cluster);
     pthread_mutex_lock(&cluster->standing_lock);
     peer->standing.passed_serial = serial;
     peer->standing.passed_boot = boot;
-    if (view != NULL && view->serial == serial && all_passed(view))
-        write(&cluster->complete, serial);
     pthread_mutex_unlock(&cluster->standing_lock);
-    ldr_epoch_exit(LDR_EPOCH_NODE);
     ldr_probe_now(peer);
 }
 
@@ -371,7 +367,6 @@ static bool set_behind(struct ldr_cluster *cluster, struct ldr_peer *peer)
     pthread_mutex_lock(&cluster->standing_lock);
     bool news = !peer->standing.behind;
     peer->standing.behind = true;
-    write(&cluster->complete, 0);
     pthread_mutex_unlock(&cluster->standing_lock);
     return news;
 }
@@ -394,20 +389,20 @@ void ldr_cluster_pass_again(struct ldr_cluster *cluster)
     pthread_mutex_lock(&cluster->standing_lock);
     for (size_t i = 0; view != NULL && i < view->count; i++)
         if (view->members[i].peer != NULL)
-            view->members[i].peer->standing.passed_serial = 0;
-    write(&cluster->complete, 0);
+            view->members[i].peer->standing.again = true;
     pthread_mutex_unlock(&cluster->standing_lock);
     ldr_epoch_exit(LDR_EPOCH_NODE);
 }
 
-void ldr_cluster_complete(struct ldr_cluster *cluster, uint64_t serial)
-{
-    write(&cluster->complete, serial);
-}
-
 bool ldr_cluster_is_complete(struct ldr_cluster *cluster, uint64_t serial)
 {
-    return read(&cluster->complete) == serial;
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    pthread_mutex_lock(&cluster->standing_lock);
+    bool complete = view != NULL && view->serial == serial && all_passed(view);
+    pthread_mutex_unlock(&cluster->standing_lock);
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    return complete;
 }
 
 bool ldr_cluster_may_pass(struct ldr_cluster *cluster, uint64_t serial)

@@ -24,7 +24,8 @@ struct ldr_standing {
     uint64_t stamped;     /* when that came */
     /* What this node has given to it. */
     uint64_t passed_serial, passed_boot; /* all copies for it, under that view and to that process; 0: none */
-    bool behind;                         /* not all since */
+    bool behind;                         /* some of them it may not have all the same */
+    bool again;                          /* others may have come here since */
 };
 
 /* A list was published; under list_lock, before anybody is told of it. True: what is stored here may be outdated. */

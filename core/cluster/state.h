@@ -78,7 +78,6 @@ struct ldr_cluster {
     _Atomic uint64_t lease_until;          /* relaxed, like all that follow: each is looked at by itself */
     _Atomic uint64_t evidence_until;       /* until when the others' answers stand for the lease */
     _Atomic uint64_t sealed, caught_up;    /* serials of the views for which this holds */
-    _Atomic uint64_t complete;             /* of the view under which all copies here are where they belong */
     _Atomic uint64_t told;                 /* of the view that everything in this node has heard of */
     _Atomic bool leaving;                  /* this node was told to leave */
 

@@ -118,8 +118,6 @@ static bool find_targets(struct ldr_handoff *handoff)
         else
             ldr_peer_release(peers[i]);
     }
-    if (others == 0)
-        ldr_cluster_complete(cluster, handoff->serial);
     free(peers);
     return handoff->target_count > 0;
 }
@@ -135,6 +133,7 @@ static bool begin(struct ldr_handoff *handoff)
         return false;
     }
     handoff->total = handoff->scanned = 0;
+    handoff->missed = false;
     ldr_registry_each(handoff->registry, collect, handoff);
     return true;
 }
@@ -143,7 +142,7 @@ static bool begin(struct ldr_handoff *handoff)
 static void end(struct ldr_handoff *handoff)
 {
     struct ldr_cluster *cluster = handoff->context->cluster;
-    bool current = ldr_cluster_serial(cluster) == handoff->serial, failed = !current;
+    bool current = ldr_cluster_serial(cluster) == handoff->serial, failed = !current || handoff->missed;
     for (size_t i = 0; i < handoff->target_count; i++) {
         const struct ldr_handoff_target *target = &handoff->targets[i];
         failed |= target->failed;

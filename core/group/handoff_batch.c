@@ -49,6 +49,7 @@ static bool is_for(struct ldr_handoff *handoff, const struct ldr_placement *plac
 static void miss(struct ldr_handoff *handoff, struct ldr_peer *peer)
 {
     struct ldr_handoff_target *target = target_of(handoff, peer);
+    handoff->missed |= target == NULL;
     if (target != NULL)
         target->failed = true;
     else

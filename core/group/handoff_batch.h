@@ -57,6 +57,7 @@ struct ldr_handoff {
     size_t group_count, group;
     struct ldr_store_walk walk;
     bool walked; /* to the end of the group */
+    bool missed; /* somebody who is no target did not get something */
     _Atomic uint64_t total, scanned;
 
     /* The batch. */
