@@ -46,7 +46,7 @@ static bool all_passed(const struct ldr_view *view)
 static bool is_outdated(struct ldr_cluster *cluster, const struct ldr_view *view)
 {
     const struct ldr_last_list *last = cluster->last;
-    uint64_t now = larder_now(cluster->options.runtime), until = read(&cluster->lease_until);
+    uint64_t now = larder_now(cluster->options.runtime), until = read(&cluster->held_until);
     bool survived = false;
     for (size_t i = 0; last != NULL && i < last->count; i++) {
         const struct ldr_view_member *member = find(view, last->members[i].name);
@@ -276,7 +276,10 @@ uint64_t ldr_standing_interval_ms(struct ldr_cluster *cluster, struct ldr_peer *
 
 void ldr_cluster_lease(struct ldr_cluster *cluster, uint64_t until)
 {
+    uint64_t now = larder_now(cluster->options.runtime);
     write(&cluster->lease_until, until);
+    if (until != 0 || now < read(&cluster->held_until))
+        write(&cluster->held_until, until != 0 ? until : now);
 }
 
 void ldr_cluster_founded(struct ldr_cluster *cluster)

@@ -76,6 +76,7 @@ struct ldr_cluster {
     bool seasoned, founder, returned;      /* see is_tied() */
     struct ldr_last_list *last;            /* NULL: it has not acted yet */
     _Atomic uint64_t lease_until;          /* relaxed, like all that follow: each is looked at by itself */
+    _Atomic uint64_t held_until;           /* the same, when there is none any more: since when it is away */
     _Atomic uint64_t evidence_until;       /* until when the others' answers stand for the lease */
     _Atomic uint64_t sealed, caught_up;    /* serials of the views for which this holds */
     _Atomic uint64_t told;                 /* of the view that everything in this node has heard of */
