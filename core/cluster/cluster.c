@@ -48,6 +48,7 @@ static void free_cluster(struct ldr_cluster *cluster)
     pthread_mutex_destroy(&cluster->lock);
     pthread_mutex_destroy(&cluster->list_lock);
     pthread_mutex_destroy(&cluster->standing_lock);
+    pthread_mutex_destroy(&cluster->clear_lock);
     ldr_buffer_free(&cluster->adopted);
     free(cluster->last);
     free(cluster->transport_name);
@@ -69,6 +70,7 @@ struct ldr_cluster *ldr_cluster_open(const struct ldr_cluster_options *options)
     }
     pthread_mutex_init(&cluster->list_lock, NULL);
     pthread_mutex_init(&cluster->standing_lock, NULL);
+    pthread_mutex_init(&cluster->clear_lock, NULL);
     pthread_mutex_init(&cluster->lock, NULL);
     pthread_cond_init(&cluster->changed, NULL);
     if (!copy_texts(cluster, options)) {
@@ -223,6 +225,7 @@ static void begin_closing(struct ldr_cluster *cluster)
     pthread_mutex_unlock(&cluster->lock);
     ldr_view_let_go(atomic_exchange_explicit(&cluster->view, NULL, memory_order_acq_rel));
     ldr_view_let_go(atomic_exchange_explicit(&cluster->base, NULL, memory_order_acq_rel));
+    ldr_standing_forget(cluster);
     pthread_mutex_unlock(&cluster->list_lock);
 }
 
@@ -281,11 +284,11 @@ static void publish(struct ldr_cluster *cluster, struct ldr_view *old, struct ld
         cluster->boot = cluster->options.runtime->random(cluster->options.runtime) | 1;
     view->serial = ++cluster->serial;
     view->holds = 1;
-    bool outdated = ldr_standing_listed(cluster, old, view);
+    ldr_standing_listed(cluster, old, view);
     /* Release: whoever sees the view sees its content. */
     atomic_store_explicit(&cluster->view, view, memory_order_release);
     if (cluster->events != NULL)
-        cluster->events->listed(cluster->events->arg, outdated);
+        cluster->events->listed(cluster->events->arg);
     ldr_standing_told(cluster, view->serial);
     for (size_t i = 0; i < view->count; i++)
         if (view->members[i].peer != NULL && !has_peer(old, &view->members[i]))

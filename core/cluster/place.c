@@ -83,7 +83,7 @@ static void fill(struct ldr_cluster *cluster, const struct ldr_view *view, uint6
                                               &placement->was_mine);
 }
 
-static uint64_t digest_of(const struct ldr_cluster *cluster, struct larder_slice group, struct larder_slice key)
+uint64_t ldr_cluster_digest(const struct ldr_cluster *cluster, struct larder_slice group, struct larder_slice key)
 {
     const struct ldr_ring_settings *settings = &cluster->options.ring;
     return ldr_ring_key(settings, ldr_ring_group(settings, group), key);
@@ -92,7 +92,7 @@ static uint64_t digest_of(const struct ldr_cluster *cluster, struct larder_slice
 void ldr_cluster_place(struct ldr_cluster *cluster, struct larder_slice group, struct larder_slice key,
                        struct ldr_placement *placement)
 {
-    *placement = (struct ldr_placement){.digest = digest_of(cluster, group, key)};
+    *placement = (struct ldr_placement){.digest = ldr_cluster_digest(cluster, group, key)};
     ldr_epoch_enter(LDR_EPOCH_NODE);
     const struct ldr_view *view = ldr_cluster_view(cluster);
     if (view != NULL)

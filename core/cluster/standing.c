@@ -55,38 +55,130 @@ static bool is_outdated(struct ldr_cluster *cluster, const struct ldr_view *view
     return survived || (now > until && now - until > ldr_ns(cluster->options.tombstone_ttl_ms));
 }
 
-/* Whether everybody of the last list that this node acted under is back. */
+/* Whether everybody of the last list that this node acted under is back, and has not been started anew. */
 static bool all_returned(const struct ldr_cluster *cluster, const struct ldr_view *view)
 {
     const struct ldr_last_list *last = cluster->last;
-    for (size_t i = 0; last != NULL && i < last->count; i++)
-        if (find(view, last->members[i].name) == NULL)
+    for (size_t i = 0; last != NULL && i < last->count; i++) {
+        const struct ldr_view_member *member = find(view, last->members[i].name);
+        if (member == NULL || (member->peer != NULL && member->peer->standing.boot != last->members[i].boot))
             return false;
+    }
     return last != NULL;
 }
 
-bool ldr_standing_listed(struct ldr_cluster *cluster, struct ldr_view *old, struct ldr_view *view)
+/* Whether others may have acted without this node since it last was on a list, or it was away for too long. */
+static bool is_outdated(const struct ldr_cluster *cluster, const struct ldr_view *view)
 {
-    bool outdated = false;
+    uint64_t now = larder_now(cluster->options.runtime), until = read(&cluster->held_until);
+    for (size_t i = 0; i < view->count; i++)
+        if (view->members[i].peer != NULL && view->members[i].peer->standing.vouched > cluster->listed_last)
+            return true;
+    return now > until && now - until > ldr_ns(cluster->options.tombstone_ttl_ms);
+}
+
+/* Remembers, for those that are new on the list, which list there was before them. */
+static void note_newcomers(const struct ldr_view *old, const struct ldr_view *view)
+{
+    bool alone = old == NULL || old->count == 1 || old->self == old->count;
+    for (size_t i = 0; i < view->count; i++) {
+        const struct ldr_view_member *before = old == NULL ? NULL : find(old, view->members[i].name);
+        struct ldr_peer *peer = view->members[i].peer;
+        if (peer == NULL || (before != NULL && before->incarnation == view->members[i].incarnation))
+            continue;
+        peer->standing.before = alone ? 0 : old->seen.epoch;
+        peer->standing.vouched = 0;
+    }
+}
+
+/* Keeps the lists since the last one in which all was in its place. */
+static void keep_past(struct ldr_cluster *cluster, struct ldr_view *old, bool clean)
+{
+    if (clean || old == NULL) {
+        ldr_standing_forget(cluster);
+        return;
+    }
+    struct ldr_view **past = realloc(cluster->past, (cluster->past_count + 1) * sizeof(struct ldr_view *));
+    if (past == NULL)
+        return; /* it only matters if all that hold a key vanish before it has arrived elsewhere */
+    cluster->past = past;
+    past[cluster->past_count++] = old;
+    old->holds++;
+}
+
+void ldr_standing_forget(struct ldr_cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->past_count; i++)
+        ldr_view_let_go(cluster->past[i]);
+    free(cluster->past);
+    cluster->past = NULL;
+    cluster->past_count = 0;
+}
+
+void ldr_standing_listed(struct ldr_cluster *cluster, struct ldr_view *old, struct ldr_view *view)
+{
     uint64_t mine = view->self < view->count ? view->members[view->self].incarnation : 0;
     pthread_mutex_lock(&cluster->standing_lock);
     bool clean = old != NULL && all_passed(old) && read(&cluster->caught_up) == old->serial;
     cluster->listed_at = larder_now(cluster->options.runtime);
+    note_newcomers(old, view);
+    if (old != NULL && old->self < old->count && !cluster->came_back)
+        cluster->listed_last = old->seen.epoch;
     if (mine != 0 && mine != cluster->incarnation) {
-        outdated = cluster->options.strict && cluster->incarnation != 0 && is_outdated(cluster, view);
         clean &= cluster->incarnation == 0;
         cluster->came_back = cluster->last != NULL;
         cluster->seasoned = false;
         cluster->incarnation = mine;
     }
-    cluster->returned = cluster->came_back && all_returned(cluster, view);
     pthread_mutex_unlock(&cluster->standing_lock);
+    if (cluster->options.strict)
+        keep_past(cluster, old, clean);
     struct ldr_view *base = atomic_load_explicit(&cluster->base, memory_order_relaxed);
     if (clean)
         old->holds++;
     atomic_store_explicit(&cluster->base, clean ? old : NULL, memory_order_release);
     ldr_view_let_go(base);
-    return outdated;
+}
+
+/* ------------------------------------------------------------------------------------------------ copies that outlived newer ones */
+
+static bool holds(const struct ldr_view *view, const size_t *found, size_t count, size_t member)
+{
+    for (size_t i = 0; i < count; i++)
+        if (found[i] == member)
+            return true;
+    return view->count == 0;
+}
+
+/* Whether no member that held the key under the past list is on this one. */
+static bool all_vanished(const struct ldr_view *past, const size_t *found, size_t count, const struct ldr_view *view)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct ldr_view_member *then = &past->members[found[i]], *now = find(view, then->name);
+        if (now != NULL && now->incarnation == then->incarnation)
+            return false;
+    }
+    return true;
+}
+
+bool ldr_cluster_outlived(struct ldr_cluster *cluster, struct larder_slice group, struct larder_slice key,
+                          struct larder_version version)
+{
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    uint64_t digest = ldr_cluster_digest(cluster, group, key);
+    for (size_t i = 0; i < cluster->past_count; i++) {
+        const struct ldr_view *past = cluster->past[i];
+        size_t found[LDR_REPLICAS_MAX], count = ldr_view_replicas(past, digest, found, cluster->options.replicas);
+        if (version.epoch < past->seen.epoch && !holds(past, found, count, past->self) &&
+            all_vanished(past, found, count, view))
+            return true;
+    }
+    return false;
+}
+
+bool ldr_cluster_has_past(const struct ldr_cluster *cluster)
+{
+    return cluster->past_count > 0;
 }
 
 void ldr_standing_told(struct ldr_cluster *cluster, uint64_t serial)
@@ -100,11 +192,14 @@ void ldr_standing_told(struct ldr_cluster *cluster, uint64_t serial)
  * Whether the list goes on from the last one that was acted under: some member was caught up all the time. Without one, only
  * who made the first list of all may act, or all of the last list together, or anybody after a long while.
  */
-static bool is_tied(const struct ldr_cluster *cluster, bool seasoned)
+static bool is_tied(const struct ldr_cluster *cluster, const struct ldr_view *view, bool seasoned)
 {
-    uint64_t now = larder_now(cluster->options.runtime);
-    return seasoned || cluster->seasoned || cluster->founder || cluster->returned ||
-           now - cluster->listed_at >= ldr_ns(cluster->options.orphan_wait_ms);
+    return seasoned || cluster->seasoned || cluster->founder || (cluster->came_back && all_returned(cluster, view));
+}
+
+static bool is_orphaned(const struct ldr_cluster *cluster)
+{
+    return larder_now(cluster->options.runtime) - cluster->listed_at >= ldr_ns(cluster->options.orphan_wait_ms);
 }
 
 /* Keeps whom the list has, now that it is acted under. */
@@ -116,7 +211,7 @@ static void keep_list(struct ldr_cluster *cluster, const struct ldr_view *view)
     last->count = view->count;
     for (size_t i = 0; i < view->count; i++) {
         memcpy(last->members[i].name, view->members[i].name, sizeof last->members[i].name);
-        last->members[i].incarnation = view->members[i].incarnation;
+        last->members[i].boot = view->members[i].peer != NULL ? view->members[i].peer->standing.boot : cluster->boot;
     }
     free(cluster->last);
     cluster->last = last;
@@ -139,9 +234,13 @@ static bool evaluate(struct ldr_cluster *cluster, const struct ldr_view *view)
         asked = !there ? 0 : standing->asked < asked ? standing->asked : asked;
     }
     sealed &= read(&cluster->told) == view->serial && view->self < view->count;
-    if (cluster->options.strict && read(&cluster->sealed) != view->serial && sealed && is_tied(cluster, seasoned)) {
+    bool tied = is_tied(cluster, view, seasoned);
+    /* What is here is older than what others had since, or nobody can say that it is not: it has to go first. */
+    cluster->outdated = cluster->came_back && (!tied || is_outdated(cluster, view));
+    if (cluster->options.strict && read(&cluster->sealed) != view->serial && sealed && !cluster->outdated &&
+        (tied || is_orphaned(cluster))) {
         write(&cluster->sealed, view->serial);
-        cluster->founder = cluster->returned = cluster->came_back = false;
+        cluster->founder = cluster->came_back = false;
         keep_list(cluster, view);
         news = true;
     }
@@ -179,6 +278,8 @@ void ldr_standing_header(struct ldr_cluster *cluster, struct ldr_peer *peer, con
     header->incarnation = cluster->incarnation;
     if (epoch == NULL && peer != NULL)
         theirs = peer->standing.epoch;
+    if (peer != NULL)
+        header->budget = peer->standing.before;
     if (place < view->count)
         header->target = view->members[place].incarnation;
     if (cluster->seasoned)
@@ -215,6 +316,7 @@ static bool hear(struct ldr_cluster *cluster, struct ldr_peer *peer, const struc
         standing->asked = asked;
     }
     if (same_list(view, ring, header)) {
+        standing->vouched = header->budget;
         bool done = (header->flags & LDR_HEADER_DONE) != 0 && (header->target == 0 || header->target == cluster->incarnation);
         news |= done && !(standing->done && standing->done_serial == view->serial);
         if (done) {
@@ -294,6 +396,22 @@ bool ldr_cluster_strict(const struct ldr_cluster *cluster)
     return cluster->options.strict;
 }
 
+/* Has what is outdated go, if that is all that is missing. One at a time, and never once this node acts. */
+static void clear(struct ldr_cluster *cluster)
+{
+    pthread_mutex_lock(&cluster->clear_lock);
+    pthread_mutex_lock(&cluster->standing_lock);
+    bool outdated = cluster->outdated && cluster->events != NULL;
+    pthread_mutex_unlock(&cluster->standing_lock);
+    if (outdated) {
+        cluster->events->outdated(cluster->events->arg);
+        pthread_mutex_lock(&cluster->standing_lock);
+        cluster->outdated = cluster->came_back = false; /* it is as a newcomer now */
+        pthread_mutex_unlock(&cluster->standing_lock);
+    }
+    pthread_mutex_unlock(&cluster->clear_lock);
+}
+
 /* A list that nobody else is on, or that waits for orphan_wait, has no ping to bring it further. */
 static void look_again(struct ldr_cluster *cluster)
 {
@@ -308,6 +426,15 @@ static void look_again(struct ldr_cluster *cluster)
     ldr_epoch_exit(LDR_EPOCH_NODE);
     if (news)
         ldr_standing_tell(cluster);
+}
+
+void ldr_cluster_tick(struct ldr_cluster *cluster)
+{
+    if (!cluster->options.strict)
+        return;
+    look_again(cluster);
+    clear(cluster);
+    look_again(cluster);
 }
 
 bool ldr_cluster_acts(struct ldr_cluster *cluster, uint64_t serial)

@@ -44,7 +44,7 @@ struct ldr_last_list {
     size_t count;
     struct {
         char name[LARDER_MEMBER_NAME_MAX + 1];
-        uint64_t incarnation;
+        uint64_t boot;
     } members[];
 };
 
@@ -69,11 +69,16 @@ struct ldr_cluster {
 
     /* Who this node is to the others; see standing.c. */
     uint64_t boot;                         /* of this process, at random */
+    pthread_mutex_t clear_lock;            /* one at a time clears what is outdated; before all locks of groups */
     pthread_mutex_t standing_lock;         /* the standings of all peers, and what follows to the atomic members */
     uint64_t incarnation;                  /* of this node's registration; 0: none yet */
+    uint64_t listed_last;                  /* the last list that this node was on before it came back */
+    struct ldr_view **past;                /* lists since the last one in which all was in its place; under list_lock */
+    size_t past_count;
     uint64_t listed_at;                    /* when the current list came */
+    bool outdated;                         /* what is stored here has to go before this node acts */
     bool came_back;                        /* it is on the list anew, and has not acted since */
-    bool seasoned, founder, returned;      /* see is_tied() */
+    bool seasoned, founder;                /* see is_tied() */
     struct ldr_last_list *last;            /* NULL: it has not acted yet */
     _Atomic uint64_t lease_until;          /* relaxed, like all that follow: each is looked at by itself */
     _Atomic uint64_t held_until;           /* the same, when there is none any more: since when it is away */
@@ -129,6 +134,9 @@ size_t ldr_view_replicas(const struct ldr_view *view, uint64_t digest, size_t *f
 
 /* One holder of the view less; frees it when it was the last and no reader can see it. With list_lock held. */
 void ldr_view_let_go(struct ldr_view *view);
+
+/* Where a key falls on the ring. */
+uint64_t ldr_cluster_digest(const struct ldr_cluster *cluster, struct larder_slice group, struct larder_slice key);
 
 /* With cluster->lock held: a peer has lost its last reference. */
 void ldr_cluster_peer_lost(struct ldr_cluster *cluster);

@@ -165,8 +165,10 @@ static void release_told(void *pin)
 static void tell(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg)
 {
     struct ldr_context *context = group->context;
+    /* Sealed: what is outdated here is gone by then. */
     if (ldr_cluster_strict(context->cluster) &&
-        request->ring.epoch != ldr_cluster_ring(context->cluster).epoch) {
+        (request->ring.epoch != ldr_cluster_ring(context->cluster).epoch ||
+         !ldr_cluster_may_pass(context->cluster, ldr_cluster_serial(context->cluster)))) {
         ldr_answer_moved(context, request, done, arg);
         return;
     }
