@@ -42,19 +42,6 @@ static bool all_passed(const struct ldr_view *view)
     return true;
 }
 
-/* This node is on the list anew. Whether somebody has acted without it since it last did, or it was away for too long. */
-static bool is_outdated(struct ldr_cluster *cluster, const struct ldr_view *view)
-{
-    const struct ldr_last_list *last = cluster->last;
-    uint64_t now = larder_now(cluster->options.runtime), until = read(&cluster->held_until);
-    bool survived = false;
-    for (size_t i = 0; last != NULL && i < last->count; i++) {
-        const struct ldr_view_member *member = find(view, last->members[i].name);
-        survived |= member != NULL && member->incarnation == last->members[i].incarnation;
-    }
-    return survived || (now > until && now - until > ldr_ns(cluster->options.tombstone_ttl_ms));
-}
-
 /* Whether everybody of the last list that this node acted under is back, and has not been started anew. */
 static bool all_returned(const struct ldr_cluster *cluster, const struct ldr_view *view)
 {
