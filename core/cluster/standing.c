@@ -64,16 +64,15 @@ static bool is_outdated(const struct ldr_cluster *cluster, const struct ldr_view
     return now > until && now - until > ldr_ns(cluster->options.tombstone_ttl_ms);
 }
 
-/* Remembers, for those that are new on the list, which list there was before them. */
-static void note_newcomers(const struct ldr_view *old, const struct ldr_view *view)
+/* Remembers, for those that are new on the list, which list before may have been acted under without them. */
+static void note_newcomers(const struct ldr_cluster *cluster, const struct ldr_view *old, const struct ldr_view *view)
 {
-    bool alone = old == NULL || old->count == 1 || old->self == old->count;
     for (size_t i = 0; i < view->count; i++) {
         const struct ldr_view_member *before = old == NULL ? NULL : find(old, view->members[i].name);
         struct ldr_peer *peer = view->members[i].peer;
         if (peer == NULL || (before != NULL && before->incarnation == view->members[i].incarnation))
             continue;
-        peer->standing.before = alone ? 0 : old->seen.epoch;
+        peer->standing.before = cluster->active_last;
         peer->standing.vouched = 0;
     }
 }
@@ -108,7 +107,7 @@ void ldr_standing_listed(struct ldr_cluster *cluster, struct ldr_view *old, stru
     pthread_mutex_lock(&cluster->standing_lock);
     bool clean = old != NULL && all_passed(old) && read(&cluster->caught_up) == old->serial;
     cluster->listed_at = larder_now(cluster->options.runtime);
-    note_newcomers(old, view);
+    note_newcomers(cluster, old, view);
     if (old != NULL && old->self < old->count && !cluster->came_back)
         cluster->listed_last = old->seen.epoch;
     if (mine != 0 && mine != cluster->incarnation) {
@@ -117,6 +116,8 @@ void ldr_standing_listed(struct ldr_cluster *cluster, struct ldr_view *old, stru
         cluster->seasoned = false;
         cluster->incarnation = mine;
     }
+    if (cluster->seasoned && mine != 0) /* whoever hears of that may act */
+        cluster->active_last = view->seen.epoch;
     pthread_mutex_unlock(&cluster->standing_lock);
     if (cluster->options.strict)
         keep_past(cluster, old, clean);
@@ -227,6 +228,7 @@ static bool evaluate(struct ldr_cluster *cluster, const struct ldr_view *view)
     if (cluster->options.strict && read(&cluster->sealed) != view->serial && sealed && !cluster->outdated &&
         (tied || is_orphaned(cluster))) {
         write(&cluster->sealed, view->serial);
+        cluster->active_last = view->seen.epoch;
         cluster->founder = cluster->came_back = false;
         keep_list(cluster, view);
         news = true;
@@ -271,8 +273,8 @@ void ldr_standing_header(struct ldr_cluster *cluster, struct ldr_peer *peer, con
         header->target = view->members[place].incarnation;
     if (cluster->seasoned)
         header->flags |= LDR_HEADER_SEASONED;
-    if (read(&cluster->caught_up) == view->serial)
-        header->flags |= LDR_HEADER_CAUGHT_UP;
+    if (read(&cluster->sealed) == view->serial)
+        header->flags |= LDR_HEADER_SEALED;
     if (peer != NULL && ldr_peer_is_passed(peer, view))
         header->flags |= LDR_HEADER_DONE;
     pthread_mutex_unlock(&cluster->standing_lock);
@@ -304,6 +306,8 @@ static bool hear(struct ldr_cluster *cluster, struct ldr_peer *peer, const struc
     }
     if (same_list(view, ring, header)) {
         standing->vouched = header->budget;
+        if ((header->flags & (LDR_HEADER_SEASONED | LDR_HEADER_SEALED)) != 0 && view->self < view->count)
+            cluster->active_last = view->seen.epoch;
         bool done = (header->flags & LDR_HEADER_DONE) != 0 && (header->target == 0 || header->target == cluster->incarnation);
         news |= done && !(standing->done && standing->done_serial == view->serial);
         if (done) {

@@ -72,6 +72,7 @@ struct ldr_cluster {
     pthread_mutex_t clear_lock;            /* one at a time clears what is outdated; before all locks of groups */
     pthread_mutex_t standing_lock;         /* the standings of all peers, and what follows to the atomic members */
     uint64_t incarnation;                  /* of this node's registration; 0: none yet */
+    uint64_t active_last;                  /* the last list with this node on it that somebody may have acted under */
     uint64_t listed_last;                  /* the last list that this node was on before it came back */
     struct ldr_view **past;                /* lists since the last one in which all was in its place; under list_lock */
     size_t past_count;
