@@ -223,8 +223,8 @@ static bool evaluate(struct ldr_cluster *cluster, const struct ldr_view *view)
     }
     sealed &= read(&cluster->told) == view->serial && view->self < view->count;
     bool tied = is_tied(cluster, view, seasoned);
-    /* What is here is older than what others had since, or nobody can say that it is not: it has to go first. */
-    cluster->outdated = cluster->came_back && (!tied || is_outdated(cluster, view));
+    /* What is here may be older than what others had since: it has to go first. */
+    cluster->outdated = cluster->came_back && is_outdated(cluster, view);
     if (cluster->options.strict && read(&cluster->sealed) != view->serial && sealed && !cluster->outdated &&
         (tied || is_orphaned(cluster))) {
         write(&cluster->sealed, view->serial);

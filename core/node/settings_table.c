@@ -134,7 +134,7 @@ const struct larder_param ldr_settings_cluster[] = {
      .minimum = 0,
      .maximum = HOUR,
      .help = "with write_acks: all, how long members wait that find nobody of the cluster there was before them, until "
-             "they begin anew without its keys"},
+             "they go on with what keys they have"},
     {.name = "tombstone_ttl",
      .type = LARDER_PARAM_DURATION,
      .default_text = "60s",
