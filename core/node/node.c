@@ -29,6 +29,7 @@ static void tick(struct larder_timer *timer)
     ldr_registry_each(node->registry, expire_group, &now);
     if (node->context.cluster != NULL)
         ldr_cluster_tick(node->context.cluster);
+    ldr_node_look_after_leave(node);
     node->runtime->timer_start(node->runtime, timer, larder_deadline_in(node->runtime, TICK_MS));
 }
 
@@ -325,6 +326,7 @@ void larder_node_close(struct larder_node *node)
         return;
     uint64_t deadline = 0;
     if (node->runtime != NULL) {
+        ldr_node_hand_over(node);
         deadline = larder_deadline_in(node->runtime, node->settings->drain_timeout_ms);
         drain_doors(node, deadline);
     }
