@@ -133,6 +133,8 @@ bool ldr_cluster_acts(struct ldr_cluster *cluster, uint64_t serial);
 
 /* Whether all others have given this node what it is to hold, under this list. */
 bool ldr_cluster_caught_up(struct ldr_cluster *cluster, uint64_t serial);
+/* Whether somebody who is there has not done so yet; strict: or is not there. */
+bool ldr_cluster_is_owed(struct ldr_cluster *cluster);
 bool ldr_cluster_done_by(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t serial);
 
 /* All other members, with references; how many there are, which may be more than `capacity`. */
