@@ -199,7 +199,8 @@ void grpc_call_begin(struct grpc_call *call)
     else if (!call->is_grpc)
         refuse_as_http(call, 415);
     else if (call->method == NULL)
-        grpc_call_fail(call, GRPC_UNIMPLEMENTED, "no method of that name");
+        grpc_call_fail(call, GRPC_UNIMPLEMENTED, "method: got %.*s, which is not known here", (int)call->path_size,
+                       call->small);
     else if (call->bad_timeout)
         grpc_call_fail(call, GRPC_INTERNAL, "grpc-timeout: wanted 1 to 8 digits and one of H M S m u n");
     else if (call->encoding == GRPC_OTHER_ENCODING)
