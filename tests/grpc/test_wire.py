@@ -363,5 +363,23 @@ class Limits(Case):
         self.assertEqual(self.host.stats()["requests_refused"], before + 2)
 
 
+class Few(Case):
+    PARAMETERS = "workers: 1, max_streams: 1000, max_body_bytes: 64KiB"
+
+    def test_calls_that_have_only_begun(self):
+        """They take memory that no message is charged for: there may be so many, and no more."""
+        connection = self.connect()
+        streams = [connection.begin() for _ in range(100)]
+        connection.ping()
+        resets = [connection.answer(stream).reset for stream in streams]
+        self.assertEqual(resets, [None] * 64 + [7] * 36)
+        connection.socket.close()
+
+        def room():
+            other = self.connect()
+            return other.wait(other.get(b"big:1")).code == OK
+        self.wait_until(room, "those that are gone leave room")
+
+
 if __name__ == "__main__":
     unittest.main()

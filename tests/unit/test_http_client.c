@@ -665,7 +665,9 @@ static void an_answer_that_makes_no_sense_fails_the_call(void **state)
         struct outcome outcome;
         outcome_init(&outcome, "wrong");
         call(peer, &outcome);
-        assert_failed(&outcome, LARDER_UNAVAILABLE, 0);
+        /* 503: whoever answers has no room, which says nothing of its health */
+        bool busy = strcmp(wrong[i].name, "503") == 0;
+        assert_failed(&outcome, busy ? LARDER_BUSY : LARDER_UNAVAILABLE, 0);
         if (strstr(outcome.message, wrong[i].word) == NULL)
             fail_msg("%s: %s", wrong[i].name, outcome.message);
         server_wait(server, &server->ends, (int)i + 1); /* the connection was closed */
@@ -715,7 +717,7 @@ static void a_value_over_the_limit_is_not_taken(void **state)
     options.common.max_value = 1000;
     struct fixture *fixture = open_client(options);
     struct tp_peer *peer = open_peer(fixture, server->port);
-    char bytes[4000] = {0};
+    static const char bytes[1000 + PEER_FORM_MESSAGE_MAX + PEER_FORM_CLUSTER_MAX + 1];
     struct outcome outcome;
     outcome_init(&outcome, "key");
     outcome.request.operation = LARDER_OP_SET;
@@ -724,10 +726,10 @@ static void a_value_over_the_limit_is_not_taken(void **state)
     assert_got(&outcome, bytes, 1000);
     outcome_init(&outcome, "key");
     outcome.request.operation = LARDER_OP_SET;
-    outcome.request.value = (struct larder_slice){bytes, 1000 + PEER_FORM_MESSAGE_MAX + 1};
+    outcome.request.value = (struct larder_slice){bytes, sizeof bytes};
     call(peer, &outcome);
     assert_failed(&outcome, LARDER_UNAVAILABLE, 0);
-    assert_non_null(strstr(outcome.message, "answered with 2090 bytes, more than the 2089 that are taken"));
+    assert_non_null(strstr(outcome.message, "answered with 1050672 bytes, more than the 1050671 that are taken"));
     tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);

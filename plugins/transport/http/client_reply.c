@@ -53,13 +53,17 @@ static int on_head(llhttp_t *parser)
     if (parser->status_code != 200) {
         char reason[64];
         snprintf(reason, sizeof reason, "answered with HTTP status %u", parser->status_code);
-        /* The body was larger than the peer takes: trying again would not help. */
-        return refuse(connection, parser->status_code == 413 ? LARDER_TOO_LARGE : LARDER_UNAVAILABLE, reason);
+        /* 413: the body was larger than the peer takes, and trying again would not help. 503: its door has no room. */
+        return refuse(connection,
+                      parser->status_code == 413   ? LARDER_TOO_LARGE
+                      : parser->status_code == 503 ? LARDER_BUSY
+                                                   : LARDER_UNAVAILABLE,
+                      reason);
     }
     if ((parser->flags & F_CONTENT_LENGTH) == 0 || (parser->flags & F_TRANSFER_ENCODING) != 0)
         return refuse(connection, LARDER_UNAVAILABLE, "answered without a Content-Length");
     uint64_t most = connection->lane->base.peer->client->options.max_value;
-    if (__builtin_add_overflow(most, PEER_FORM_REPLY_HEAD, &most) || most > SIZE_MAX)
+    if (__builtin_add_overflow(most, PEER_FORM_REPLY_HEAD + PEER_FORM_CLUSTER_MAX, &most) || most > SIZE_MAX)
         most = SIZE_MAX;
     if (parser->content_length > most) {
         char reason[96];
