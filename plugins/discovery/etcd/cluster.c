@@ -62,7 +62,7 @@ static char *settings_create_request(struct etcd *etcd)
     char *value = etcd_base64(etcd->host->settings, strlen(etcd->host->settings));
     json_t *request = etcd_transaction(json_pack("[o]", etcd_if_created(etcd->keys.settings, 0)),
                                        json_pack("[o]", etcd_put(etcd->keys.settings, value, 0)),
-                                       json_pack("[o]", etcd_get(etcd->keys.settings, NULL)));
+                                       json_pack("[o]", etcd_get(etcd->keys.settings, NULL, 0)));
     free(value);
     return etcd_text(request);
 }
@@ -80,7 +80,7 @@ static bool settings_create_answer(struct etcd *etcd, json_t *answer)
 static char *settings_read_request(struct etcd *etcd)
 {
     return etcd_text(
-        etcd_transaction(json_array(), json_pack("[o]", etcd_get(etcd->keys.settings, NULL)), json_array()));
+        etcd_transaction(json_array(), json_pack("[o]", etcd_get(etcd->keys.settings, NULL, 0)), json_array()));
 }
 
 static bool settings_read_answer(struct etcd *etcd, json_t *answer)
@@ -145,7 +145,8 @@ static char *range_request(struct etcd *etcd)
 {
     const struct etcd_keys *keys = &etcd->keys;
     return etcd_text(etcd_transaction(
-        json_array(), json_pack("[o, o]", etcd_get(keys->members, keys->members_end), etcd_get(keys->formed, NULL)),
+        json_array(),
+        json_pack("[o, o]", etcd_get(keys->members, keys->members_end, etcd->at), etcd_get(keys->formed, NULL, 0)),
         json_array()));
 }
 
@@ -158,9 +159,11 @@ static bool range_answer(struct etcd *etcd, json_t *answer)
     bool formed = etcd_formed_read(etcd_response(answer, 1, "response_range"), &generation, NULL);
     if (!is_same_history(etcd, revision, formed, generation))
         return true;
-    if (!etcd_list_take(&etcd->list, etcd_array(range, "kvs"), revision, generation, false))
+    if (!etcd_list_take(&etcd->list, etcd_array(range, "kvs"), etcd->at > 0 ? etcd->at : revision, generation,
+                        etcd->at > 0))
         return false;
     etcd_watch_close(etcd); /* it goes on from here */
+    etcd->at = 0;
     etcd->range = etcd->check = false;
     etcd->check_at = etcd->now + etcd->options.check_interval_ms * LARDER_NS_PER_MS;
     etcd_registration_check(etcd);
@@ -172,30 +175,42 @@ static char *check_request(struct etcd *etcd)
     const struct etcd_keys *keys = &etcd->keys;
     return etcd_text(etcd_transaction(
         json_array(),
-        json_pack("[o, o]", etcd_get_latest(keys->members, keys->members_end), etcd_get(keys->formed, NULL)),
+        json_pack("[o, o]", etcd_get_latest(keys->members, keys->members_end), etcd_get(keys->formed, NULL, 0)),
         json_array()));
 }
 
-/* Nothing has changed up to this revision: a watch need not look at the past. */
-static void skip_to(struct etcd_list *list, uint64_t revision)
+/* How many members etcd has, and the greatest of their revisions. False: the answer makes no sense. */
+static bool read_latest(const json_t *range, int64_t *count, uint64_t *modified)
 {
-    if (revision > list->revision)
-        list->revision = revision;
-    if (revision > list->seen)
-        list->seen = revision;
+    struct etcd_kv latest = {0};
+    *count = etcd_number(range, "count");
+    if (range == NULL || (*count > 0 && !etcd_kv_first(&latest, range)))
+        return false;
+    *modified = latest.modified;
+    etcd_kv_free(&latest);
+    return true;
+}
+
+/*
+ * The first list of a node that does not register is that of the last change, from which a watch tells of all who have gone
+ * since: at which revision they went cannot be seen from the list as it is now.
+ */
+static bool find_answer(struct etcd *etcd, json_t *answer)
+{
+    int64_t count;
+    if (!read_latest(etcd_response(answer, 0, "response_range"), &count, &etcd->at))
+        return false;
+    etcd->find = false;
+    return true;
 }
 
 static bool check_answer(struct etcd *etcd, json_t *answer)
 {
     struct etcd_list *list = &etcd->list;
-    struct etcd_kv latest = {0};
-    uint64_t revision = etcd_revision(answer), generation;
-    const json_t *range = etcd_response(answer, 0, "response_range");
-    int64_t count = etcd_number(range, "count");
-    if (revision == 0 || range == NULL || (count > 0 && !etcd_kv_first(&latest, range)))
+    int64_t count;
+    uint64_t revision = etcd_revision(answer), modified, generation;
+    if (revision == 0 || !read_latest(etcd_response(answer, 0, "response_range"), &count, &modified))
         return false;
-    uint64_t modified = latest.modified;
-    etcd_kv_free(&latest);
     bool formed = etcd_formed_read(etcd_response(answer, 1, "response_range"), &generation, NULL);
     if (!is_same_history(etcd, revision, formed, generation))
         return true;
@@ -204,11 +219,12 @@ static bool check_answer(struct etcd *etcd, json_t *answer)
     if (generation != list->generation)
         etcd->range = true;
     else if (etcd_list_agrees(list, (uint64_t)count, modified))
-        skip_to(list, revision);
+        etcd_list_skip(list, revision); /* a watch need not look at the past */
     else
         etcd_watch_close(etcd); /* another one tells what this one did not */
     return true;
 }
 
+const struct etcd_step etcd_find = {"looking for the last change", "kv/txn", check_request, find_answer};
 const struct etcd_step etcd_range = {"reading the members", "kv/txn", range_request, range_answer};
 const struct etcd_step etcd_check = {"looking for changes", "kv/txn", check_request, check_answer};

@@ -96,7 +96,7 @@ static void *discovery_open(const struct larder_discovery_host *host, const stru
     snprintf(etcd->boot, sizeof etcd->boot, "%016" PRIx64 "%016" PRIx64, runtime->random(runtime),
              runtime->random(runtime));
     etcd_process_self(&etcd->process);
-    etcd->range = host->self == NULL; /* a member gets the list with its registration */
+    etcd->range = etcd->find = host->self == NULL; /* a member gets the list with its registration */
     return etcd;
 etcd:
     free_etcd(etcd);

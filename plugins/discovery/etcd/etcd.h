@@ -113,8 +113,10 @@ struct etcd {
     bool relapsed; /* etcd's history went back: the next registration begins another generation */
 
     struct etcd_list list;
-    bool range; /* the whole list is wanted */
-    bool check; /* ... or at least whether it has changed */
+    bool range;  /* the whole list is wanted */
+    bool find;   /* ... as it was at its last change, which must be found first */
+    uint64_t at; /* this is it; 0: as the list is now */
+    bool check;  /* ... or at least whether it has changed */
     uint64_t check_at;
     uint64_t report_at;
     struct etcd_watch watch;
@@ -149,7 +151,7 @@ void etcd_holder_found(struct etcd *etcd, const struct etcd_kv *kv);
 
 /* cluster.c */
 
-extern const struct etcd_step etcd_login, etcd_settings_create, etcd_settings_read, etcd_range, etcd_check;
+extern const struct etcd_step etcd_login, etcd_settings_create, etcd_settings_read, etcd_find, etcd_range, etcd_check;
 /* What PREFIX/formed says; false: it is not there. `boot`, of ETCD_BOOT_SIZE bytes, may be NULL. */
 bool etcd_formed_read(const json_t *range, uint64_t *generation, char *boot);
 

@@ -177,15 +177,13 @@ bool etcd_list_take(struct etcd_list *list, const json_t *kvs, uint64_t revision
     }
     fresh.known = true;
     fresh.generation = generation;
-    fresh.revision = fresh.seen = fresh.epoch = revision;
+    fresh.revision = fresh.epoch = revision;
     bool same = list->known && generation == list->generation && same_entries(list, &fresh);
     fresh.changed = list->changed || !same || exact;
     if (same && !exact) {
         fresh.epoch = list->epoch;
     } else if (!list->known && !exact) {
-        /* Deletions after the greatest revision are not seen here: the watch begins there, and tells. */
-        fresh.epoch = greatest(&fresh, true);
-        fresh.seen = fresh.epoch > 0 ? fresh.epoch : revision;
+        fresh.epoch = greatest(&fresh, true); /* unless somebody went after that */
     }
     /* Else some changes were missed. At this revision the list is what it is, although it last changed a little earlier. */
     etcd_list_free(list);
@@ -194,6 +192,12 @@ bool etcd_list_take(struct etcd_list *list, const json_t *kvs, uint64_t revision
 }
 
 /* ------------------------------------------------------------------------------------------------ changes */
+
+void etcd_list_skip(struct etcd_list *list, uint64_t revision)
+{
+    if (revision > list->revision)
+        list->revision = revision;
+}
 
 /* One event; `since`: the entries are as they were at this revision. */
 static bool apply(struct etcd_list *list, const json_t *event, uint64_t since)
@@ -206,11 +210,10 @@ static bool apply(struct etcd_list *list, const json_t *event, uint64_t since)
     uint64_t revision = kv.modified;
     if (has_prefix(list, &kv)) {
         size_t prefix = strlen(list->prefix);
-        bool deleted = type != NULL && strcmp(type, "DELETE") == 0;
         applied = true;
         if (revision <= since)
-            members = deleted; /* the entries know, but not when it was */
-        else if (deleted)
+            ; /* the entries know */
+        else if (type != NULL && strcmp(type, "DELETE") == 0)
             delete (list, kv.key + prefix, kv.key_size - prefix, &members);
         else
             applied = read_put(list, &kv, &members);
@@ -220,10 +223,7 @@ static bool apply(struct etcd_list *list, const json_t *event, uint64_t since)
         list->epoch = revision;
         list->changed = true;
     }
-    if (revision > list->revision)
-        list->revision = revision;
-    if (revision > list->seen)
-        list->seen = revision;
+    etcd_list_skip(list, revision);
     return applied;
 }
 

@@ -22,8 +22,7 @@ struct etcd_list {
     bool changed;               /* the host has not been told */
     struct etcd_entry *entries; /* by name */
     size_t count, capacity;
-    uint64_t revision; /* of etcd: the entries are as they were then */
-    uint64_t seen;     /* events up to this revision are known; a watch goes on from the next one */
+    uint64_t revision; /* of etcd: the entries are as they were then; a watch goes on from the next one */
     /*
      * The revision at which the members last changed. Lists of one epoch have the same members at every node, as long as
      * etcd's history is one: see `generation`.
@@ -43,6 +42,9 @@ bool etcd_list_take(struct etcd_list *list, const json_t *kvs, uint64_t revision
 
 /* Applies the events of one answer to a watch. False: as above, but some were applied. */
 bool etcd_list_apply(struct etcd_list *list, const json_t *events);
+
+/* Nothing has changed up to this revision. */
+void etcd_list_skip(struct etcd_list *list, uint64_t revision);
 
 /* Whether etcd, with `count` keys of which the one with the greatest revision has `modified`, has what the list says. */
 bool etcd_list_agrees(const struct etcd_list *list, uint64_t count, uint64_t modified);

@@ -40,8 +40,8 @@ static char *register_request(struct etcd *etcd)
     char *value = own_value(etcd), *settings = etcd_base64(etcd->host->settings, strlen(etcd->host->settings));
     json_t *compare = json_pack("[o, o]", etcd_if_created(keys->member, 0), etcd_if_value(keys->settings, settings));
     json_t *success = json_pack("[o, o, o, o]", put_formed(etcd), etcd_put(keys->member, value, etcd->lease.id),
-                                etcd_get(keys->members, keys->members_end), etcd_get(keys->formed, NULL));
-    json_t *failure = json_pack("[o, o]", etcd_get(keys->member, NULL), etcd_get(keys->settings, NULL));
+                                etcd_get(keys->members, keys->members_end, 0), etcd_get(keys->formed, NULL, 0));
+    json_t *failure = json_pack("[o, o]", etcd_get(keys->member, NULL, 0), etcd_get(keys->settings, NULL, 0));
     free(settings);
     free(value);
     return etcd_text(etcd_transaction(compare, success, failure));

@@ -28,9 +28,11 @@ json_t *etcd_put(const char *key, const char *value, int64_t lease)
                      etcd_print(number, lease));
 }
 
-json_t *etcd_get(const char *key, const char *end)
+json_t *etcd_get(const char *key, const char *end, uint64_t revision)
 {
-    return json_pack("{s:{s:s, s:s}}", "request_range", "key", key, "range_end", end != NULL ? end : "");
+    char number[ETCD_NUMBER];
+    return json_pack("{s:{s:s, s:s, s:s}}", "request_range", "key", key, "range_end", end != NULL ? end : "",
+                     "revision", etcd_print(number, (int64_t)revision));
 }
 
 json_t *etcd_get_latest(const char *key, const char *end)

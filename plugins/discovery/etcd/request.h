@@ -18,7 +18,8 @@ json_t *etcd_if_created(const char *key, uint64_t revision);
 /* Holds when the key is there with this value. */
 json_t *etcd_if_value(const char *key, const char *value);
 json_t *etcd_put(const char *key, const char *value, int64_t lease); /* lease 0: none */
-json_t *etcd_get(const char *key, const char *end);                  /* `end` NULL: of one key */
+/* `end` NULL: of one key; `revision` 0: as they are now. */
+json_t *etcd_get(const char *key, const char *end, uint64_t revision);
 /* The key of a range with the greatest revision, without its value, and how many there are. */
 json_t *etcd_get_latest(const char *key, const char *end);
 json_t *etcd_transaction(json_t *compare, json_t *success, json_t *failure); /* arrays */

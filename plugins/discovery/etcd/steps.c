@@ -32,7 +32,7 @@ static const struct etcd_step *next_step(struct etcd *etcd)
     if (member)
         step = next_of_member(etcd);
     if (step == NULL && etcd->range)
-        step = &etcd_range;
+        step = etcd->find ? &etcd_find : &etcd_range;
     if (step == NULL && etcd->list.known && (etcd->check || etcd_due(etcd, etcd->check_at)))
         step = &etcd_check;
     return step;

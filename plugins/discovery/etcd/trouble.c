@@ -11,7 +11,14 @@
 #define LOGINS_MAX   2                          /* in a row: a third would bring no other token */
 
 /* gRPC's numbers, as in answers with an error. */
-enum { INVALID_ARGUMENT = 3, NOT_FOUND = 5, PERMISSION_DENIED = 7, FAILED_PRECONDITION = 9, UNAUTHENTICATED = 16 };
+enum {
+    INVALID_ARGUMENT = 3,
+    NOT_FOUND = 5,
+    PERMISSION_DENIED = 7,
+    FAILED_PRECONDITION = 9,
+    OUT_OF_RANGE = 11,
+    UNAUTHENTICATED = 16
+};
 
 void etcd_complain(struct etcd *etcd, enum larder_log_level level, const char *kind, const char *text)
 {
@@ -121,6 +128,8 @@ void etcd_answered_error(struct etcd *etcd, const char *what, int64_t code, cons
                     etcd->options.username != NULL ? etcd->options.username : "", etcd->options.prefix);
     } else if (code == NOT_FOUND && says(message, "lease")) {
         etcd_lease_lost(etcd, message);
+    } else if (code == OUT_OF_RANGE && etcd->at > 0) {
+        etcd->at = 0; /* the last change is in a past that was compacted */
     } else {
         etcd_failed(etcd, "%s: %s", what, message);
     }

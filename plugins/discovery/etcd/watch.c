@@ -12,7 +12,7 @@ static char *watch_request(const struct etcd *etcd)
     char from[ETCD_NUMBER];
     return etcd_text(json_pack("{s:{s:s, s:s, s:s}}", "create_request", "key", etcd->keys.members, "range_end",
                                etcd->keys.members_end, "start_revision",
-                               etcd_print(from, (int64_t)etcd->list.seen + 1)));
+                               etcd_print(from, (int64_t)etcd->list.revision + 1)));
 }
 
 void etcd_watch_open(struct etcd *etcd)
