@@ -78,6 +78,7 @@ class Host:
     def refused(self):
         """The reason why it was not opened or not started."""
         self.wait_for("ended")
+        self.process.wait(PATIENCE)
         failed = [event for event in self.all("opened") + self.all("started") if event["status"] != "OK"]
         if len(failed) != 1:
             raise AssertionError(f"{self.name} was not refused: {self.log_text()}")
@@ -154,6 +155,7 @@ class Proxy:
         self.refusing = False
         self.lose = None  # bytes of a request whose answer is lost
         self.losing = set()
+        self.watches = set()  # connections with one
         self.asked = {}  # the last bytes of requests
         self.change = None  # what becomes of bytes that etcd sends
         self.ended = False
@@ -195,6 +197,8 @@ class Proxy:
         except OSError:
             data = b""
         from_etcd = one in self.servers
+        if data.startswith(b"POST /v3/watch"):
+            self.watches.add(one)
         if not from_etcd and self.lose:
             self.asked[one] = self.asked.get(one, b"")[-len(self.lose):] + data
             if self.lose in self.asked[one]:
@@ -233,10 +237,13 @@ class Proxy:
         if refusing:
             self.cut()
 
-    def freeze(self):
-        """Nothing more comes through on the connections there are, which stay open."""
+    def freeze_watches(self):
+        """Nothing more comes through on the connections of watches, which stay open. How many there are."""
         with self.lock:
-            self.frozen |= set(self.pairs)
+            watches = self.watches & set(self.pairs)
+            for one in watches:
+                self.frozen |= {one, self.pairs[one]}
+            return len(watches)
 
     def lose_answer(self, request):
         with self.lock:

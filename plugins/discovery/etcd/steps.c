@@ -1,7 +1,10 @@
 /* What is missing, one request at a time. */
 #include <stdio.h>
+#include <string.h>
 
 #include "etcd.h"
+
+#define SHOWN 200 /* bytes */
 
 /* Of a member: its lease, its registration, and what both need now and then. NULL: nothing is missing. */
 static const struct etcd_step *next_of_member(struct etcd *etcd)
@@ -84,6 +87,14 @@ const char *etcd_step_error(const json_t *answer, int64_t *code)
     return message != NULL ? message : "an error without words";
 }
 
+/* The length of the first line of an answer that is no JSON, as far as messages show it. */
+static int first_line(const struct etcd_transfer *call)
+{
+    size_t shown = call->size < SHOWN ? call->size : SHOWN;
+    const char *end = shown > 0 ? memchr(call->data, '\n', shown) : NULL;
+    return (int)(end != NULL ? (size_t)(end - call->data) : shown);
+}
+
 /* An answer came. */
 static void take_answer(struct etcd *etcd, const struct etcd_step *step)
 {
@@ -95,7 +106,8 @@ static void take_answer(struct etcd *etcd, const struct etcd_step *step)
     if (message != NULL) {
         etcd_answered_error(etcd, step->what, code, message);
     } else if (etcd_transfer_status(call) != 200) {
-        etcd_failed(etcd, "%s: HTTP status %ld", step->what, etcd_transfer_status(call));
+        etcd_failed(etcd, "%s: HTTP status %ld: %.*s", step->what, etcd_transfer_status(call), first_line(call),
+                    call->size > 0 ? call->data : "");
     } else {
         etcd_succeeded(etcd);
         if (answer == NULL || !step->answer(etcd, answer))
