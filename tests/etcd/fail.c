@@ -20,6 +20,8 @@ bool fail_exempt(bool now)
 
 void fail_one(size_t number)
 {
+    atomic_store(&allocations, 0);
+    atomic_store(&failures, 0);
     atomic_store(&one, number);
 }
 

@@ -8,9 +8,9 @@
 /* Whether allocations of this thread are let alone; what it was before. Threads begin with `false`. */
 bool fail_exempt(bool exempt);
 
-void fail_one(size_t number);   /* the allocation of that number, from 0 */
+void fail_one(size_t number);   /* the allocation of that number, from 0, counted from here */
 void fail_every(size_t number); /* each of so many */
-size_t fail_no_more(void);      /* how many have failed */
+size_t fail_no_more(void);      /* how many have failed since then */
 
 /* For libraries that can be told. */
 void *fail_malloc(size_t size);

@@ -4,8 +4,9 @@
  *     etcd_host PARAMETERS [name=a] [zone=z] [weight=2] [settings=TEXT] [address=http:127.0.0.1:8001]... [fail=N]
  *
  * PARAMETERS are the module's, as YAML; without a name it is a gateway. It prints a JSON object a line for each thing that happens
- * and takes commands, a line each: leave, close. `fail=N` makes the allocation of that number fail, `every=N` each Nth until the
- * command "enough".
+ * and takes commands, a line each: leave, close. `every=N` makes each Nth allocation fail from start()
+ * to the command "enough"; `each=1` has it open, start and close again and again, each time with the next allocation failing, until
+ * there are no more.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -26,6 +27,8 @@ struct host {
     struct larder_member self;
     struct larder_address addresses[8];
     char reason[1024];
+    size_t every;
+    bool each;
 };
 
 /* ------------------------------------------------------------------------------------------------ what is told */
@@ -145,10 +148,10 @@ static void take_argument(struct host *host, char *argument)
         char *address = strchr(value, ':');
         *address++ = '\0';
         host->addresses[host->self.address_count++] = (struct larder_address){value, address};
-    } else if (strcmp(argument, "fail") == 0) {
-        fail_one((size_t)atoll(value));
+    } else if (strcmp(argument, "each") == 0) {
+        host->each = true;
     } else if (strcmp(argument, "every") == 0) {
-        fail_every((size_t)atoll(value));
+        host->every = (size_t)atoll(value);
     } else {
         exit(2);
     }
@@ -189,6 +192,61 @@ static void take_commands(struct host *host, void *state)
     }
 }
 
+/* Whether a failure was for the reason that it should be. */
+static bool out_of_memory(const struct host *host)
+{
+    return strcmp(host->reason, "out of memory") == 0;
+}
+
+/* Opens, starts and closes with one allocation failing. False: there is none of that number, or something is wrong. */
+static bool survive(struct host *host, const char *yaml, struct ldr_arena *arena, size_t number, size_t *refused)
+{
+    host->reason[0] = '\0';
+    fail_one(number);
+    void *state = open_module(host, yaml, arena);
+    if (state == NULL) {
+        ++*refused;
+        return fail_no_more() > 0 && out_of_memory(host);
+    }
+    fail_exempt(false);
+    enum larder_status status = table->start(state);
+    table->close(state);
+    fail_exempt(true);
+    return fail_no_more() > 0 && (status == LARDER_OK || out_of_memory(host));
+}
+
+static int try_each(struct host *host, const char *yaml, struct ldr_arena *arena)
+{
+    size_t number = 0, refused = 0;
+    while (survive(host, yaml, arena, number, &refused))
+        number++;
+    print(json_pack("{s:s, s:I, s:I, s:s}", "event", "tried", "allocations", (json_int_t)number, "refused",
+                    (json_int_t)refused, "reason", host->reason));
+    return 0;
+}
+
+static int run(struct host *host, const char *yaml, struct ldr_arena *arena)
+{
+    uint64_t since = larder_now(host->base.base.runtime);
+    void *state = open_module(host, yaml, arena);
+    print_step(host, "opened", state != NULL ? LARDER_OK : LARDER_INVALID, since);
+    if (state == NULL)
+        return 1;
+    since = larder_now(host->base.base.runtime);
+    if (host->every > 0)
+        fail_every(host->every);
+    fail_exempt(false);
+    enum larder_status status = table->start(state);
+    fail_exempt(true);
+    print_step(host, "started", status, since);
+    if (status == LARDER_OK)
+        take_commands(host, state);
+    since = larder_now(host->base.base.runtime);
+    table->close(state);
+    print_step(host, "closed", LARDER_OK, since);
+    return 0;
+}
+
 int main(int count, char **arguments)
 {
     const struct larder_runtime *runtime = ldr_runtime_open(1, 1);
@@ -207,22 +265,8 @@ int main(int count, char **arguments)
     json_set_alloc_funcs(fail_malloc, fail_free);
     for (int i = 2; i < count; i++)
         take_argument(&host, arguments[i]);
-    uint64_t since = larder_now(runtime);
-    void *state = open_module(&host, arguments[1], arena);
-    print_step(&host, "opened", state != NULL ? LARDER_OK : LARDER_INVALID, since);
-    if (state != NULL) {
-        since = larder_now(runtime);
-        fail_exempt(false);
-        enum larder_status status = table->start(state);
-        fail_exempt(true);
-        print_step(&host, "started", status, since);
-        if (status == LARDER_OK)
-            take_commands(&host, state);
-        since = larder_now(runtime);
-        table->close(state);
-        print_step(&host, "closed", LARDER_OK, since);
-    }
+    int code = host.each ? try_each(&host, arguments[1], arena) : run(&host, arguments[1], arena);
     ldr_arena_close(arena);
     ldr_runtime_close(runtime);
-    return state != NULL ? 0 : 1;
+    return code;
 }

@@ -66,6 +66,14 @@ class Login(Guarded):
         self.assertTrue(all(lease["held"] for lease in host.all("lease")))
         self.assertFalse([event for event in host.all("log") if event["level"] in ("warn", "error")])
 
+    def test_a_token_that_is_none_any_more_when_the_node_goes(self):
+        etcd = self.guarded()
+        host = self.started(etcd, "a", self.login(lease_ttl="10m", check_interval="1h"))
+        token = etcd.post("auth/authenticate", {"name": "root", "password": "rootpw"})["token"]
+        etcd.post("auth/user/changepw", {"name": "larder", "password": SECRET}, {"Authorization": token})
+        host.close()
+        host.wait_log("this node is no longer registered")
+
     def test_etcd_that_is_restarted(self):
         """It may know its tokens still, or not."""
         etcd = self.guarded()

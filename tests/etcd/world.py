@@ -153,6 +153,8 @@ class Proxy:
         self.servers = set()  # those that lead to etcd
         self.frozen = set()  # nothing goes through these any more
         self.refusing = False
+        self.accepted = 0  # connections, those that were refused among them
+        self.requests = 0
         self.lose = None  # bytes of a request whose answer is lost
         self.losing = set()
         self.watches = set()  # connections with one
@@ -174,6 +176,7 @@ class Proxy:
 
     def _accept(self):
         client, _ = self.listener.accept()
+        self.accepted += 1
         if self.refusing:
             client.close()
             return
@@ -197,6 +200,7 @@ class Proxy:
         except OSError:
             data = b""
         from_etcd = one in self.servers
+        self.requests += data.startswith(b"POST ")
         if data.startswith(b"POST /v3/watch"):
             self.watches.add(one)
         if not from_etcd and self.lose:

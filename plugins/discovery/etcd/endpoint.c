@@ -8,40 +8,38 @@
 
 #define PORT "2379"
 
-/* The URL taken apart; NULL: it is none that will do. */
-static CURLU *parse(const char *text, bool tls)
+/* The URL of the text, which may lack a scheme. CURLUE_OUT_OF_MEMORY, or another code: it is none. */
+static CURLUcode parse(CURLU *url, const char *text, bool tls)
 {
-    CURLU *url = curl_url();
-    char *with_scheme = NULL;
+    char *whole = NULL;
     bool given = strstr(text, "://") != NULL;
-    if (url == NULL || asprintf(&with_scheme, "%s%s", given ? "" : tls ? "https://" : "http://", text) < 0)
-        goto url;
-    CURLUcode code = curl_url_set(url, CURLUPART_URL, with_scheme, 0);
-    free(with_scheme);
-    if (code == CURLUE_OK)
-        return url;
-url:
-    curl_url_cleanup(url);
-    return NULL;
+    if (url == NULL || asprintf(&whole, "%s%s", given ? "" : tls ? "https://" : "http://", text) < 0)
+        return CURLUE_OUT_OF_MEMORY;
+    CURLUcode code = curl_url_set(url, CURLUPART_URL, whole, 0);
+    free(whole);
+    return code;
 }
 
 struct parts {
     char *scheme, *host, *port, *path, *more; /* libcurl's */
 };
 
-static bool take_apart(CURLU *url, struct parts *parts)
+static CURLUcode take_apart(CURLU *url, struct parts *parts)
 {
-    *parts = (struct parts){0};
-    if (curl_url_get(url, CURLUPART_SCHEME, &parts->scheme, 0) != CURLUE_OK ||
-        curl_url_get(url, CURLUPART_HOST, &parts->host, 0) != CURLUE_OK ||
-        curl_url_get(url, CURLUPART_PATH, &parts->path, 0) != CURLUE_OK)
-        return false;
     static const CURLUPart others[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY, CURLUPART_FRAGMENT};
+    CURLUcode code = curl_url_get(url, CURLUPART_SCHEME, &parts->scheme, 0);
+    if (code == CURLUE_OK)
+        code = curl_url_get(url, CURLUPART_HOST, &parts->host, 0);
+    if (code == CURLUE_OK)
+        code = curl_url_get(url, CURLUPART_PATH, &parts->path, 0);
+    if (code != CURLUE_OK)
+        return code;
     for (size_t i = 0; i < sizeof others / sizeof others[0] && parts->more == NULL; i++)
         curl_url_get(url, others[i], &parts->more, 0);
     curl_url_get(url, CURLUPART_PORT, &parts->port, 0);
-    return strcmp(parts->path, "/") == 0 && parts->more == NULL &&
-           (strcmp(parts->scheme, "http") == 0 || strcmp(parts->scheme, "https") == 0);
+    bool good = strcmp(parts->path, "/") == 0 && parts->more == NULL &&
+                (strcmp(parts->scheme, "http") == 0 || strcmp(parts->scheme, "https") == 0);
+    return good ? CURLUE_OK : CURLUE_MALFORMED_INPUT;
 }
 
 static void free_parts(struct parts *parts)
@@ -72,23 +70,25 @@ bool etcd_endpoint_read(struct etcd_endpoint *endpoint, const struct larder_host
 {
     struct parts parts = {0};
     *endpoint = (struct etcd_endpoint){0};
-    CURLU *url = parse(text, tls);
-    bool good = url != NULL && take_apart(url, &parts);
-    if (!good)
+    CURLU *url = curl_url();
+    CURLUcode code = parse(url, text, tls);
+    if (code == CURLUE_OK)
+        code = take_apart(url, &parts);
+    bool plain = code == CURLUE_OK && tls && strcmp(parts.scheme, "https") != 0;
+    if (code == CURLUE_OK && !plain && !name_endpoint(endpoint, &parts, server_name))
+        code = CURLUE_OUT_OF_MEMORY;
+    if (code == CURLUE_OUT_OF_MEMORY) {
+        etcd_endpoint_free(endpoint);
+        host->fail(host, LARDER_NO_MEMORY, "out of memory");
+    } else if (code != CURLUE_OK) {
         host->fail(host, LARDER_INVALID, "endpoints: got \"%.200s\", wanted http://host:port or https://host:port",
                    text);
-    if (good && tls && strcmp(parts.scheme, "https") != 0) {
+    } else if (plain) {
         host->fail(host, LARDER_INVALID, "endpoints: got \"%.200s\", wanted https:// beside tls", text);
-        good = false;
-    }
-    if (good && !name_endpoint(endpoint, &parts, server_name)) {
-        host->fail(host, LARDER_NO_MEMORY, "out of memory");
-        etcd_endpoint_free(endpoint);
-        good = false;
     }
     free_parts(&parts);
     curl_url_cleanup(url);
-    return good;
+    return code == CURLUE_OK && !plain;
 }
 
 void etcd_endpoint_free(struct etcd_endpoint *endpoint)

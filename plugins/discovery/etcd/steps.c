@@ -22,13 +22,18 @@ static const struct etcd_step *next_of_member(struct etcd *etcd)
     return etcd_due(etcd, etcd->register_at) ? &etcd_register : NULL;
 }
 
+static bool wants_login(const struct etcd *etcd)
+{
+    return etcd->options.username != NULL && etcd->token == NULL && !etcd->no_auth;
+}
+
 static const struct etcd_step *next_step(struct etcd *etcd)
 {
     const struct etcd_step *step = NULL;
     bool member = etcd->host->self != NULL;
     if (!etcd_due(etcd, etcd->retry_at))
         return NULL;
-    if (etcd->options.username != NULL && etcd->token == NULL && !etcd->no_auth)
+    if (wants_login(etcd))
         return &etcd_login;
     if (!etcd->agreed)
         return member ? &etcd_settings_create : &etcd_settings_read;
@@ -73,7 +78,7 @@ void etcd_step_next(struct etcd *etcd)
 
 void etcd_step_revoke(struct etcd *etcd)
 {
-    begin(etcd, &etcd_revoke);
+    begin(etcd, wants_login(etcd) ? &etcd_login : &etcd_revoke);
 }
 
 const char *etcd_step_error(const json_t *answer, int64_t *code)

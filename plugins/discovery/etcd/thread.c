@@ -41,11 +41,10 @@ static bool take_wishes(struct etcd *etcd)
     return !closing;
 }
 
-/* Lets libcurl work, and completes what has come to its end. Whether something has. */
-static bool perform(struct etcd *etcd)
+/* Lets libcurl work, and completes what has come to its end. */
+static void perform(struct etcd *etcd)
 {
     int running, left;
-    bool ended = false;
     CURLMsg *message;
     curl_multi_perform(etcd->multi, &running);
     while ((message = curl_multi_info_read(etcd->multi, &left)) != NULL) {
@@ -53,14 +52,12 @@ static bool perform(struct etcd *etcd)
             continue;
         CURLcode code = message->data.result; /* `message` is gone with the handle */
         bool call = message->easy_handle == etcd->call.easy;
-        ended = true;
         etcd->now = larder_now(etcd->host->base.runtime);
         if (call)
             etcd_step_done(etcd, code);
         else
             etcd_watch_ended(etcd, code);
     }
-    return ended;
 }
 
 /* Tells the host of a list that has changed. */
@@ -95,18 +92,22 @@ static int wait_ms(const struct etcd *etcd)
     return now < etcd->wake_at ? (int)((etcd->wake_at - now - 1) / LARDER_NS_PER_MS + 1) : 0;
 }
 
-/* Gives the lease back, so that others know at once that this node is gone; one attempt. */
+#define MORE_STEPS 3 /* besides one at each endpoint: the token may have to be renewed */
+
+/* Gives the lease back, so that others know at once that this node is gone. Every endpoint gets a chance, but no more time. */
 static void take_leave(struct etcd *etcd)
 {
+    const struct etcd_options *options = &etcd->options;
+    uint64_t until = etcd->now + options->request_timeout_ms * LARDER_NS_PER_MS;
     bool registered = etcd->registered;
     etcd_watch_close(etcd);
     etcd_transfer_end(&etcd->call, etcd->multi);
-    if (etcd->lease.id == 0)
-        return;
-    etcd_step_revoke(etcd);
-    while (etcd->call.active && !perform(etcd))
-        curl_multi_poll(etcd->multi, NULL, 0, WAIT_MAX_MS, NULL);
-    if (etcd->lease.id == 0 && registered)
+    for (size_t i = 0; i < options->endpoint_count + MORE_STEPS && etcd->lease.id != 0 && etcd->now < until; i++) {
+        etcd_step_revoke(etcd);
+        for (; etcd->call.active; perform(etcd))
+            curl_multi_poll(etcd->multi, NULL, 0, WAIT_MAX_MS, NULL);
+    }
+    if (registered && etcd->lease.id == 0)
         etcd_log(etcd, LARDER_LOG_INFO, "etcd: this node is no longer registered");
     else if (registered)
         etcd_log(etcd, LARDER_LOG_WARN, "etcd: the registration of this node stays for up to %llu s",
@@ -117,13 +118,13 @@ void *etcd_thread_run(void *arg)
 {
     struct etcd *etcd = arg;
     while (take_wishes(etcd)) {
-        etcd_step_next(etcd);
-        etcd_watch_open(etcd);
-        bool ended = perform(etcd);
+        perform(etcd);
         etcd_watch_read(etcd);
         report(etcd);
-        if (!ended)
-            curl_multi_poll(etcd->multi, NULL, 0, wait_ms(etcd), NULL);
+        /* Last, when all that has happened is known: what is not due yet says when it will be. */
+        etcd_step_next(etcd);
+        etcd_watch_open(etcd);
+        curl_multi_poll(etcd->multi, NULL, 0, wait_ms(etcd), NULL);
     }
     take_leave(etcd);
     return NULL;

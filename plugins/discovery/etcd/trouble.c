@@ -55,6 +55,7 @@ void etcd_failed(struct etcd *etcd, const char *format, ...)
     etcd->failures++;
     etcd->endpoint = (etcd->endpoint + 1) % etcd->options.endpoint_count;
     etcd->retry_at = etcd->now + pause_ms(etcd) * LARDER_NS_PER_MS;
+    (void)etcd_due(etcd, etcd->retry_at);
     etcd_watch_close(etcd); /* it is the same endpoint's */
     etcd->check = true;
     if (etcd->failures < etcd->options.endpoint_count) {
