@@ -80,7 +80,7 @@ static void attempt(struct ldr_call *call)
     call->own_limit = limit < call->deadline;
     call->request.deadline = call->own_limit ? limit : call->deadline;
     call->request.ring = ldr_cluster_ring(cluster);
-    ldr_count(&cluster->requests);
+    ldr_count(call->request.operation == LARDER_OP_EXCHANGE ? &cluster->exchanges : &cluster->requests);
     ldr_count(&call->peer->requests);
     if (call->attempts++ > 0)
         ldr_count(&cluster->retries);

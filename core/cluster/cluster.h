@@ -242,7 +242,8 @@ void ldr_cluster_members(struct ldr_cluster *cluster, void (*each)(void *arg, co
                          void *arg);
 
 struct ldr_cluster_stats {
-    uint64_t peer_requests;     /* attempts sent to peers for requests, pings not counted */
+    uint64_t peer_requests;     /* attempts sent to peers for requests, pings and exchanges not counted */
+    uint64_t peer_exchanges;    /* messages about copies: replicated, offered, pushed, asked for */
     uint64_t peer_probes;       /* pings */
     uint64_t peer_failures;     /* attempts that failed, pings not counted */
     uint64_t peer_retries;      /* attempts after the first of a call */

@@ -120,6 +120,7 @@ void ldr_cluster_stats(struct ldr_cluster *cluster, struct ldr_cluster_stats *st
 {
     *stats = (struct ldr_cluster_stats){
         .peer_requests = ldr_count_read(&cluster->requests),
+        .peer_exchanges = ldr_count_read(&cluster->exchanges),
         .peer_probes = ldr_count_read(&cluster->probes),
         .peer_failures = ldr_count_read(&cluster->failures),
         .peer_retries = ldr_count_read(&cluster->retries),

@@ -63,6 +63,7 @@ struct ldr_handoff {
     /* The batch. */
     struct ldr_handoff_item items[LDR_HANDOFF_ITEMS];
     size_t item_count;
+    uint64_t filled; /* bytes of their values */
     struct ldr_handoff_message **messages;
     size_t message_count;
     uint64_t begun;
