@@ -1,11 +1,13 @@
 """Copies of a key at several members: written, read when the owner is gone, repaired, deleted, and in different zones."""
 
+import os
 import subprocess
 import time
 
-from kit import LARDERD, Case, main, wait_until
+from kit import BUILD, LARDERD, Case, main, wait_until
 
 GROUP = "default"
+LARDER = os.path.join(BUILD, "bin", "larder")
 
 
 class Copies(Case):
@@ -82,6 +84,13 @@ class Copies(Case):
             wait_until(lambda: nodes["b"].metric("entries", group=GROUP) >= 250, "most copies are there again")
             if slow:
                 self.assertGreater(time.monotonic() - began, 5)
+
+    def test_a_member_of_a_fixed_list_cannot_leave(self):
+        node = self.replicated("ab")["a"]
+        self.assertEqual(node.ask("POST", "/v1/cluster/leave").status, 501)
+        done = subprocess.run([LARDER, "cluster", "leave", "--node", f"127.0.0.1:{node.port}"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("discovery static does not let members come and go", done.stderr)
 
     def test_strict_writes_want_leases(self):
         node = self.cluster("ab", cluster={"write_acks": "all"}, start=False)["a"]
