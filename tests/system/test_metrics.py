@@ -175,7 +175,7 @@ class Metrics(Case):
         """The others get a longer list than a has, then a has it, too."""
         extra = self.node("d", cluster=self.a.config["cluster"], groups=self.a.config["groups"])
         for node in self.nodes.nodes():
-            node.config["cluster"]["discovery"]["members"].append({"name": "d", "http": f"127.0.0.1:{extra.port}"})
+            node.config["cluster"]["discovery"]["members"].append(extra.member())
         extra.config["cluster"] = self.a.config["cluster"]
         extra.start()
         extra.wait_ready()

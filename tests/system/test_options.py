@@ -331,7 +331,8 @@ class TransportOptions(Case):
         source.behave(hang={"hang": True})
         groups = [{"name": "users", "loader": loader(source, timeout="10m"), "load_timeout": "10m"}]
         for most in (2, 64):
-            nodes = self.cluster("ab", groups=groups, http={"peer_connections": most, "idle_timeout": "10m"},
+            nodes = self.cluster("ab", groups=groups, cluster={"peer_transport": "http"},
+                                 http={"peer_connections": most, "idle_timeout": "10m"},
                                  node={"drain_timeout": "100ms", "request_timeout": "10m"})
             callers = [self.begun_get(nodes["a"], "users", f"hang {most} {i}") for i in range(40)]
             wait_until(lambda: nodes["a"].metric("loads_waiting") == 40, "all callers wait")
