@@ -14,6 +14,7 @@ struct ldr_call {
     uint64_t deadline;             /* the caller's */
     unsigned attempts;
     bool own_limit; /* of the attempt under way */
+    bool once;      /* the caller does without further attempts */
     bool sent;      /* some attempt may have reached the peer */
     larder_reply_fn done;
     void *arg;
@@ -79,7 +80,7 @@ static void attempt(struct ldr_call *call)
     call->own_limit = limit < call->deadline;
     call->request.deadline = call->own_limit ? limit : call->deadline;
     call->request.ring = ldr_cluster_ring(cluster);
-    ldr_count(&cluster->requests);
+    ldr_count(call->request.operation == LARDER_OP_EXCHANGE ? &cluster->exchanges : &cluster->requests);
     ldr_count(&call->peer->requests);
     if (call->attempts++ > 0)
         ldr_count(&cluster->retries);
@@ -132,7 +133,7 @@ static bool wait_for_retry(struct ldr_call *call)
 {
     struct ldr_peer *peer = call->peer;
     const struct ldr_cluster_options *options = &peer->cluster->options;
-    if (call->attempts > options->retries)
+    if (call->once || call->attempts > options->retries)
         return false;
     uint64_t now = larder_now(options->runtime), delay = backoff(peer->cluster, call->attempts);
     if (now >= call->deadline || delay >= call->deadline - now)
@@ -210,8 +211,8 @@ static bool take_room(struct ldr_peer *peer)
     return false;
 }
 
-void ldr_cluster_call(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_request *request,
-                      larder_reply_fn done, void *arg)
+static void call_peer(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_request *request,
+                      bool once, larder_reply_fn done, void *arg)
 {
     if ((request->flags & LARDER_REQUEST_PEER) != 0) {
         ldr_count(&cluster->forwarded_refused);
@@ -229,6 +230,7 @@ void ldr_cluster_call(struct ldr_cluster *cluster, struct ldr_peer *peer, const 
         return;
     }
     call->timer.fire = waited;
+    call->once = once;
     call->peer = peer;
     call->request = *request;
     call->request.flags |= LARDER_REQUEST_PEER;
@@ -237,4 +239,16 @@ void ldr_cluster_call(struct ldr_cluster *cluster, struct ldr_peer *peer, const 
     call->done = done;
     call->arg = arg;
     attempt(call);
+}
+
+void ldr_cluster_call(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_request *request,
+                      larder_reply_fn done, void *arg)
+{
+    call_peer(cluster, peer, request, false, done, arg);
+}
+
+void ldr_cluster_call_once(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_request *request,
+                           larder_reply_fn done, void *arg)
+{
+    call_peer(cluster, peer, request, true, done, arg);
 }

@@ -251,6 +251,7 @@ static struct ldr_flight *new_flight(struct ldr_flights *flights, const struct l
     flight->key = ldr_slice(key, ask->key.size);
     flight->deadline = ask->flight_deadline;
     flight->away = ask->away;
+    flight->overtaken = ask->alone;
     flight->hash = hash;
     flight->references = 2;
     flight->timer.fire = flight_timed_out;
@@ -299,7 +300,7 @@ static enum larder_status enter(struct ldr_flights *flights, const struct ldr_fl
     struct shard *shard = shard_of(flights, hash);
     enum larder_status status = LARDER_OK;
     pthread_mutex_lock(&shard->lock);
-    struct ldr_flight *flight = find(shard, hash, ask);
+    struct ldr_flight *flight = ask->alone ? NULL : find(shard, hash, ask);
     if (flight == NULL) {
         flight = *begun = new_flight(flights, ask, hash);
         if (flight != NULL) {

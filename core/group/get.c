@@ -2,9 +2,11 @@
 #include <stdlib.h>
 
 #include "core/base/bytes.h"
+#include "core/group/copies.h"
 #include "core/group/flight.h"
 #include "core/group/limits.h"
 #include "core/group/stale.h"
+#include "core/group/strict.h"
 
 /* A get that could not be answered at once. */
 struct pending {
@@ -98,6 +100,10 @@ struct sight {
 static bool look(struct ldr_group *group, const struct sight *sight, struct larder_reply *reply)
 {
     struct ldr_entry *entry = ldr_store_get(group->store, sight->key, sight->now);
+    if (entry != NULL && ldr_entry_tombstone(entry)) {
+        ldr_entry_release(entry); /* it was deleted: whether the origin has it is to be seen */
+        entry = NULL;
+    }
     if (entry == NULL)
         return false;
     if (ldr_entry_negative(entry)) {
@@ -133,7 +139,7 @@ static void get_here(struct pending *pending)
     bool there = look(group, &sight, &reply);
     if (!there)
         count(group, LDR_MISSES);
-    if (!there && ldr_group_loads(group)) {
+    if (!there && (ldr_group_loads(group) || ldr_group_must_ask(group))) {
         wait_in_flight(pending, larder_deadline_in(runtime, group->load_timeout_ms), begin_load, &pending->owner);
         return;
     }
@@ -175,12 +181,37 @@ static void stand_in(struct ldr_flight *flight)
     ldr_flight_ask(group->context->flights, &ask);
 }
 
+/* The next member that holds the key, is up and was not asked yet; not this one, which comes last of all. NULL: none. */
+static struct ldr_peer *next_replica(struct ldr_flight *flight)
+{
+    struct ldr_context *context = flight->group->context;
+    struct ldr_placement placement;
+    struct ldr_peer *next = NULL;
+    if (context->replicas == 1)
+        return NULL;
+    ldr_cluster_place(context->cluster, flight->name, flight->key, &placement);
+    while (next == NULL && flight->tried + 1 < context->sends_most && ++flight->tried < placement.count &&
+           flight->tried != placement.self)
+        if (ldr_peer_is_up(placement.peers[flight->tried]))
+            ldr_peer_hold(next = placement.peers[flight->tried]);
+    ldr_placement_release(&placement);
+    return next;
+}
+
 static void peer_answered(void *arg, struct larder_reply *reply)
 {
     struct ldr_flight *flight = arg;
     struct ldr_group *group = flight->group;
     ldr_histogram_add(&group->peer_latency, larder_now(group->context->runtime) - flight->begun);
     bool failed = reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED;
+    if (failed && ldr_flight_wanted(flight)) {
+        struct ldr_peer *next = next_replica(flight);
+        if (next != NULL) {
+            larder_reply_release(reply);
+            ldr_cluster_call_once(group->context->cluster, next, &flight->request, peer_answered, flight);
+            return;
+        }
+    }
     if (failed && group->store != NULL && ldr_flight_wanted(flight)) {
         larder_reply_release(reply);
         stand_in(flight);
@@ -191,7 +222,7 @@ static void peer_answered(void *arg, struct larder_reply *reply)
     else if (reply->status == LARDER_NOT_FOUND)
         ldr_count(&group->counters.peer_misses);
     if (reply->source != LARDER_SOURCE_LOADER)
-        reply->source = LARDER_SOURCE_PEER;
+        reply->source = flight->tried > 0 ? LARDER_SOURCE_REPLICA : LARDER_SOURCE_PEER;
     ldr_flight_finish(flight, reply);
 }
 
@@ -208,7 +239,11 @@ static void begin_call(struct ldr_flight *flight, void *arg)
     struct ldr_peer **peer = arg;
     struct ldr_peer *target = *peer;
     *peer = NULL; /* the call takes the reference */
-    ldr_cluster_call(group->context->cluster, target, &flight->request, peer_answered, flight);
+    /* Where there are others that have the key, they are asked in place of one a second time. */
+    if (group->context->replicas > 1)
+        ldr_cluster_call_once(group->context->cluster, target, &flight->request, peer_answered, flight);
+    else
+        ldr_cluster_call(group->context->cluster, target, &flight->request, peer_answered, flight);
 }
 
 static void get_there(const struct pending *pending, struct ldr_peer *peer)
@@ -226,6 +261,10 @@ static void get_there(const struct pending *pending, struct ldr_peer *peer)
 
 void ldr_group_get(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg)
 {
+    if (group->context->seen != NULL) {
+        ldr_strict_do(group, request, done, arg);
+        return;
+    }
     struct pending pending = {
         .group = group, .request = request, .begun = larder_now(group->context->runtime), .done = done, .arg = arg};
     count(group, LDR_GETS);

@@ -4,6 +4,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/fail.h"
+#include "core/group/copies.h"
 #include "core/group/flight.h"
 #include "core/group/limits.h"
 #include "core/group/stale.h"
@@ -21,6 +22,7 @@ struct outcome {
     const struct larder_load_result *result;
     uint64_t took;           /* ns */
     struct ldr_entry *entry; /* as stored; pinned */
+    bool stored;
 };
 
 static bool same_version(struct larder_version a, struct larder_version b)
@@ -39,7 +41,7 @@ static void drop_older(const struct ldr_flight *flight)
     struct ldr_store *store = flight->group->store;
     uint64_t now = larder_now(flight->group->context->runtime);
     struct ldr_entry *entry = ldr_store_peek(store, flight->key, now);
-    if (entry != NULL && older(ldr_entry_version(entry), flight->version))
+    if (entry != NULL && !ldr_entry_tombstone(entry) && older(ldr_entry_version(entry), flight->version))
         ldr_store_remove(store, flight->key, LDR_PUT_IF_VERSION, ldr_entry_version(entry), now);
     ldr_entry_release(entry);
 }
@@ -69,11 +71,14 @@ static bool store_result(struct ldr_flight *flight, struct outcome *outcome)
         put.value = result->value;
     if (!negative && !flight->stand_in)
         put.aging = ldr_stale_aging(group, result, outcome->took);
-    if (ldr_store_put(group->store, &put, now, NULL) != LARDER_OK)
-        return false;
-    if (!negative)
+    outcome->stored = ldr_store_put(group->store, &put, now, NULL) == LARDER_OK;
+    if (outcome->stored && !negative)
         outcome->entry = ldr_store_peek(group->store, flight->key, now);
-    return true;
+    if (outcome->entry != NULL && ldr_entry_negative(outcome->entry)) { /* a delete that is newer than the load */
+        ldr_entry_release(outcome->entry);
+        outcome->entry = NULL;
+    }
+    return outcome->stored;
 }
 
 /* What does not fit is answered all the same: a cache that is too small is slow, not broken. */
@@ -122,6 +127,17 @@ static bool is_known(enum larder_status status)
     }
 }
 
+/* The others that hold the key get it as well, so that it need not be loaded when this node is gone; nobody waits for it. */
+static void spread(const struct ldr_flight *flight)
+{
+    struct ldr_placement placement;
+    ldr_cluster_place(flight->group->context->cluster, flight->name, flight->key, &placement);
+    if (placement.self < placement.count)
+        ldr_group_replicate(flight->group,
+                            &(struct ldr_replication){flight->name, flight->key, LARDER_NEVER, NULL, NULL}, &placement);
+    ldr_placement_release(&placement);
+}
+
 static void loaded(struct ldr_flight *flight, const struct larder_load_result *result)
 {
     struct ldr_group *group = flight->group;
@@ -138,6 +154,8 @@ static void loaded(struct ldr_flight *flight, const struct larder_load_result *r
         ldr_count(&group->counters.load_errors);
     ldr_histogram_add(&group->load_latency, outcome.took);
     ldr_limits_loaded(group);
+    if (outcome.stored && group->context->replicas > 1)
+        spread(flight);
     ldr_flight_finish(flight, &reply);
 }
 
@@ -234,35 +252,10 @@ static void load_by_callback(struct ldr_flight *flight)
 
 /* ------------------------------------------------------------------------------------------------ both */
 
-/*
- * What another flight has stored between the look into the store and the beginning of this one: then there is nothing to be
- * loaded any more. True: finished.
- */
-static bool finish_with_stored(struct ldr_flight *flight)
-{
-    struct ldr_group *group = flight->group;
-    uint64_t now = larder_now(group->context->runtime);
-    struct ldr_entry *entry = ldr_store_peek(group->store, flight->key, now);
-    bool same = entry != NULL && flight->ahead && same_version(ldr_entry_version(entry), flight->replaces);
-    if (entry == NULL || same || ldr_entry_age(entry, now) == LDR_STALE) {
-        ldr_entry_release(entry);
-        return false;
-    }
-    struct larder_reply reply = {.status = LARDER_NOT_FOUND, .source = LARDER_SOURCE_LOCAL};
-    if (ldr_entry_negative(entry))
-        ldr_entry_release(entry);
-    else
-        reply = ldr_group_entry_reply(group, entry, LARDER_SOURCE_LOCAL, now);
-    ldr_flight_finish(flight, &reply);
-    return true;
-}
-
-void ldr_group_load(struct ldr_flight *flight)
+void ldr_group_load_from_origin(struct ldr_flight *flight)
 {
     struct ldr_group *group = flight->group;
     struct ldr_context *context = group->context;
-    if (finish_with_stored(flight))
-        return;
     if (!ldr_limits_load(group, flight->ahead)) {
         struct larder_reply busy = {.status = LARDER_BUSY};
         if (!flight->ahead)
@@ -271,6 +264,8 @@ void ldr_group_load(struct ldr_flight *flight)
         return;
     }
     flight->version = ldr_context_version(context);
+    if (flight->serial != 0) /* the epoch in which this node was found to be the owner */
+        flight->version.epoch = flight->epoch;
     flight->begun = larder_now(context->runtime);
     ldr_count(&group->counters.loads);
     if (flight->ahead)
@@ -279,4 +274,57 @@ void ldr_group_load(struct ldr_flight *flight)
         load_by_module(flight);
     else
         load_by_callback(flight);
+}
+
+/*
+ * What another flight has stored between the look into the store and the beginning of this one, or what others had: then
+ * there is nothing to be loaded any more. True: finished.
+ */
+static bool finish_with_stored(struct ldr_flight *flight, enum larder_source source)
+{
+    struct ldr_group *group = flight->group;
+    uint64_t now = larder_now(group->context->runtime);
+    struct ldr_entry *entry = ldr_store_peek(group->store, flight->key, now);
+    bool same = entry != NULL && flight->ahead && same_version(ldr_entry_version(entry), flight->replaces);
+    if (entry == NULL || same || ldr_entry_tombstone(entry) || ldr_entry_age(entry, now) == LDR_STALE) {
+        ldr_entry_release(entry);
+        return false;
+    }
+    struct larder_reply reply = {.status = LARDER_NOT_FOUND, .source = source};
+    if (ldr_entry_negative(entry))
+        ldr_entry_release(entry);
+    else
+        reply = ldr_group_entry_reply(group, entry, source, now);
+    ldr_flight_finish(flight, &reply);
+    return true;
+}
+
+/* What is stored, or what the origin gives; NOT_FOUND where there is none to ask. */
+void ldr_group_load_now(struct ldr_flight *flight)
+{
+    if (finish_with_stored(flight, flight->source))
+        return;
+    if (ldr_group_loads(flight->group) && ldr_flight_wanted(flight))
+        ldr_group_load_from_origin(flight);
+    else
+        ldr_flight_finish(flight, &(struct larder_reply){.status = LARDER_NOT_FOUND});
+}
+
+/* Those that had the key before have said what they have, as far as they can be reached. */
+static void asked(struct ldr_flight *flight, bool complete)
+{
+    (void)complete;
+    flight->source = LARDER_SOURCE_PEER;
+    ldr_group_load_now(flight);
+}
+
+void ldr_group_load(struct ldr_flight *flight)
+{
+    /* Another flight may have stored the key between the look into the store and the beginning of this one. */
+    if (finish_with_stored(flight, LARDER_SOURCE_LOCAL))
+        return;
+    if (ldr_group_must_ask(flight->group))
+        ldr_group_ask(flight, asked);
+    else
+        ldr_group_load_from_origin(flight);
 }

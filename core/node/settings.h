@@ -44,7 +44,11 @@ struct ldr_cluster_settings {
     unsigned suspend_after;
     uint64_t suspend_ms, probe_ms;
     uint64_t fallback_ttl_ms; /* most time to live of what is stored for a suspended owner */
-    uint64_t max_calls;       /* to one peer at a time */
+    unsigned replicas;
+    bool strict; /* `write_acks: all` */
+    uint64_t fence_peer_ms, orphan_wait_ms, tombstone_ttl_ms;
+    uint64_t handoff_bandwidth; /* bytes a second */
+    uint64_t max_calls;         /* to one peer at a time */
 };
 
 struct ldr_settings {
@@ -58,6 +62,8 @@ struct ldr_settings {
     uint64_t max_waiting;        /* requests that may wait for loads and peers */
     uint64_t request_timeout_ms; /* default 10 s */
     uint64_t drain_timeout_ms;
+    uint64_t leave_timeout_ms; /* 0: it goes without handing over */
+    const char *zone;          /* "": none */
     struct ldr_plugin_choice *transports;
     size_t transport_count;
     struct ldr_cluster_settings cluster;

@@ -56,7 +56,7 @@ uint64_t ldr_store_expire(struct ldr_store *store, uint64_t now, size_t limit)
 {
     uint64_t next = LARDER_NEVER;
     ldr_rebuild_trim(store);
-    for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
+    for (uint32_t i = 0; i < ldr_store_shards(store) && !ldr_store_holds(store); i++) {
         struct ldr_shard *shard = &store->shards[i];
         uint64_t due;
         if (limit == 0)

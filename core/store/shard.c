@@ -87,7 +87,7 @@ struct ldr_found_entry ldr_shard_find(struct ldr_store *store, struct ldr_shard 
 {
     struct ldr_found_entry found = {.hash = hash};
     found.entry = ldr_index_find(&shard->index, store->place, key, hash, &found.ref);
-    if (found.entry == NULL || ldr_entry_end(found.entry) > now)
+    if (found.entry == NULL || ldr_entry_end(found.entry) > now || ldr_store_holds(store))
         return found;
     shard->expirations++;
     ldr_shard_discard(store, shard, found.ref);
