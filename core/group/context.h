@@ -10,6 +10,8 @@
 #include "larder/plugin/loader.h"
 
 struct ldr_flights;
+struct ldr_hot;
+struct ldr_holders;
 
 /* Owned by the node; all members but the last two are fixed while groups live. */
 struct ldr_context {
@@ -18,6 +20,8 @@ struct ldr_context {
     const struct larder_host *host; /* for loader modules */
     struct ldr_cluster *cluster;    /* NULL: this node is alone */
     struct ldr_flights *flights;
+    struct ldr_hot *hot;       /* NULL: hot keys are not looked for */
+    struct ldr_holders *holders; /* NULL: no near copies are known of */
     uint64_t request_timeout_ms;
     uint64_t fallback_ttl_ms; /* most time to live of what is stored for an owner that cannot be reached */
     struct ldr_tally waiting; /* callers that wait for a flight, or for a peer that was told to write */

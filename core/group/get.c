@@ -4,6 +4,8 @@
 #include "core/base/bytes.h"
 #include "core/group/flight.h"
 #include "core/group/group.h"
+#include "core/group/hot.h"
+#include "core/group/near.h"
 
 /* A get that could not be answered at once. */
 struct pending {
@@ -57,6 +59,17 @@ static void count(struct ldr_group *group, enum ldr_get_counter counter)
     ldr_lane_add(ldr_lanes_mine(group->lanes), counter, 1);
 }
 
+/* A get that this node answers, or a load of it: for finding hot keys. Those that members count themselves are left out. */
+static void sample(struct ldr_group *group, const struct larder_request *request)
+{
+    struct ldr_lane *lane = ldr_lanes_mine(group->lanes);
+    if (!ldr_hot_due(ldr_lane_read(lane, LDR_GETS), ldr_lane_read(lane, LDR_NEXT_SAMPLE)))
+        return;
+    bool elsewhere = (request->flags & LARDER_REQUEST_PEER) != 0 &&
+                     ldr_cluster_is_member(group->context->cluster, request->sender);
+    ldr_group_sample(group, lane, elsewhere ? NULL : &request->key, 1);
+}
+
 /* ------------------------------------------------------------------------------------------------ here */
 
 /* Looks into the store. False: not there. */
@@ -67,8 +80,12 @@ static bool look(struct ldr_group *group, struct larder_slice key, uint64_t now,
         return false;
     if (ldr_entry_negative(entry)) {
         count(group, LDR_NEGATIVE_HITS);
+        *reply = (struct larder_reply){
+            .status = LARDER_NOT_FOUND,
+            .source = LARDER_SOURCE_LOCAL,
+            .ttl_ms = ldr_context_remaining(group->context, ldr_entry_expires(entry), now),
+        };
         ldr_entry_release(entry);
-        *reply = (struct larder_reply){.status = LARDER_NOT_FOUND, .source = LARDER_SOURCE_LOCAL};
         return true;
     }
     count(group, LDR_HITS);
@@ -86,10 +103,14 @@ static void get_here(struct ldr_group *group, const struct larder_request *reque
                      larder_reply_fn done, void *arg)
 {
     const struct larder_runtime *runtime = group->context->runtime;
-    struct larder_reply reply = {.status = LARDER_NOT_FOUND};
+    struct larder_reply reply = {.status = LARDER_NOT_FOUND, .ttl_ms = LARDER_TTL_NONE};
+    sample(group, request);
+    bool lent = ldr_near_lend(group, request, owner, begun);
     bool there = look(group, request->key, begun, &reply);
     if (!there)
         count(group, LDR_MISSES);
+    if (lent)
+        reply.flags |= LARDER_REPLY_OWNER;
     if (!there && ldr_group_loads(group)) {
         uint64_t deadline = larder_deadline_in(runtime, group->load_timeout_ms);
         wait_in_flight(group, request, begun, deadline, false, begin_load, &owner, done, arg);
@@ -147,13 +168,21 @@ static void peer_answered(void *arg, struct larder_reply *reply)
         ldr_count(&group->counters.peer_hits);
     else if (reply->status == LARDER_NOT_FOUND)
         ldr_count(&group->counters.peer_misses);
+    ldr_near_keep(flight, reply);
     if (reply->source != LARDER_SOURCE_LOADER)
         reply->source = LARDER_SOURCE_PEER;
     ldr_flight_finish(flight, reply);
 }
 
+/* Who is asked, and how long the answer is to be kept, in ms; 0: not at all. */
+struct target {
+    struct ldr_peer *peer;
+    int64_t near_ms;
+};
+
 static void begin_call(struct ldr_flight *flight, void *arg)
 {
+    struct target *target = arg;
     struct ldr_group *group = flight->group;
     flight->begun = larder_now(group->context->runtime);
     flight->request = (struct larder_request){
@@ -162,23 +191,46 @@ static void begin_call(struct ldr_flight *flight, void *arg)
         .key = flight->key,
         .deadline = flight->deadline,
     };
-    struct ldr_peer **peer = arg;
-    struct ldr_peer *target = *peer;
-    *peer = NULL; /* the call takes the reference */
-    ldr_cluster_call(group->context->cluster, target, &flight->request, peer_answered, flight);
+    if (target->near_ms != 0)
+        ldr_near_ask(flight, target->near_ms);
+    struct ldr_peer *peer = target->peer;
+    target->peer = NULL; /* the call takes the reference */
+    ldr_cluster_call(group->context->cluster, peer, &flight->request, peer_answered, flight);
+}
+
+/* False: there is no near copy. */
+static bool get_near(struct ldr_group *group, const struct larder_request *request, uint64_t begun,
+                     larder_reply_fn done, void *arg)
+{
+    struct larder_reply reply;
+    if (!ldr_near_get(group, request->key, begun, &reply))
+        return false;
+    count(group, LDR_NEAR_HITS);
+    sample(group, request);
+    ldr_histogram_add(&group->get_latency, larder_now(group->context->runtime) - begun);
+    ldr_answer(group->context, &reply, done, arg);
+    return true;
 }
 
 static void get_there(struct ldr_group *group, const struct larder_request *request, uint64_t begun,
-                      struct ldr_peer *peer, larder_reply_fn done, void *arg)
+                      const struct ldr_route *route, larder_reply_fn done, void *arg)
 {
     struct ldr_context *context = group->context;
+    struct target target = {route->peer, 0};
+    if (get_near(group, request, begun, done, arg)) {
+        ldr_peer_release(target.peer);
+        return;
+    }
     count(group, LDR_MISSES);
+    int64_t wanted = ldr_near_wanted(group, request->key, begun);
+    if (route->owner)
+        target.near_ms = wanted;
     /* At least as long as whoever begins it waits; those that join may have more time than a hurried one. */
     uint64_t deadline = larder_deadline_in(context->runtime, context->request_timeout_ms);
     if (request->deadline > deadline && request->deadline != LARDER_NEVER)
         deadline = request->deadline;
-    wait_in_flight(group, request, begun, deadline, true, begin_call, &peer, done, arg);
-    ldr_peer_release(peer); /* NULL when a call took it */
+    wait_in_flight(group, request, begun, deadline, true, begin_call, &target, done, arg);
+    ldr_peer_release(target.peer); /* NULL when a call took it */
 }
 
 void ldr_group_get(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg)
@@ -187,7 +239,7 @@ void ldr_group_get(struct ldr_group *group, const struct larder_request *request
     count(group, LDR_GETS);
     struct ldr_route route = ldr_group_route(group, request);
     if (route.peer != NULL)
-        get_there(group, request, begun, route.peer, done, arg);
+        get_there(group, request, begun, &route, done, arg);
     else if (group->store == NULL)
         ldr_answer_status(group->context, LARDER_UNAVAILABLE, "no member of the cluster can be reached", done, arg);
     else

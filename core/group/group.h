@@ -18,6 +18,7 @@
 #include "larder/larder.h"
 
 struct ldr_flight;
+struct ldr_near;
 
 struct ldr_group_options {
     struct larder_slice name;
@@ -27,6 +28,8 @@ struct ldr_group_options {
     int64_t ttl_ms;          /* > 0 or LARDER_TTL_NONE */
     int64_t negative_ttl_ms; /* 0: "not found" is not remembered */
     uint64_t load_timeout_ms;
+    uint64_t near_bytes; /* 0: no near copies */
+    int64_t near_ttl_ms;
     const struct larder_eviction *eviction;
     const struct larder_param_value *eviction_params;
     bool exact_hits;
@@ -38,8 +41,8 @@ struct ldr_group_counters {
     _Atomic uint64_t peer_hits, peer_misses, loads, loads_deduplicated, load_errors, sets, deletes;
 };
 
-/* What every get counts, in lanes. */
-enum ldr_get_counter { LDR_GETS, LDR_HITS, LDR_MISSES, LDR_NEGATIVE_HITS };
+/* What every get counts, in lanes; and the number of the next get that is looked at, see hot.h. */
+enum ldr_get_counter { LDR_GETS, LDR_HITS, LDR_MISSES, LDR_NEGATIVE_HITS, LDR_NEAR_HITS, LDR_NEXT_SAMPLE };
 
 struct ldr_group {
     struct ldr_context *context;
@@ -49,12 +52,15 @@ struct ldr_group {
     struct ldr_store *store; /* NULL: a gateway's */
     struct ldr_lanes *lanes;
     uint64_t spread_seed;
+    uint64_t name_hash; /* see ldr_hot_key() */
 
     /* Changed while running; each is read once an operation. */
     _Atomic uint64_t max_value;
     _Atomic int64_t ttl_ms;
     _Atomic int64_t negative_ttl_ms;
     _Atomic uint64_t load_timeout_ms;
+    _Atomic int64_t near_ttl_ms;
+    _Atomic(struct ldr_near *) near; /* NULL: none; see ldr_near_replace() */
 
     const struct larder_loader *loader; /* NULL: none, or a callback */
     void *loader_state;                 /* NULL: shut */
@@ -152,6 +158,12 @@ struct ldr_route ldr_group_route(struct ldr_group *group, const struct larder_re
  * unless a write was faster, remembers "not found".
  */
 void ldr_group_load(struct ldr_flight *flight);
+
+/*
+ * A get of the key was counted in the lane, and it was its turn (see ldr_hot_due()): looks at it. The key is NULL where
+ * the get is counted at another node. `batch`: the number of gets of which the key was drawn by chance.
+ */
+void ldr_group_sample(struct ldr_group *group, struct ldr_lane *lane, const struct larder_slice *key, uint64_t batch);
 
 /* A reply that holds the entry; takes the entry's pin. `now` may be LDR_NOW: the clock is read when it has to be. */
 struct larder_reply ldr_group_entry_reply(const struct ldr_group *group, struct ldr_entry *entry,

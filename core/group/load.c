@@ -19,6 +19,7 @@ struct larder_loaded {
 struct outcome {
     const struct larder_load_result *result;
     struct ldr_entry *entry; /* as stored; pinned */
+    int64_t forgotten_ms;    /* of a "not found": how long it is remembered; 0: it is not */
 };
 
 static void store_outcome(struct ldr_flight *flight, void *arg)
@@ -45,7 +46,11 @@ static void store_outcome(struct ldr_flight *flight, void *arg)
     if (!negative)
         put.value = result->value;
     /* What does not fit is answered all the same: a cache that is too small is slow, not broken. */
-    if (ldr_store_put(group->store, &put, now, NULL) == LARDER_OK && !negative)
+    if (ldr_store_put(group->store, &put, now, NULL) != LARDER_OK)
+        return;
+    if (negative)
+        outcome->forgotten_ms = ldr_context_remaining(group->context, put.expires, now);
+    else
         outcome->entry = ldr_store_peek(group->store, flight->key, now);
 }
 
@@ -105,8 +110,13 @@ static void loaded(struct ldr_flight *flight, const struct larder_load_result *r
     if (result->status == LARDER_OK)
         reply = outcome.entry != NULL ? ldr_group_entry_reply(group, outcome.entry, LARDER_SOURCE_LOADER, LDR_NOW)
                                       : copied_reply(flight, result);
-    else if (result->status != LARDER_NOT_FOUND)
+    else if (result->status == LARDER_NOT_FOUND)
+        reply.ttl_ms = outcome.forgotten_ms;
+    else
         ldr_count(&group->counters.load_errors);
+    /* What is not in the store is not the owner's for longer than this answer. */
+    if (!flight->stand_in && (outcome.entry != NULL || outcome.forgotten_ms != 0))
+        reply.flags |= LARDER_REPLY_OWNER;
     ldr_histogram_add(&group->load_latency, larder_now(group->context->runtime) - flight->begun);
     ldr_flight_finish(flight, &reply);
 }

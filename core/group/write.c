@@ -5,6 +5,7 @@
 #include "core/base/fail.h"
 #include "core/group/flight.h"
 #include "core/group/group.h"
+#include "core/group/near.h"
 
 struct write;
 
@@ -115,6 +116,31 @@ static void answer_overtaken(struct ldr_group *group, const struct larder_reques
     }
 }
 
+static void told(void *arg)
+{
+    struct write *write = arg;
+    struct ldr_group *group = write->group;
+    answer(write);
+    free(write);
+    ldr_tally_end(&group->context->waiting);
+    ldr_group_release(group);
+}
+
+/* Answers a write that was done, once nobody has a near copy of what was there before, as far as there is time. */
+static void answer_when_told(struct write *write)
+{
+    struct ldr_group *group = write->group;
+    struct write *kept = ldr_near_held(group, write->request->key) ? malloc(sizeof *kept) : NULL;
+    if (kept == NULL) {
+        answer(write);
+        return;
+    }
+    *kept = *write;
+    ldr_group_reference(group);
+    ldr_tally_begin(&group->context->waiting);
+    ldr_near_tell(group, kept->request, told, kept);
+}
+
 static void write_here(struct write *write)
 {
     struct ldr_group *group = write->group;
@@ -131,13 +157,13 @@ static void write_here(struct write *write)
     write->reply.source = LARDER_SOURCE_LOCAL;
     if (status != LARDER_OK && status != LARDER_NOT_FOUND && status != LARDER_PRECONDITION)
         write->reply.message = ldr_slice_text(larder_last_error());
-    answer(write);
-}
-
-static enum larder_status nothing(void *arg)
-{
-    (void)arg;
-    return LARDER_OK;
+    if (write->stand_in)
+        ldr_near_forget(group, request->group, request->key);
+    /* A delete that found nothing: what was there was evicted, and may still be near. */
+    if (status == LARDER_OK || (status == LARDER_NOT_FOUND && request->operation == LARDER_OP_DELETE))
+        answer_when_told(write);
+    else
+        answer(write);
 }
 
 /*
@@ -168,7 +194,7 @@ static void peer_answered(void *arg, struct larder_reply *reply)
         write->reply = *reply;
         write->reply.source = LARDER_SOURCE_PEER;
         /* Gets that come after this answer must not join a call that may have been answered before the write. */
-        ldr_flights_write(group->context->flights, group, request->group, request->key, nothing, NULL);
+        ldr_near_forget(group, request->group, request->key);
         answer(write);
     }
     free(write);

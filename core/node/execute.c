@@ -2,11 +2,12 @@
 #include "core/base/bytes.h"
 #include "core/base/epoch.h"
 #include "core/base/fail.h"
+#include "core/group/near.h"
 #include "core/node/node.h"
 
 static bool is_data(enum larder_operation operation)
 {
-    return operation >= LARDER_OP_GET && operation <= LARDER_OP_TOUCH;
+    return (operation >= LARDER_OP_GET && operation <= LARDER_OP_TOUCH) || operation == LARDER_OP_FORGET;
 }
 
 static bool names_group(enum larder_operation operation)
@@ -60,6 +61,13 @@ static enum larder_status admit(struct larder_node *node, const struct larder_re
     return is_data(request->operation) ? larder_node_ready(node) : LARDER_OK;
 }
 
+/* The owner of the key has written it. */
+static void forget(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg)
+{
+    ldr_near_forget(group, request->group, request->key);
+    ldr_answer_status(group->context, LARDER_OK, NULL, done, arg);
+}
+
 static void execute_data(struct larder_node *node, const struct larder_request *request, larder_reply_fn done,
                          void *arg)
 {
@@ -73,6 +81,8 @@ static void execute_data(struct larder_node *node, const struct larder_request *
         ldr_group_set(group, request, done, arg);
     } else if (request->operation == LARDER_OP_DELETE) {
         ldr_group_delete(group, request, done, arg);
+    } else if (request->operation == LARDER_OP_FORGET) {
+        forget(group, request, done, arg);
     } else {
         ldr_group_touch(group, request, done, arg);
     }

@@ -7,6 +7,9 @@
 #include "core/base/epoch.h"
 #include "core/base/fail.h"
 #include "core/base/runtime.h"
+#include "core/group/holders.h"
+#include "core/group/hot.h"
+#include "core/group/near.h"
 
 #define TICK_MS      250
 #define EXPIRE_BATCH 10000 /* entries a group and tick: bounds how long the runtime's thread is kept */
@@ -16,6 +19,7 @@
 static void expire_group(void *arg, struct ldr_group *group)
 {
     ldr_store_expire(group->store, *(const uint64_t *)arg, EXPIRE_BATCH);
+    ldr_near_expire(group, *(const uint64_t *)arg);
 }
 
 static void tick(struct larder_timer *timer)
@@ -26,6 +30,8 @@ static void tick(struct larder_timer *timer)
     if (atomic_load_explicit(&node->closing, memory_order_acquire))
         return;
     ldr_registry_each(node->registry, expire_group, &now);
+    if (node->context.hot != NULL)
+        ldr_hot_settle(node->context.hot);
     node->runtime->timer_start(node->runtime, timer, larder_deadline_in(node->runtime, TICK_MS));
 }
 
@@ -51,6 +57,20 @@ static enum larder_status open_settings(struct larder_node *node, const struct l
     if (errors.count > 0)
         return ldr_fail(LARDER_INVALID, "%s", errors.first);
     return node->settings != NULL ? LARDER_OK : ldr_fail_memory();
+}
+
+/* A gateway's keys are others' to count. */
+static enum larder_status open_hot(struct larder_node *node)
+{
+    const struct ldr_settings *settings = node->settings;
+    if (settings->hot_keys == 0 || settings->gateway)
+        return LARDER_OK;
+    node->context.hot = ldr_hot_open(node->runtime, settings->hot_keys);
+    if (node->context.hot == NULL)
+        return larder_last_status();
+    if (settings->cluster.enabled && (node->context.holders = ldr_holders_open(settings->hot_keys)) == NULL)
+        return ldr_fail_memory();
+    return LARDER_OK;
 }
 
 static enum larder_status open_context(struct larder_node *node)
@@ -199,7 +219,7 @@ struct larder_node *ldr_node_open_on(const struct larder_config *config, const s
         node->log = ldr_log_open(settings->node_name, settings->log_level, settings->log_format, 2);
         status = node->log != NULL ? open_runtime(node, runtime) : ldr_fail_memory();
     }
-    enum larder_status (*const steps[])(struct larder_node *) = {open_context, open_doors, open_cluster,
+    enum larder_status (*const steps[])(struct larder_node *) = {open_context, open_hot,   open_doors,     open_cluster,
                                                                  open_groups,  listen_all, start_discovery};
     for (size_t i = 0; i < sizeof steps / sizeof *steps && status == LARDER_OK; i++)
         status = steps[i](node);
@@ -288,6 +308,8 @@ void larder_node_close(struct larder_node *node)
     ldr_registry_close(node->registry);
     ldr_epoch_barrier(); /* groups dropped earlier */
     ldr_flights_close(node->context.flights);
+    ldr_holders_close(node->context.holders);
+    ldr_hot_close(node->context.hot);
     ldr_catalog_close(node->catalog);
     ldr_arena_close(node->discovery_arena);
     ldr_settings_free(node->settings);
