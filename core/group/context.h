@@ -20,7 +20,7 @@ struct ldr_context {
     const struct larder_host *host; /* for loader modules */
     struct ldr_cluster *cluster;    /* NULL: this node is alone */
     struct ldr_flights *flights;
-    struct ldr_hot *hot;       /* NULL: hot keys are not looked for */
+    struct ldr_hot *hot;         /* NULL: hot keys are not looked for */
     struct ldr_holders *holders; /* NULL: no near copies are known of */
     uint64_t request_timeout_ms;
     uint64_t fallback_ttl_ms; /* most time to live of what is stored for an owner that cannot be reached */

@@ -160,7 +160,8 @@ static uint64_t draw_gap(struct feed *feed)
     return 1 + (feed->random >> 32) % ((UINT64_C(2) << feed->scale) - 1);
 }
 
-uint64_t ldr_hot_sample(struct ldr_hot *hot, const struct ldr_hot_key *key, uint64_t batch, uint64_t gets, uint64_t next)
+uint64_t ldr_hot_sample(struct ldr_hot *hot, const struct ldr_hot_key *key, uint64_t batch, uint64_t gets,
+                        uint64_t next)
 {
     struct feed *feed = &hot->feeds[ldr_epoch_lane()];
     if (!ldr_spin_try(&feed->lock))
@@ -190,12 +191,12 @@ void ldr_hot_settle(struct ldr_hot *hot)
     }
 }
 
-size_t ldr_hot_read(struct ldr_hot *hot, struct ldr_hot_item *items, size_t capacity)
+size_t ldr_hot_read(struct ldr_hot *hot, uint64_t group, struct ldr_hot_item *items, size_t capacity)
 {
     ldr_hot_settle(hot);
     uint64_t now = larder_now(hot->runtime);
     ldr_spin_lock(&hot->lock);
-    size_t count = ldr_hot_table_read(hot->table, now, items, capacity);
+    size_t count = ldr_hot_table_read(hot->table, now, group, items, capacity);
     ldr_spin_unlock(&hot->lock);
     return count;
 }

@@ -49,7 +49,8 @@ static inline bool ldr_hot_due(uint64_t gets, uint64_t next)
  * A get was due: draws the next one, and returns what belongs into `next`. `key` is looked at, unless it is NULL: a get that
  * does not count here. `batch` is the number of gets that the key was chosen from by chance, 1 mostly.
  */
-uint64_t ldr_hot_sample(struct ldr_hot *hot, const struct ldr_hot_key *key, uint64_t batch, uint64_t gets, uint64_t next);
+uint64_t ldr_hot_sample(struct ldr_hot *hot, const struct ldr_hot_key *key, uint64_t batch, uint64_t gets,
+                        uint64_t next);
 
 /* What belongs into `next` where nothing is counted: no get is ever due. */
 #define LDR_HOT_NEVER UINT64_MAX
@@ -58,7 +59,7 @@ uint64_t ldr_hot_sample(struct ldr_hot *hot, const struct ldr_hot_key *key, uint
 void ldr_hot_settle(struct ldr_hot *hot);
 
 /* As ldr_hot_table_read() and ldr_hot_table_known(); what is in buffers is taken in first. */
-size_t ldr_hot_read(struct ldr_hot *hot, struct ldr_hot_item *items, size_t capacity);
+size_t ldr_hot_read(struct ldr_hot *hot, uint64_t group, struct ldr_hot_item *items, size_t capacity);
 size_t ldr_hot_known(struct ldr_hot *hot);
 size_t ldr_hot_room(const struct ldr_hot *hot);
 

@@ -36,8 +36,8 @@ struct entry {
 struct ldr_hot_table {
     size_t sets;
     uint64_t random;
-    uint64_t stepped; /* the time of the last step */
-    size_t known;     /* entries that were counted twice */
+    uint64_t stepped;      /* the time of the last step */
+    size_t known;          /* entries that were counted twice */
     struct entry *entries; /* of a set: WAYS in a row */
     struct set set[];
 };
@@ -214,21 +214,54 @@ double ldr_hot_table_count(struct ldr_hot_table *table, const struct ldr_hot_key
 
 /* ------------------------------------------------------------------------------------------------ reading */
 
-size_t ldr_hot_table_read(struct ldr_hot_table *table, uint64_t now, struct ldr_hot_item *items, size_t capacity)
+static void copy_item(struct ldr_hot_item *item, const struct entry *entry, uint64_t digest, double rate)
+{
+    item->digest = digest;
+    item->group = entry->group;
+    item->rate = rate;
+    item->key_size = entry->key_size;
+    item->kept = entry->kept;
+    memcpy(item->key, entry->key, entry->kept);
+}
+
+/* A heap of the hottest, the coldest of them first: the place from which on a hole is to be filled with `rate`. */
+static size_t sink(struct ldr_hot_item *items, size_t count, double rate)
+{
+    size_t hole = 0;
+    for (size_t child; (child = 2 * hole + 1) < count; hole = child) {
+        child += child + 1 < count && items[child + 1].rate < items[child].rate;
+        if (items[child].rate >= rate)
+            break;
+        items[hole] = items[child];
+    }
+    return hole;
+}
+
+static size_t rise(struct ldr_hot_item *items, size_t hole, double rate)
+{
+    for (size_t parent; hole > 0 && items[parent = (hole - 1) / 2].rate > rate; hole = parent)
+        items[hole] = items[parent];
+    return hole;
+}
+
+size_t ldr_hot_table_read(struct ldr_hot_table *table, uint64_t now, uint64_t group, struct ldr_hot_item *items,
+                          size_t capacity)
 {
     size_t count = 0;
     step(table, now);
-    for (size_t i = 0; i < table->sets * WAYS && count < capacity; i++) {
+    for (size_t i = 0; i < table->sets * WAYS && capacity > 0; i++) {
         const struct entry *entry = &table->entries[i];
-        if (entry->seen < 2)
+        if (entry->seen < 2 || (group != 0 && entry->group != group))
             continue;
-        struct ldr_hot_item *item = &items[count++];
-        item->digest = table->set[i / WAYS].digests[i % WAYS];
-        item->group = entry->group;
-        item->rate = rate_of(entry, now);
-        item->key_size = entry->key_size;
-        item->kept = entry->kept;
-        memcpy(item->key, entry->key, entry->kept);
+        double rate = rate_of(entry, now);
+        size_t place;
+        if (count < capacity)
+            place = rise(items, count++, rate);
+        else if (rate > items[0].rate)
+            place = sink(items, count, rate);
+        else
+            continue;
+        copy_item(&items[place], entry, table->set[i / WAYS].digests[i % WAYS], rate);
     }
     return count;
 }

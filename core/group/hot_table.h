@@ -21,8 +21,8 @@
 
 #include "larder/plugin/plugin.h"
 
-#define LDR_HOT_KEY       256                     /* bytes of a key that are kept; of a longer one the first */
-#define LDR_HOT_MEMORY_NS UINT64_C(5000000000)    /* the time in which a count loses 1/e */
+#define LDR_HOT_KEY       256                      /* bytes of a key that are kept; of a longer one the first */
+#define LDR_HOT_MEMORY_NS UINT64_C(5000000000)     /* the time in which a count loses 1/e */
 #define LDR_HOT_STEP_NS   (LDR_HOT_MEMORY_NS / 20) /* between two steps of the decay */
 
 struct ldr_hot_table;
@@ -30,7 +30,7 @@ struct ldr_hot_table;
 /* A key that was asked for. */
 struct ldr_hot_key {
     uint64_t digest; /* of group and key, the same at all nodes */
-    uint64_t group;  /* the registry's number of it */
+    uint64_t group;  /* the registry's number of it, at least 1 */
     struct larder_slice key;
 };
 
@@ -57,10 +57,14 @@ size_t ldr_hot_table_room(const struct ldr_hot_table *table);
  */
 double ldr_hot_table_count(struct ldr_hot_table *table, const struct ldr_hot_key *key, double gets, uint64_t now);
 
-/* The keys that were counted at least twice, in no order: at most `capacity` of them. Returns how many. */
-size_t ldr_hot_table_read(struct ldr_hot_table *table, uint64_t now, struct ldr_hot_item *items, size_t capacity);
+/*
+ * Of the keys that were counted at least twice, the hottest of a group (0: of all), in no order: at most `capacity`. Returns
+ * how many.
+ */
+size_t ldr_hot_table_read(struct ldr_hot_table *table, uint64_t now, uint64_t group, struct ldr_hot_item *items,
+                          size_t capacity);
 
-/* How many these are. */
+/* How many were counted at least twice. */
 size_t ldr_hot_table_known(struct ldr_hot_table *table, uint64_t now);
 
 #endif

@@ -15,6 +15,12 @@ static bool names_group(enum larder_operation operation)
     return is_data(operation) || (operation >= LARDER_OP_GROUP_GET && operation <= LARDER_OP_GROUP_STATS);
 }
 
+/* Of some operations without a name is of all groups. */
+static bool may_name_group(const struct larder_request *request)
+{
+    return names_group(request->operation) || (request->operation == LARDER_OP_TOP && request->group.size != 0);
+}
+
 bool ldr_group_name_good(struct larder_slice name)
 {
     const char *text = name.data;
@@ -30,7 +36,7 @@ bool ldr_group_name_good(struct larder_slice name)
 /* Whether the request makes sense by itself. */
 static enum larder_status validate(const struct larder_request *request)
 {
-    if (names_group(request->operation) && !ldr_group_name_good(request->group))
+    if (may_name_group(request) && !ldr_group_name_good(request->group))
         return ldr_fail(LARDER_INVALID, "group name: got \"%.*s\", wanted 1 to %d of A-Z a-z 0-9 . _ -",
                         request->group.size > 64 ? 64 : (int)request->group.size, (const char *)request->group.data,
                         LARDER_GROUP_MAX);

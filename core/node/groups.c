@@ -132,7 +132,8 @@ static enum larder_status change_stores(struct ldr_group_record *record, const s
     struct ldr_near *near = NULL;
     const struct ldr_group_options options = options_of(settings);
     enum larder_status status = renew ? ldr_near_open(group->context, &options, &near) : LARDER_OK;
-    if (status == LARDER_OK && (!same || settings->max_bytes != old->max_bytes || settings->max_entries != old->max_entries))
+    if (status == LARDER_OK &&
+        (!same || settings->max_bytes != old->max_bytes || settings->max_entries != old->max_entries))
         status = ldr_store_set(group->store, same ? NULL : eviction_of(settings), settings->eviction.params,
                                settings->max_bytes, settings->max_entries);
     if (status == LARDER_OK && renew)

@@ -51,9 +51,9 @@ struct larder_statistics {
     struct larder_latency set;    /* sets at this node, peer calls included */
     struct larder_latency load;   /* calls of the loader alone */
     struct larder_latency peer;   /* calls to peers for this group */
-    uint64_t near_hits;           /* gets answered from a near copy of a key that another member owns; no hits or misses */
-    uint64_t near_bytes_used;     /* gauge: bytes that the near copies take, all of their bookkeeping included */
-    uint64_t near_bytes_limit;    /* gauge: their budget, near_bytes; 0: the group has none at this node */
+    uint64_t near_hits;        /* gets answered from a near copy of a key that another member owns; no hits or misses */
+    uint64_t near_bytes_used;  /* gauge: bytes that the near copies take, all of their bookkeeping included */
+    uint64_t near_bytes_limit; /* gauge: their budget, near_bytes; 0: the group has none at this node */
 };
 
 #ifdef __cplusplus

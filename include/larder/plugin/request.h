@@ -112,7 +112,7 @@ static inline const char *larder_source_name(enum larder_source source)
 enum larder_reply_flags {
     LARDER_REPLY_CREATED = 1u << 0, /* SET: the key was not there; GROUP_PUT: the group is new */
     LARDER_REPLY_NOT_SENT =
-        1u << 1, /* from a transport's call(): the peer cannot have seen the request; safe to repeat */
+        1u << 1,                 /* from a transport's call(): the peer cannot have seen the request; safe to repeat */
     LARDER_REPLY_OWNER = 1u << 2 /* GET with LARDER_REQUEST_NEAR: what the owner of the key itself has, or has not */
 };
 
