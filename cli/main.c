@@ -29,6 +29,8 @@ static const struct command commands[] = {
     {"stats", "[GROUP]", "shows the statistics of a node, or of one group", SHOW_OPTIONS | OPTIONS_CLUSTER, 0, 1,
      command_stats},
     {"cluster", "", "shows the members and their shares", SHOW_OPTIONS, 0, 0, command_cluster},
+    {"top", "[GROUP]", "shows the keys that are asked for most, and how often", SHOW_OPTIONS | OPTIONS_TOP, 0, 1,
+     command_top},
     {"plugin list", "", "lists the modules that are found", OPTIONS_JSON | OPTIONS_PLUGINS, 0, 0, command_plugin_list},
     {"plugin info", "NAME|FILE.so", "shows a module's parameters", OPTIONS_JSON | OPTIONS_PLUGINS, 1, 1,
      command_plugin_info},

@@ -164,9 +164,9 @@ uint64_t ldr_hot_sample(struct ldr_hot *hot, const struct ldr_hot_key *key, uint
                         uint64_t next)
 {
     struct feed *feed = &hot->feeds[ldr_epoch_lane()];
+    uint64_t now = larder_now(hot->runtime); /* without a lock, like all that is not this file's */
     if (!ldr_spin_try(&feed->lock))
         return (gets + 1) << LDR_HOT_SCALE_BITS | (next & SCALE_MASK);
-    uint64_t now = larder_now(hot->runtime);
     uint64_t stands_for = UINT64_C(1) << (next & SCALE_MASK);
     if (key != NULL)
         take(hot, feed, key, (double)(stands_for > batch ? stands_for : batch), now);

@@ -28,6 +28,7 @@ static const struct {
     {"node.log_format", "json"},
     {"node.workers", "5"},
     {"node.load_queue", "6"},
+    {"node.hot_keys", "600"},
     {"node.request_timeout", "7s"},
     {"node.drain_timeout", "8s"},
     {"plugins.path", "[/somewhere]"},
@@ -52,6 +53,8 @@ static const struct {
     {"groups.0.ttl", "19s"},
     {"groups.0.negative_ttl", "20s"},
     {"groups.0.load_timeout", "21s"},
+    {"groups.0.near_bytes", "22MiB"},
+    {"groups.0.near_ttl", "23s"},
     {"groups.0.exact_hits", "true"},
     {"groups.0.loader", "{plugin: http, url: u}"},
 };
@@ -87,9 +90,11 @@ static void draw_cluster(struct ldr_buffer *out, const struct ldr_cluster_settin
 
 static void draw_group(struct ldr_buffer *out, const struct ldr_group_settings *g)
 {
-    ldr_buffer_printf(out, "\n%s %llu %llu %llu %lld %lld %llu %d", g->name, (unsigned long long)g->max_bytes,
-                      (unsigned long long)g->max_entries, (unsigned long long)g->max_value, (long long)g->ttl_ms,
-                      (long long)g->negative_ttl_ms, (unsigned long long)g->load_timeout_ms, g->exact_hits);
+    ldr_buffer_printf(out, "\n%s %llu %llu %llu %lld %lld %llu %llu %lld %d", g->name,
+                      (unsigned long long)g->max_bytes, (unsigned long long)g->max_entries,
+                      (unsigned long long)g->max_value, (long long)g->ttl_ms, (long long)g->negative_ttl_ms,
+                      (unsigned long long)g->load_timeout_ms, (unsigned long long)g->near_bytes,
+                      (long long)g->near_ttl_ms, g->exact_hits);
     draw_choice(out, &g->eviction);
     draw_choice(out, &g->loader);
 }
@@ -97,8 +102,8 @@ static void draw_group(struct ldr_buffer *out, const struct ldr_group_settings *
 /* Everything that a node would be built from, as a text. */
 static void draw(struct ldr_buffer *out, const struct ldr_settings *s, const struct ldr_catalog *catalog)
 {
-    ldr_buffer_printf(out, "%s %d %d %d %u %llu %llu %llu", s->node_name, s->gateway, s->log_level, s->log_format,
-                      s->workers, (unsigned long long)s->queue, (unsigned long long)s->request_timeout_ms,
+    ldr_buffer_printf(out, "%s %d %d %d %u %llu %zu %llu %llu", s->node_name, s->gateway, s->log_level, s->log_format,
+                      s->workers, (unsigned long long)s->queue, s->hot_keys, (unsigned long long)s->request_timeout_ms,
                       (unsigned long long)s->drain_timeout_ms);
     for (size_t i = 0; i < catalog->path_count; i++)
         ldr_buffer_printf(out, " %s", catalog->paths[i]);
