@@ -39,15 +39,16 @@ static void add_base64(struct ldr_buffer *text, const unsigned char *bytes, size
 
 json_t *ldr_json_set_bytes(json_t *object, const char *name, struct larder_slice bytes)
 {
-    json_t *plain = json_stringn(bytes.data, bytes.size);
+    bool text_only = bytes.size == 0 || memchr(bytes.data, '\0', bytes.size) == NULL; /* many programs end texts there */
+    json_t *plain = text_only ? json_stringn(bytes.data, bytes.size) : NULL;
     if (plain != NULL)
         return ldr_json_set(object, name, plain);
     char coded_name[32];
-    struct ldr_buffer text = {0};
+    struct ldr_buffer coded = {0};
     snprintf(coded_name, sizeof coded_name, "%s_base64", name);
-    add_base64(&text, bytes.data, bytes.size);
-    object = ldr_json_set(object, coded_name, text.failed || text.data == NULL ? NULL : json_string(text.data));
-    ldr_buffer_free(&text);
+    add_base64(&coded, bytes.data, bytes.size);
+    object = ldr_json_set(object, coded_name, coded.failed || coded.data == NULL ? NULL : json_string(coded.data));
+    ldr_buffer_free(&coded);
     return object;
 }
 

@@ -13,7 +13,7 @@
 json_t *ldr_json_set(json_t *object, const char *name, json_t *value);
 json_t *ldr_json_append(json_t *array, json_t *value);
 
-/* Adds any bytes: as `name` where they are UTF-8, else in base64 as `name`_base64. `name` has at most 20 bytes. */
+/* Adds any bytes: as `name` where they are UTF-8 without NUL, else in base64 as `name`_base64. `name` has at most 20 bytes. */
 json_t *ldr_json_set_bytes(json_t *object, const char *name, struct larder_slice bytes);
 
 /* A text that may come from anywhere: where it is not UTF-8, bytes beyond ASCII are shown as \xNN. NULL: out of memory. */
