@@ -13,9 +13,15 @@
 #include <string.h>
 
 #include "core/base/bytes.h"
-#include "core/base/runtime.h"
+#include "core/group/holders.h"
 #include "core/group/hot.h"
 #include "larder/larder.h"
+
+#include "failing.h"
+
+FAILING(void *, malloc, (size_t size), size)
+FAILING(void *, calloc, (size_t count, size_t size), count, size)
+FAILING(void *, aligned_alloc, (size_t alignment, size_t size), alignment, size)
 
 /* A clock that the test moves. */
 static _Atomic uint64_t clock_ns;
@@ -192,6 +198,51 @@ static void a_get_that_is_counted_is_known_at_once(void **state)
         assert_true(fabs(ldr_hot_count(hot, &key, clock_ns) - i) < 1e-9);
 }
 
+/* ------------------------------------------------------------------------------------------------ memory */
+
+/* Fault 18: a map of hot keys without a bound. */
+static void fault_18_no_key_takes_any_memory(void **state)
+{
+    (void)state;
+    static char bytes[65535];
+    size_t before = ldr_hot_bytes(hot);
+    assert_true(before < (64 << 10) + ((64 + 16) << 9) + 8192); /* the buffers, and half a KiB a key */
+    fail_from(0, true); /* whoever asks for memory is told that there is none */
+    for (uint64_t i = 0; i < 300000; i++, clock_ns += 1000) {
+        size_t size = 1 + i % sizeof bytes;
+        memcpy(bytes, &i, size < sizeof i ? size : sizeof i);
+        struct ldr_hot_key key = ldr_hot_key(1, i, ldr_slice(bytes, size));
+        ldr_hot_count(hot, &key, clock_ns);
+        ldr_hot_sample(hot, &key, 1, i, 0);
+    }
+    assert_int_equal(ldr_hot_known(hot) <= 80, 1);
+    assert_false(stop_failing()); /* nobody has */
+    assert_int_equal(ldr_hot_bytes(hot), before);
+}
+
+static void it_opens_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    for (size_t i = 0;; i++) {
+        fail_from(i, false);
+        struct ldr_hot *opened = ldr_hot_open(&runtime, 64);
+        if (!stop_failing()) {
+            assert_non_null(opened);
+            assert_int_equal(i, 3);
+            ldr_hot_close(opened);
+            break;
+        }
+        assert_null(opened);
+        assert_int_equal(larder_last_status(), LARDER_NO_MEMORY);
+    }
+    fail_from(0, false);
+    assert_null(ldr_holders_open(8));
+    stop_failing();
+    assert_null(ldr_holders_open(SIZE_MAX / 2)); /* more than there are addresses */
+    assert_null(ldr_hot_table_open(SIZE_MAX, 1, 0));
+    ldr_hot_close(NULL);
+}
+
 /* ------------------------------------------------------------------------------------------------ a node alone */
 
 /* Through the embedding API, whose gets do not become requests. */
@@ -235,6 +286,8 @@ int main(void)
         HOT_TEST(gets_of_others_are_left_out),
         HOT_TEST(a_batch_stands_for_all_its_gets),
         HOT_TEST(a_get_that_is_counted_is_known_at_once),
+        HOT_TEST(fault_18_no_key_takes_any_memory),
+        cmocka_unit_test(it_opens_whole_or_not_at_all),
         cmocka_unit_test(a_program_that_embeds_a_node_sees_its_hot_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
