@@ -11,7 +11,7 @@
 #define STEP_KEEPS 0.951229424500714
 
 /* A count below this is forgotten. */
-#define LEAST 0.01
+#define LEAST 0.5
 
 /* No rate is told from less than a second. */
 #define SHORTEST_NS 1e9

@@ -39,7 +39,8 @@ static void add_base64(struct ldr_buffer *text, const unsigned char *bytes, size
 
 json_t *ldr_json_set_bytes(json_t *object, const char *name, struct larder_slice bytes)
 {
-    bool text_only = bytes.size == 0 || memchr(bytes.data, '\0', bytes.size) == NULL; /* many programs end texts there */
+    bool text_only = bytes.size == 0 ||
+                     memchr(bytes.data, '\0', bytes.size) == NULL; /* many programs end texts there */
     json_t *plain = text_only ? json_stringn(bytes.data, bytes.size) : NULL;
     if (plain != NULL)
         return ldr_json_set(object, name, plain);

@@ -207,7 +207,7 @@ static void fault_18_no_key_takes_any_memory(void **state)
     static char bytes[65535];
     size_t before = ldr_hot_bytes(hot);
     assert_true(before < (64 << 10) + ((64 + 16) << 9) + 8192); /* the buffers, and half a KiB a key */
-    fail_from(0, true); /* whoever asks for memory is told that there is none */
+    fail_from(0, true);                                         /* whoever asks for memory is told that there is none */
     for (uint64_t i = 0; i < 300000; i++, clock_ns += 1000) {
         size_t size = 1 + i % sizeof bytes;
         memcpy(bytes, &i, size < sizeof i ? size : sizeof i);

@@ -90,11 +90,10 @@ static void draw_cluster(struct ldr_buffer *out, const struct ldr_cluster_settin
 
 static void draw_group(struct ldr_buffer *out, const struct ldr_group_settings *g)
 {
-    ldr_buffer_printf(out, "\n%s %llu %llu %llu %lld %lld %llu %llu %lld %d", g->name,
-                      (unsigned long long)g->max_bytes, (unsigned long long)g->max_entries,
-                      (unsigned long long)g->max_value, (long long)g->ttl_ms, (long long)g->negative_ttl_ms,
-                      (unsigned long long)g->load_timeout_ms, (unsigned long long)g->near_bytes,
-                      (long long)g->near_ttl_ms, g->exact_hits);
+    ldr_buffer_printf(out, "\n%s %llu %llu %llu %lld %lld %llu %llu %lld %d", g->name, (unsigned long long)g->max_bytes,
+                      (unsigned long long)g->max_entries, (unsigned long long)g->max_value, (long long)g->ttl_ms,
+                      (long long)g->negative_ttl_ms, (unsigned long long)g->load_timeout_ms,
+                      (unsigned long long)g->near_bytes, (long long)g->near_ttl_ms, g->exact_hits);
     draw_choice(out, &g->eviction);
     draw_choice(out, &g->loader);
 }
