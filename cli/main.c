@@ -31,6 +31,7 @@ static const struct command commands[] = {
     {"cluster", "", "shows the members and their shares", SHOW_OPTIONS, 0, 0, command_cluster},
     {"top", "[GROUP]", "shows the keys that are asked for most, and how often", SHOW_OPTIONS | OPTIONS_TOP, 0, 1,
      command_top},
+    {"cluster leave", "", "has a member hand its keys over, and go", OPTIONS_NODE, 0, 0, command_cluster_leave},
     {"plugin list", "", "lists the modules that are found", OPTIONS_JSON | OPTIONS_PLUGINS, 0, 0, command_plugin_list},
     {"plugin info", "NAME|FILE.so", "shows a module's parameters", OPTIONS_JSON | OPTIONS_PLUGINS, 1, 1,
      command_plugin_info},

@@ -44,10 +44,8 @@ static void answered(void *arg, struct larder_reply *reply)
 /* `some` NULL: all. */
 static bool is_called(const struct ldr_view_member *member, const uint64_t *some)
 {
-    if (member->peer == NULL || some == NULL)
-        return member->peer != NULL;
-    return (ldr_cluster_member_bit(ldr_slice_text(member->name)) & *some) != 0 &&
-           ldr_breaker_admits(&member->peer->breaker);
+    return member->peer != NULL &&
+           (some == NULL || (ldr_cluster_member_bit(ldr_slice_text(member->name)) & *some) != 0);
 }
 
 static struct fan *fan_new(struct ldr_fanout *fanout, const struct ldr_view *view, const uint64_t *some)

@@ -29,7 +29,7 @@ static bool is_up(const struct ldr_view_member *member)
 static bool any_up(const struct ldr_view *view)
 {
     size_t i = 0;
-    while (i < view->count && !is_up(&view->members[i]))
+    while (i < view->count && (view->members[i].on_ring == SIZE_MAX || !is_up(&view->members[i])))
         i++;
     return i < view->count;
 }
@@ -41,14 +41,29 @@ static struct ldr_route to(const struct ldr_view_member *member, bool owner)
     return (struct ldr_route){member->peer, owner};
 }
 
+/* The first member that holds a copy and is up. */
+static bool to_replica(const struct ldr_cluster *cluster, const struct ldr_view *view, uint64_t digest,
+                       struct ldr_route *route)
+{
+    size_t found[LDR_REPLICAS_MAX], count = 0, i = 0;
+    if (cluster->options.replicas > 1)
+        count = ldr_view_replicas(view, digest, found, cluster->options.replicas);
+    while (i < count && !is_up(&view->members[found[i]]))
+        i++;
+    if (i == count)
+        return false;
+    *route = to(&view->members[found[i]], true);
+    return true;
+}
+
 /* The first member from the place of the owner on that is up. A breaker may open meanwhile: one round is enough. */
 static struct ldr_route stand_in(const struct ldr_cluster *cluster, const struct ldr_view *view, size_t place)
 {
-    const struct ldr_view_member *owner = &view->members[ldr_ring_member(view->ring, place)];
+    const struct ldr_view_member *owner = ldr_view_at(view, place);
     if (any_up(view)) {
         size_t start = place;
         while ((place = ldr_ring_next(view->ring, place)) != start) {
-            const struct ldr_view_member *member = &view->members[ldr_ring_member(view->ring, place)];
+            const struct ldr_view_member *member = ldr_view_at(view, place);
             if (is_up(member))
                 return to(member, member == owner);
         }
@@ -65,8 +80,11 @@ struct ldr_route ldr_cluster_route(struct ldr_cluster *cluster, struct larder_sl
     const struct ldr_view *view = ldr_cluster_view(cluster);
     if (view != NULL) {
         size_t place = ldr_ring_find(view->ring, digest);
-        const struct ldr_view_member *owner = &view->members[ldr_ring_member(view->ring, place)];
-        route = is_up(owner) ? to(owner, true) : stand_in(cluster, view, place);
+        const struct ldr_view_member *owner = ldr_view_at(view, place);
+        if (is_up(owner))
+            route = to(owner, true);
+        else if (!to_replica(cluster, view, digest, &route))
+            route = stand_in(cluster, view, place);
     }
     ldr_epoch_exit(LDR_EPOCH_NODE);
     return route;
@@ -83,16 +101,30 @@ bool ldr_cluster_is_member(const struct ldr_cluster *cluster, struct larder_slic
     return found;
 }
 
-void ldr_cluster_owner(struct ldr_cluster *cluster, struct larder_slice group, struct larder_slice key, char *name)
+/* Inside a section. */
+static const struct ldr_view_member *owner_of(struct ldr_cluster *cluster, struct larder_slice group,
+                                              struct larder_slice key)
 {
     const struct ldr_ring_settings *settings = &cluster->options.ring;
     uint64_t digest = ldr_ring_key(settings, ldr_ring_group(settings, group), key);
-    name[0] = '\0';
-    ldr_epoch_enter(LDR_EPOCH_NODE);
     const struct ldr_view *view = ldr_cluster_view(cluster);
-    if (view != NULL) {
-        const char *owner = view->members[ldr_ring_member(view->ring, ldr_ring_find(view->ring, digest))].name;
-        memcpy(name, owner, strlen(owner) + 1);
-    }
+    return view != NULL ? ldr_view_at(view, ldr_ring_find(view->ring, digest)) : NULL;
+}
+
+bool ldr_cluster_owns(struct ldr_cluster *cluster, struct larder_slice group, struct larder_slice key)
+{
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view_member *owner = owner_of(cluster, group, key);
+    bool owns = owner != NULL && owner->peer == NULL;
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    return owns;
+}
+
+void ldr_cluster_owner(struct ldr_cluster *cluster, struct larder_slice group, struct larder_slice key, char *name)
+{
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view_member *owner = owner_of(cluster, group, key);
+    const char *text = owner != NULL ? owner->name : "";
+    memcpy(name, text, strlen(text) + 1);
     ldr_epoch_exit(LDR_EPOCH_NODE);
 }

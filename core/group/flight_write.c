@@ -10,6 +10,14 @@ bool ldr_flight_wanted(struct ldr_flight *flight)
     return wanted;
 }
 
+void ldr_flight_overtake(struct ldr_flight *flight)
+{
+    struct shard *shard = shard_of(flight->flights, flight->hash);
+    pthread_mutex_lock(&shard->lock);
+    flight->overtaken = true;
+    pthread_mutex_unlock(&shard->lock);
+}
+
 void ldr_flight_store(struct ldr_flight *flight, void (*store)(struct ldr_flight *flight, void *arg), void *arg)
 {
     struct shard *shard = shard_of(flight->flights, flight->hash);
@@ -45,6 +53,18 @@ enum larder_status ldr_flights_write(struct ldr_flights *flights, const struct l
             flight->overtaken |= is_of(flight, hash, group, name, key);
     pthread_mutex_unlock(&shard->lock);
     return status;
+}
+
+static enum larder_status nothing(void *arg)
+{
+    (void)arg;
+    return LARDER_OK;
+}
+
+void ldr_flights_overtake_key(struct ldr_flights *flights, const struct ldr_group *group, struct larder_slice name,
+                              struct larder_slice key)
+{
+    ldr_flights_write(flights, group, name, key, nothing, NULL);
 }
 
 struct ldr_flight *ldr_flights_overtaken(struct ldr_flights *flights, const struct ldr_group *group,

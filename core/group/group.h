@@ -30,6 +30,10 @@ struct ldr_group_options {
     uint64_t load_timeout_ms;
     uint64_t near_bytes; /* 0: no near copies */
     int64_t near_ttl_ms;
+    int64_t stale_while_revalidate_ms, stale_if_error_ms; /* 0: not at all */
+    uint64_t
+        refresh_permille; /* of a load's time: the scale of the time by which ripe values are loaded anew; 0: they are not */
+    uint64_t max_loads;
     const struct larder_eviction *eviction;
     const struct larder_param_value *eviction_params;
     bool exact_hits;
@@ -38,11 +42,25 @@ struct ldr_group_options {
 };
 
 struct ldr_group_counters {
-    _Atomic uint64_t peer_hits, peer_misses, loads, loads_deduplicated, load_errors, sets, deletes;
+    _Atomic uint64_t peer_hits, peer_misses, loads, loads_deduplicated, load_errors, refreshes, sets, deletes;
 };
 
 /* What every get counts, in lanes; and the number of the next get that is looked at, see hot.h. */
-enum ldr_get_counter { LDR_GETS, LDR_HITS, LDR_MISSES, LDR_NEGATIVE_HITS, LDR_NEAR_HITS, LDR_NEXT_SAMPLE };
+enum ldr_get_counter {
+    LDR_GETS,
+    LDR_HITS,
+    LDR_MISSES,
+    LDR_NEGATIVE_HITS,
+    LDR_STALE_HITS,
+    LDR_NEAR_HITS,
+    LDR_NEXT_SAMPLE
+};
+
+/* Keys share so many marks; see near.c. */
+#define LDR_NEAR_MARKS 64
+
+/* Keys share so many places for when to try again; see stale.h. */
+#define LDR_RETRY_SLOTS 256
 
 struct ldr_group {
     struct ldr_context *context;
@@ -61,6 +79,13 @@ struct ldr_group {
     _Atomic uint64_t load_timeout_ms;
     _Atomic int64_t near_ttl_ms;
     _Atomic(struct ldr_near *) near; /* NULL: none; see ldr_near_replace() */
+    _Atomic uint64_t near_marks[LDR_NEAR_MARKS];
+    _Atomic int64_t stale_while_revalidate_ms, stale_if_error_ms;
+    _Atomic uint64_t refresh_permille;
+    _Atomic uint64_t max_loads;
+
+    _Atomic uint64_t waiting, loading;          /* see limits.h */
+    _Atomic uint64_t retry_at[LDR_RETRY_SLOTS]; /* 0: the last load of such a key went well */
 
     const struct larder_loader *loader; /* NULL: none, or a callback */
     void *loader_state;                 /* NULL: shut */
@@ -164,6 +189,12 @@ void ldr_group_load(struct ldr_flight *flight);
  * the get is counted at another node. `batch`: the number of gets of which the key was drawn by chance.
  */
 void ldr_group_sample(struct ldr_group *group, struct ldr_lane *lane, const struct larder_slice *key, uint64_t batch);
+
+/* The same for a request, if it is its turn. One of another member counts there. */
+void ldr_group_sample_get(struct ldr_group *group, const struct larder_request *request);
+/* The parts of it: what is stored, else what the origin gives; and the origin alone. */
+void ldr_group_load_now(struct ldr_flight *flight);
+void ldr_group_load_from_origin(struct ldr_flight *flight);
 
 /* A reply that holds the entry; takes the entry's pin. `now` may be LDR_NOW: the clock is read when it has to be. */
 struct larder_reply ldr_group_entry_reply(const struct ldr_group *group, struct ldr_entry *entry,

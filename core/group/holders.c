@@ -64,31 +64,28 @@ static struct way *find(struct set *set, uint64_t digest)
     return NULL;
 }
 
-/* The one whose copies end first; where they have ended, it is free. */
-static struct way *make_room(struct set *set, uint64_t now)
+/* One that is free, or whose copies have ended; NULL: none. */
+static struct way *find_room(struct set *set, uint64_t now)
 {
-    struct way *first = set->ways;
-    for (struct way *way = set->ways; way < set->ways + WAYS; way++) {
-        if (way->until <= now)
-            way->members = 0;
-        if (first->members != 0 && (way->members == 0 || way->until < first->until))
-            first = way;
-    }
-    return first;
+    for (struct way *way = set->ways; way < set->ways + WAYS; way++)
+        if (way->members == 0 || way->until <= now)
+            return way;
+    return NULL;
 }
 
-void ldr_holders_add(struct ldr_holders *holders, uint64_t digest, uint64_t member, uint64_t now, uint64_t until)
+bool ldr_holders_add(struct ldr_holders *holders, uint64_t digest, uint64_t member, uint64_t now, uint64_t until)
 {
     struct set *set = lock_set(holders, digest);
     struct way *way = find(set, digest);
-    if (way == NULL) {
-        way = make_room(set, now);
+    if (way == NULL && (way = find_room(set, now)) != NULL)
         *way = (struct way){.digest = digest};
+    if (way != NULL) {
+        way->members |= member;
+        way->news |= member;
+        way->until = way->until > until ? way->until : until;
     }
-    way->members |= member;
-    way->news |= member;
-    way->until = way->until > until ? way->until : until;
     ldr_spin_unlock(&set->lock);
+    return way != NULL;
 }
 
 bool ldr_holders_held(struct ldr_holders *holders, uint64_t digest, uint64_t now)

@@ -1,6 +1,6 @@
 /*
- * Who has near copies of this node's keys, as far as it is remembered: for telling them of writes. In a table of fixed size;
- * what it has no room for is forgotten, and those copies end by themselves.
+ * Who has near copies of this node's keys: for telling them of writes. In a table of fixed size; where it has no room no copy
+ * may be made.
  *
  * Members stand in it as bits of a set (ldr_cluster_member_bit()): two may share one, and then both are told.
  */
@@ -13,7 +13,7 @@
 
 struct ldr_holders;
 
-/* Each of the sets has room for five keys. NULL when out of memory; does not set the reason. */
+/* Each of the sets has room for three keys. NULL when out of memory; does not set the reason. */
 struct ldr_holders *ldr_holders_open(size_t sets);
 void ldr_holders_close(struct ldr_holders *holders); /* NULL is fine */
 
@@ -21,9 +21,9 @@ size_t ldr_holders_bytes(const struct ldr_holders *holders); /* all the memory i
 
 /*
  * A member is about to get a copy of a key, which it keeps until `until` at the latest. Must come before the store is read
- * for it: then a write of the key either finds the member here, or is what is read.
+ * for it: then a write of the key either finds the member here, or is what is read. False: there is no room.
  */
-void ldr_holders_add(struct ldr_holders *holders, uint64_t digest, uint64_t member, uint64_t now, uint64_t until);
+bool ldr_holders_add(struct ldr_holders *holders, uint64_t digest, uint64_t member, uint64_t now, uint64_t until);
 
 /* Whether anybody has one. */
 bool ldr_holders_held(struct ldr_holders *holders, uint64_t digest, uint64_t now);

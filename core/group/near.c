@@ -4,7 +4,6 @@
 
 #include "core/base/bytes.h"
 #include "core/base/fail.h"
-#include "core/group/flight.h"
 #include "core/group/hot.h"
 
 /* A key is hot when so many gets of it are to be expected in the life of one copy. */
@@ -18,7 +17,7 @@ struct ldr_near {
 /* What stands behind the bytes of a value: the store's own time is the copy's. */
 struct trailer {
     uint64_t expires; /* the entry's, at its owner */
-    uint64_t epoch;   /* of the member list under which its owner was asked */
+    uint64_t serial;  /* of the member list under which its owner was asked */
     uint64_t found;   /* 0: a "not found" */
 };
 
@@ -80,6 +79,11 @@ static struct ldr_near *near_of(struct ldr_group *group)
     return atomic_load_explicit(&group->near, memory_order_acquire);
 }
 
+static struct ldr_hot_key hot_key(const struct ldr_group *group, struct larder_slice key)
+{
+    return ldr_hot_key(group->id, group->name_hash, key);
+}
+
 /* ------------------------------------------------------------------------------------------------ gets */
 
 static void release_entry(void *pin)
@@ -87,9 +91,16 @@ static void release_entry(void *pin)
     ldr_entry_release(pin);
 }
 
-bool ldr_near_get(struct ldr_group *group, struct larder_slice key, uint64_t now, struct larder_reply *reply)
+/* Strict: asked after the look, as whatever was seen there was good if nobody can have acted without this node until now. */
+static bool is_current(struct ldr_group *group, uint64_t serial)
 {
-    const struct ldr_context *context = group->context;
+    struct ldr_cluster *cluster = group->context->cluster;
+    return serial == ldr_cluster_serial(cluster) &&
+           (!ldr_cluster_strict(cluster) || ldr_cluster_acts(cluster, serial));
+}
+
+static bool look(struct ldr_group *group, struct larder_slice key, uint64_t now, struct larder_reply *reply)
+{
     struct ldr_near *near = near_of(group);
     struct ldr_entry *entry = near != NULL ? ldr_store_get(near->store, key, now) : NULL;
     if (entry == NULL)
@@ -98,7 +109,7 @@ bool ldr_near_get(struct ldr_group *group, struct larder_slice key, uint64_t now
     struct larder_slice value = ldr_entry_value(entry);
     value.size -= sizeof trailer;
     memcpy(&trailer, (const char *)value.data + value.size, sizeof trailer);
-    bool current = trailer.epoch == ldr_cluster_ring(context->cluster).epoch;
+    bool current = is_current(group, trailer.serial);
     if (!current || trailer.found == 0) {
         ldr_entry_release(entry);
         *reply = (struct larder_reply){.status = LARDER_NOT_FOUND, .source = LARDER_SOURCE_NEAR};
@@ -108,11 +119,24 @@ bool ldr_near_get(struct ldr_group *group, struct larder_slice key, uint64_t now
         .status = LARDER_OK,
         .source = LARDER_SOURCE_NEAR,
         .value = value,
-        .ttl_ms = ldr_context_remaining(context, trailer.expires, now),
+        .ttl_ms = ldr_context_remaining(trailer.expires, now),
         .version = ldr_entry_version(entry),
         .release = release_entry,
         .pin = entry,
     };
+    return true;
+}
+
+bool ldr_near_answer(struct ldr_group *group, const struct larder_request *request, uint64_t begun, larder_reply_fn done,
+                     void *arg)
+{
+    struct larder_reply reply;
+    if (!look(group, request->key, begun, &reply))
+        return false;
+    ldr_lane_add(ldr_lanes_mine(group->lanes), LDR_NEAR_HITS, 1);
+    ldr_group_sample_get(group, request);
+    ldr_histogram_add(&group->get_latency, larder_now(group->context->runtime) - begun);
+    ldr_answer(group->context, &reply, done, arg);
     return true;
 }
 
@@ -121,123 +145,121 @@ int64_t ldr_near_wanted(struct ldr_group *group, struct larder_slice key, uint64
     struct ldr_hot *hot = group->context->hot;
     if (hot == NULL)
         return 0;
-    struct ldr_hot_key hot_key = ldr_hot_key(group->id, group->name_hash, key);
-    double rate = ldr_hot_count(hot, &hot_key, now);
+    const struct ldr_hot_key counted = hot_key(group, key);
+    double rate = ldr_hot_count(hot, &counted, now);
     int64_t ttl_ms = group->near_ttl_ms;
     return near_of(group) != NULL && rate * (double)ttl_ms >= WORTH * 1e3 ? ttl_ms : 0;
 }
 
-void ldr_near_ask(struct ldr_flight *flight, int64_t ms)
+/* ------------------------------------------------------------------------------------------------ marks */
+
+/*
+ * Keys share marks: a write of another key may keep an answer out. Who keeps an answer looks at the mark after it has put it
+ * into the store, who drops one moves the mark before it takes it out: of the two, which take the same lock of the store,
+ * one always sees the other.
+ */
+static _Atomic uint64_t *mark_of(struct ldr_group *group, struct larder_slice key)
 {
-    flight->request.flags |= LARDER_REQUEST_NEAR;
-    flight->request.ttl_ms = ms;
-    flight->version.epoch = ldr_cluster_ring(flight->group->context->cluster).epoch;
+    return &group->near_marks[hot_key(group, key).digest % LDR_NEAR_MARKS];
+}
+
+void ldr_near_ask(struct ldr_group *group, int64_t ttl_ms, struct larder_request *request, struct ldr_near_ask *ask)
+{
+    const struct ldr_context *context = group->context;
+    *ask = (struct ldr_near_ask){.ttl_ms = ttl_ms};
+    if (ttl_ms == 0)
+        return;
+    ask->mark = atomic_load_explicit(mark_of(group, request->key), memory_order_relaxed);
+    ask->serial = ldr_cluster_serial(context->cluster);
+    ask->begun = larder_now(context->runtime);
+    request->flags |= LARDER_REQUEST_NEAR;
+    request->ttl_ms = ttl_ms;
+}
+
+void ldr_near_drop(struct ldr_group *group, struct larder_slice key)
+{
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    atomic_fetch_add_explicit(mark_of(group, key), 1, memory_order_relaxed);
+    struct ldr_near *near = near_of(group);
+    if (near != NULL)
+        ldr_store_remove(near->store, key, 0, (struct larder_version){0}, larder_now(group->context->runtime));
+    ldr_epoch_exit(LDR_EPOCH_NODE);
 }
 
 /* ------------------------------------------------------------------------------------------------ keeping */
 
-/* A copy on its way into the store. */
-struct copy {
-    struct ldr_near *near;
-    struct ldr_put put;
-};
-
-static void store_copy(struct ldr_flight *flight, void *arg)
-{
-    struct copy *copy = arg;
-    /* What does not fit is not kept. */
-    ldr_store_put(copy->near->store, &copy->put, larder_now(flight->group->context->runtime), NULL);
-}
-
 /*
- * When a copy ends, at the latest; `begun`: when it was asked for. The owner rounds what remains of a time up to a whole
- * millisecond, which may have been less.
+ * When a time ends that began at `begun`, at the latest. The owner rounds what remains of a time up to a whole millisecond,
+ * which may have been less.
  */
 static uint64_t end_of(uint64_t begun, int64_t ttl_ms)
 {
+    uint64_t end, ns;
     if (ttl_ms == LARDER_TTL_NONE)
         return LARDER_NEVER;
-    uint64_t end, ns;
-    if (ttl_ms <= 0 || __builtin_mul_overflow((uint64_t)ttl_ms - 1, LARDER_NS_PER_MS, &ns) ||
-        __builtin_add_overflow(begun, ns, &end))
-        return ttl_ms <= 0 ? 0 : LARDER_NEVER;
+    if (ttl_ms <= 0)
+        return 0;
+    if (__builtin_mul_overflow((uint64_t)ttl_ms - 1, LARDER_NS_PER_MS, &ns) || __builtin_add_overflow(begun, ns, &end))
+        return LARDER_NEVER;
     return end;
 }
 
 /* Only what the owner itself has, under the one member list that this node and the owner have seen all along. */
-static bool may_keep(const struct ldr_flight *flight, const struct larder_reply *reply)
+static bool may_keep(struct ldr_group *group, const struct ldr_near_ask *ask, const struct larder_reply *reply)
 {
-    if ((flight->request.flags & LARDER_REQUEST_NEAR) == 0 || (reply->flags & LARDER_REPLY_OWNER) == 0 ||
-        (reply->status != LARDER_OK && reply->status != LARDER_NOT_FOUND))
-        return false;
-    struct larder_ring_view ring = ldr_cluster_ring(flight->group->context->cluster);
-    return reply->ring.checksum == ring.checksum && flight->version.epoch == ring.epoch;
+    struct ldr_cluster *cluster = group->context->cluster;
+    return ask->ttl_ms != 0 && (reply->flags & LARDER_REPLY_OWNER) != 0 &&
+           (reply->status == LARDER_OK || reply->status == LARDER_NOT_FOUND) &&
+           reply->ring.checksum == ldr_cluster_ring(cluster).checksum && ask->serial == ldr_cluster_serial(cluster);
 }
 
-static void keep(struct ldr_flight *flight, const struct larder_reply *reply)
+static void keep(struct ldr_group *group, struct larder_slice key, const struct ldr_near_ask *ask,
+                 const struct larder_reply *reply)
 {
-    struct copy copy = {.near = near_of(flight->group)};
-    struct trailer trailer = {
-        .expires = end_of(flight->begun, reply->ttl_ms),
-        .epoch = flight->version.epoch,
+    const struct larder_runtime *runtime = group->context->runtime;
+    struct ldr_near *near = near_of(group);
+    const struct trailer trailer = {
+        .expires = end_of(ask->begun, reply->ttl_ms),
+        .serial = ask->serial,
         .found = reply->status == LARDER_OK,
     };
+    uint64_t end = ask->begun + (uint64_t)ask->ttl_ms * LARDER_NS_PER_MS;
+    end = end < trailer.expires ? end : trailer.expires;
     size_t size = trailer.found ? reply->value.size : 0;
-    char *bytes = copy.near != NULL ? malloc(size + sizeof trailer) : NULL;
+    char *bytes = near != NULL && larder_now(runtime) < end ? malloc(size + sizeof trailer) : NULL;
     if (bytes == NULL)
         return;
     if (size != 0)
         memcpy(bytes, reply->value.data, size);
     memcpy(bytes + size, &trailer, sizeof trailer);
-    uint64_t end = flight->begun + (uint64_t)flight->request.ttl_ms * LARDER_NS_PER_MS;
-    copy.put = (struct ldr_put){
-        .key = flight->key,
+    const struct ldr_put put = {
+        .key = key,
         .value = ldr_slice(bytes, size + sizeof trailer),
-        .expires = end < trailer.expires ? end : trailer.expires,
+        .expires = end,
         .version = reply->version,
         .flags = LDR_PUT_NEWER,
     };
-    if (larder_now(flight->group->context->runtime) < copy.put.expires)
-        ldr_flight_store(flight, store_copy, &copy);
+    ldr_store_put(near->store, &put, larder_now(runtime), NULL); /* what does not fit is not kept */
+    if (atomic_load_explicit(mark_of(group, key), memory_order_relaxed) != ask->mark)
+        ldr_store_remove(near->store, key, 0, (struct larder_version){0}, larder_now(runtime));
     free(bytes);
 }
 
-void ldr_near_keep(struct ldr_flight *flight, const struct larder_reply *reply)
+void ldr_near_keep(struct ldr_group *group, struct larder_slice key, const struct ldr_near_ask *ask,
+                   const struct larder_reply *reply)
 {
     ldr_epoch_enter(LDR_EPOCH_NODE);
-    if (may_keep(flight, reply))
-        keep(flight, reply);
+    if (may_keep(group, ask, reply))
+        keep(group, key, ask, reply);
     ldr_epoch_exit(LDR_EPOCH_NODE);
 }
 
-/* ------------------------------------------------------------------------------------------------ forgetting */
-
-/* A key whose copy is to go. */
-struct gone {
-    struct ldr_group *group;
-    struct larder_slice key;
-};
-
-static enum larder_status drop(void *arg)
-{
-    const struct gone *gone = arg;
-    struct ldr_near *near = near_of(gone->group);
-    if (near != NULL)
-        ldr_store_remove(near->store, gone->key, 0, (struct larder_version){0},
-                         larder_now(gone->group->context->runtime));
-    return LARDER_OK; /* what flights of the key bring is older, in any case */
-}
-
-void ldr_near_forget(struct ldr_group *group, struct larder_slice name, struct larder_slice key)
-{
-    struct gone gone = {group, key};
-    ldr_epoch_enter(LDR_EPOCH_NODE);
-    ldr_flights_write(group->context->flights, group, name, key, drop, &gone);
-    ldr_epoch_exit(LDR_EPOCH_NODE);
-}
+/* ------------------------------------------------------------------------------------------------ all of them */
 
 void ldr_near_clear(struct ldr_group *group)
 {
+    for (size_t i = 0; i < LDR_NEAR_MARKS; i++)
+        atomic_fetch_add_explicit(&group->near_marks[i], 1, memory_order_relaxed);
     struct ldr_near *near = near_of(group);
     if (near != NULL)
         ldr_store_clear(near->store);

@@ -15,3 +15,13 @@ void ldr_group_sample(struct ldr_group *group, struct ldr_lane *lane, const stru
     }
     ldr_lane_set(lane, LDR_NEXT_SAMPLE, next);
 }
+
+void ldr_group_sample_get(struct ldr_group *group, const struct larder_request *request)
+{
+    struct ldr_lane *lane = ldr_lanes_mine(group->lanes);
+    if (!ldr_hot_due(ldr_lane_read(lane, LDR_GETS), ldr_lane_read(lane, LDR_NEXT_SAMPLE)))
+        return;
+    bool elsewhere = (request->flags & LARDER_REQUEST_PEER) != 0 &&
+                     ldr_cluster_is_member(group->context->cluster, request->sender);
+    ldr_group_sample(group, lane, elsewhere ? NULL : &request->key, 1);
+}

@@ -121,10 +121,9 @@ class Reload(Case):
             self.assertEqual(self.nodes["a"].get("users", key).status, 200)
         self.assertEqual(self.source.counts(), {key.replace(" ", "%20"): 1 for key in keys})
         d = self.node("d", cluster=self.nodes["a"].config["cluster"], groups=self.nodes["a"].config["groups"])
-        address = {"name": "d", "http": f"127.0.0.1:{d.port}"}
         with Traffic(self.nodes.nodes()) as traffic:
             for node in self.nodes.nodes():
-                node.config["cluster"]["discovery"]["members"].append(address)
+                node.config["cluster"]["discovery"]["members"].append(d.member())
             d.start()
             d.wait_ready()
             self.reload_all()

@@ -156,6 +156,8 @@ static bool respond_get(struct response *response)
     response->at = HTTP_PUT_TEXT(response->at, "Larder-Source: ");
     put(response, larder_source_name(reply->source));
     response->at = HTTP_PUT_TEXT(response->at, "\r\n");
+    if (reply->ttl_ms == 0)
+        response->at = HTTP_PUT_TEXT(response->at, "Larder-Stale: 1\r\n");
     return same ? end(response) : end_with_value(response);
 }
 
@@ -185,11 +187,13 @@ static bool respond_peer(struct response *response)
 {
     struct larder_reply *reply = &response->exchange->base.reply;
     unsigned char form[PEER_FORM_REPLY_HEAD];
-    size_t size = peer_form_encode_reply(reply, form);
+    struct larder_slice cluster;
+    size_t size = peer_form_encode_reply(reply, form, &cluster);
     begin(response, 200);
     put_type(response, PEER_FORM_TYPE);
-    put_length(response, size + reply->value.size);
-    if (!end(response) || !tp_output_copy(response->output, form, size))
+    put_length(response, size + cluster.size + reply->value.size);
+    if (!end(response) || !tp_output_copy(response->output, form, size) ||
+        (cluster.size > 0 && !tp_output_copy(response->output, cluster.data, cluster.size)))
         return false;
     if (!tp_output_pin(response->output, reply->value, reply->release, reply->pin))
         return false;

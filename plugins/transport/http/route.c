@@ -39,6 +39,7 @@ static const struct route routes[] = {
     {PLACE_FIXED, "/v1/groups", HTTP_METHOD_GET, HTTP_KIND_DOCUMENT, LARDER_OP_GROUP_LIST, false},
     {PLACE_FIXED, "/v1/cluster", HTTP_METHOD_GET, HTTP_KIND_DOCUMENT, LARDER_OP_CLUSTER, false},
     {PLACE_FIXED, "/v1/top", HTTP_METHOD_GET, HTTP_KIND_DOCUMENT, LARDER_OP_TOP, false},
+    {PLACE_FIXED, "/v1/cluster/leave", HTTP_METHOD_POST, HTTP_KIND_DONE, LARDER_OP_LEAVE, true},
     {PLACE_FIXED, "/stats", HTTP_METHOD_GET, HTTP_KIND_DOCUMENT, LARDER_OP_STATS, false},
     {PLACE_FIXED, "/metrics", HTTP_METHOD_GET, HTTP_KIND_METRICS, LARDER_OP_METRICS, false},
     {PLACE_FIXED, "/health", HTTP_METHOD_GET, HTTP_KIND_STATE, LARDER_OP_HEALTH, false},
@@ -259,7 +260,7 @@ static void set_body_limit(struct http_exchange *exchange)
     }
     case HTTP_KIND_GROUP_PUT: exchange->body_limit = GROUP_BODY_MAX; return;
     case HTTP_KIND_PEER:
-        exchange->body_limit = clamp(host->max_value) + LARDER_KEY_MAX + PEER_FORM_REQUEST_HEAD;
+        exchange->body_limit = clamp(host->max_value) + LARDER_KEY_MAX + PEER_FORM_REQUEST_HEAD + PEER_FORM_CLUSTER_MAX;
         return;
     default: return;
     }
