@@ -100,8 +100,8 @@ static void fly(struct ldr_group *group, const struct larder_request *request, s
         .key = request->key,
         .alone = alone,
         .deadline = request->deadline,
-        .flight_deadline =
-            larder_deadline_in(context->runtime, group->load_timeout_ms + (alone ? 0 : context->peer_timeout_ms)),
+        .flight_deadline = larder_deadline_in(context->runtime,
+                                              group->load_timeout_ms + (alone ? 0 : context->peer_timeout_ms)),
         .done = flown,
         .arg = wait,
         .begin = alone ? begin_aside : begin,
