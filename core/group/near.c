@@ -204,11 +204,17 @@ static uint64_t end_of(uint64_t begun, int64_t ttl_ms)
     return end;
 }
 
+static bool is_marked(struct ldr_group *group, struct larder_slice key, const struct ldr_near_ask *ask)
+{
+    return atomic_load_explicit(mark_of(group, key), memory_order_relaxed) == ask->mark;
+}
+
 /* Only what the owner itself has, under the one member list that this node and the owner have seen all along. */
-static bool may_keep(struct ldr_group *group, const struct ldr_near_ask *ask, const struct larder_reply *reply)
+static bool may_keep(struct ldr_group *group, struct larder_slice key, const struct ldr_near_ask *ask,
+                     const struct larder_reply *reply)
 {
     struct ldr_cluster *cluster = group->context->cluster;
-    return ask->ttl_ms != 0 && (reply->flags & LARDER_REPLY_OWNER) != 0 &&
+    return ask->ttl_ms != 0 && (reply->flags & LARDER_REPLY_OWNER) != 0 && is_marked(group, key, ask) &&
            (reply->status == LARDER_OK || reply->status == LARDER_NOT_FOUND) &&
            reply->ring.checksum == ldr_cluster_ring(cluster).checksum && ask->serial == ldr_cluster_serial(cluster);
 }
@@ -240,7 +246,7 @@ static void keep(struct ldr_group *group, struct larder_slice key, const struct 
         .flags = LDR_PUT_NEWER,
     };
     ldr_store_put(near->store, &put, larder_now(runtime), NULL); /* what does not fit is not kept */
-    if (atomic_load_explicit(mark_of(group, key), memory_order_relaxed) != ask->mark)
+    if (!is_marked(group, key, ask))
         ldr_store_remove(near->store, key, 0, (struct larder_version){0}, larder_now(runtime));
     free(bytes);
 }
@@ -249,7 +255,7 @@ void ldr_near_keep(struct ldr_group *group, struct larder_slice key, const struc
                    const struct larder_reply *reply)
 {
     ldr_epoch_enter(LDR_EPOCH_NODE);
-    if (may_keep(group, ask, reply))
+    if (may_keep(group, key, ask, reply))
         keep(group, key, ask, reply);
     ldr_epoch_exit(LDR_EPOCH_NODE);
 }
