@@ -95,8 +95,7 @@ static void release_entry(void *pin)
 static bool is_current(struct ldr_group *group, uint64_t serial)
 {
     struct ldr_cluster *cluster = group->context->cluster;
-    return serial == ldr_cluster_serial(cluster) &&
-           (!ldr_cluster_strict(cluster) || ldr_cluster_acts(cluster, serial));
+    return serial == ldr_cluster_serial(cluster) && (!ldr_cluster_strict(cluster) || ldr_cluster_acts(cluster, serial));
 }
 
 static bool look(struct ldr_group *group, struct larder_slice key, uint64_t now, struct larder_reply *reply)
@@ -127,8 +126,8 @@ static bool look(struct ldr_group *group, struct larder_slice key, uint64_t now,
     return true;
 }
 
-bool ldr_near_answer(struct ldr_group *group, const struct larder_request *request, uint64_t begun, larder_reply_fn done,
-                     void *arg)
+bool ldr_near_answer(struct ldr_group *group, const struct larder_request *request, uint64_t begun,
+                     larder_reply_fn done, void *arg)
 {
     struct larder_reply reply;
     if (!look(group, request->key, begun, &reply))

@@ -31,8 +31,8 @@ void ldr_near_close(struct ldr_near *near); /* NULL is fine */
 void ldr_near_replace(struct ldr_group *group, struct ldr_near *near);
 
 /* Answers a get of a client from a near copy, and counts that. False: there is none. Inside a section. */
-bool ldr_near_answer(struct ldr_group *group, const struct larder_request *request, uint64_t begun, larder_reply_fn done,
-                     void *arg);
+bool ldr_near_answer(struct ldr_group *group, const struct larder_request *request, uint64_t begun,
+                     larder_reply_fn done, void *arg);
 
 /* Counts a get that has to go to a peer. How long its answer is worth to be kept, in ms; 0: it is not. Inside a section. */
 int64_t ldr_near_wanted(struct ldr_group *group, struct larder_slice key, uint64_t now);

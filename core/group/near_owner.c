@@ -21,8 +21,8 @@ bool ldr_near_lend(struct ldr_group *group, const struct larder_request *request
         !ldr_cluster_owns(context->cluster, request->group, request->key))
         return false;
     uint64_t ttl_ms = (uint64_t)request->ttl_ms;
-    return ldr_holders_add(context->holders, digest_of(group, request->key), ldr_cluster_member_bit(request->sender), now,
-                           larder_deadline_in(context->runtime, ttl_ms + ttl_ms / MARGIN + 1));
+    return ldr_holders_add(context->holders, digest_of(group, request->key), ldr_cluster_member_bit(request->sender),
+                           now, larder_deadline_in(context->runtime, ttl_ms + ttl_ms / MARGIN + 1));
 }
 
 bool ldr_near_held(struct ldr_group *group, struct larder_slice key)
@@ -67,8 +67,8 @@ static void unlink_telling(struct ldr_near_telling *telling)
 
 static void ended(struct larder_timer *timer)
 {
-    struct ldr_near_telling *telling =
-        (struct ldr_near_telling *)((char *)timer - offsetof(struct ldr_near_telling, timer));
+    struct ldr_near_telling *telling = (struct ldr_near_telling *)((char *)timer -
+                                                                   offsetof(struct ldr_near_telling, timer));
     struct ldr_near_wait *wait = &telling->context->near;
     ldr_epoch_enter(LDR_EPOCH_NODE);
     pthread_mutex_lock(&wait->lock);

@@ -2,8 +2,8 @@
 #include "core/base/bytes.h"
 #include "core/base/epoch.h"
 #include "core/base/fail.h"
-#include "core/group/near.h"
 #include "core/group/copies.h"
+#include "core/group/near.h"
 #include "core/node/node.h"
 
 static bool is_data(enum larder_operation operation)

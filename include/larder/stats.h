@@ -54,8 +54,8 @@ struct larder_statistics {
     uint64_t near_hits;        /* gets answered from a near copy of a key that another member owns; no hits or misses */
     uint64_t near_bytes_used;  /* gauge: bytes that the near copies take, all of their bookkeeping included */
     uint64_t near_bytes_limit; /* gauge: their budget, near_bytes; 0: the group has none at this node */
-    uint64_t stale_hits; /* gets answered past the value's time; those answered at once are among the hits, too */
-    uint64_t refreshes;  /* those of the loads that began while a value was there, so that nobody waited */
+    uint64_t stale_hits;       /* gets answered past the value's time; those answered at once are among the hits, too */
+    uint64_t refreshes;        /* those of the loads that began while a value was there, so that nobody waited */
 };
 
 #ifdef __cplusplus

@@ -120,10 +120,10 @@ static void draw_group(struct ldr_buffer *out, const struct ldr_group_settings *
 /* Everything that a node would be built from, as a text. */
 static void draw(struct ldr_buffer *out, const struct ldr_settings *s, const struct ldr_catalog *catalog)
 {
-    ldr_buffer_printf(out, "%zu %s %d %d %d %u %llu %llu %llu %llu %llu %s", s->hot_keys, s->node_name, s->gateway, s->log_level,
-                      s->log_format, s->workers, (unsigned long long)s->queue, (unsigned long long)s->max_waiting,
-                      (unsigned long long)s->request_timeout_ms, (unsigned long long)s->drain_timeout_ms,
-                      (unsigned long long)s->leave_timeout_ms, s->zone);
+    ldr_buffer_printf(out, "%zu %s %d %d %d %u %llu %llu %llu %llu %llu %s", s->hot_keys, s->node_name, s->gateway,
+                      s->log_level, s->log_format, s->workers, (unsigned long long)s->queue,
+                      (unsigned long long)s->max_waiting, (unsigned long long)s->request_timeout_ms,
+                      (unsigned long long)s->drain_timeout_ms, (unsigned long long)s->leave_timeout_ms, s->zone);
     for (size_t i = 0; i < catalog->path_count; i++)
         ldr_buffer_printf(out, " %s", catalog->paths[i]);
     for (size_t i = 0; i < s->transport_count; i++)
