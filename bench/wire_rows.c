@@ -1,6 +1,7 @@
 #include "bench/wire_rows.h"
 
 #include "bench/wire_client.h"
+#include "bench/wire_groups.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -11,117 +12,13 @@
 #define WARM_UP     0.1
 #define FILL_DEPTH  16
 #define FILL_MAX    900.0 /* seconds */
-#define SERVERS     2     /* of a group */
 
-enum which { ALL, OWN, OTHERS }; /* keys: by Zipf's law; evenly, of the node that is asked; evenly, of the other */
-
-struct cell {
-    const char *row, *title, *contender;
-    int base; /* another cell of the group, to which the ratio is; -1: none */
-    int server;
-    const struct wire_protocol *protocol;
-    unsigned depth;
-    enum which which;
-};
-
-struct group {
-    const char *name;
-    size_t value_size;
-    unsigned fewer; /* keys: of those asked for, one in so many */
-    bool pair;      /* both servers are one cluster: the CPU time of both counts */
-    bool (*start)(struct wire_server servers[SERVERS], const struct wire_place *place, uint32_t keys,
-                  size_t value_size);
-    const struct cell *cells;
-    int count;
-};
-
-#define CELLS_MAX 8
-
-/* ------------------------------------------------------------------------------------------------ the groups */
-
-static bool start_http(struct wire_server servers[SERVERS], const struct wire_place *place, uint32_t keys,
-                       size_t value_size)
-{
-    (void)keys;
-    return wire_start_larder(&servers[0], place) && wire_start_nginx(&servers[1], place, value_size);
-}
-
-static bool start_grpc(struct wire_server servers[SERVERS], const struct wire_place *place, uint32_t keys,
-                       size_t value_size)
-{
-    return wire_start_larder(&servers[0], place) && wire_start_grpc_cpp(&servers[1], place, keys, value_size);
-}
-
-static bool start_pair_grpc(struct wire_server servers[SERVERS], const struct wire_place *place, uint32_t keys,
-                            size_t value_size)
-{
-    (void)keys;
-    (void)value_size;
-    return wire_start_pair(servers, place, "grpc");
-}
-
-static bool start_pair_http(struct wire_server servers[SERVERS], const struct wire_place *place, uint32_t keys,
-                            size_t value_size)
-{
-    (void)keys;
-    (void)value_size;
-    return wire_start_pair(servers, place, "http");
-}
-
-#define HTTP_1            "HTTP GET, 100 B, 1 in flight; ratio to nginx's \"return 200\""
-#define HTTP_16           "HTTP GET, 100 B, 16 in flight; ratio to 1 in flight"
-#define GRPC(size, depth) "gRPC Get, " size ", " depth " in flight; ratio to a server on gRPC C++"
-#define PEER(by)                                                                                                       \
-    "gRPC Get, 100 B, 10 in flight, two nodes that talk " by ", CPU of both; ratio to keys of the node asked"
-
-static const struct cell http_cells[] = {
-    {"http-get-1", HTTP_1, "larder", 1, 0, &wire_http_get, 1, ALL},
-    {"http-get-1", HTTP_1, "nginx", -1, 1, &wire_http_get, 1, ALL},
-    {"http-get-16", HTTP_16, "larder", 0, 0, &wire_http_get, 16, ALL},
-    {"http-get-16", HTTP_16, "nginx", 1, 1, &wire_http_get, 16, ALL},
-};
-
-static const struct cell grpc_cells[] = {
-    {"grpc-get-1", GRPC("100 B", "1"), "larder", 1, 0, &wire_grpc_get, 1, ALL},
-    {"grpc-get-1", GRPC("100 B", "1"), "grpc-c++", -1, 1, &wire_grpc_get, 1, ALL},
-    {"grpc-get-10", GRPC("100 B", "10"), "larder", 3, 0, &wire_grpc_get, 10, ALL},
-    {"grpc-get-10", GRPC("100 B", "10"), "grpc-c++", -1, 1, &wire_grpc_get, 10, ALL},
-};
-
-static const struct cell grpc_4k_cells[] = {
-    {"grpc-get-4k-1", GRPC("4 KiB", "1"), "larder", 1, 0, &wire_grpc_get, 1, ALL},
-    {"grpc-get-4k-1", GRPC("4 KiB", "1"), "grpc-c++", -1, 1, &wire_grpc_get, 1, ALL},
-    {"grpc-get-4k-10", GRPC("4 KiB", "10"), "larder", 3, 0, &wire_grpc_get, 10, ALL},
-    {"grpc-get-4k-10", GRPC("4 KiB", "10"), "grpc-c++", -1, 1, &wire_grpc_get, 10, ALL},
-};
-
-static const struct cell peer_grpc_cells[] = {
-    {"peer-grpc-10", PEER("gRPC"), "own key", -1, 0, &wire_grpc_get, 10, OWN},
-    {"peer-grpc-10", PEER("gRPC"), "peer's key", 0, 0, &wire_grpc_get, 10, OTHERS},
-};
-
-static const struct cell peer_http_cells[] = {
-    {"peer-http-10", PEER("HTTP"), "own key", -1, 0, &wire_grpc_get, 10, OWN},
-    {"peer-http-10", PEER("HTTP"), "peer's key", 0, 0, &wire_grpc_get, 10, OTHERS},
-};
-
-#define CELLS(cells) cells, (int)(sizeof cells / sizeof *cells)
-
-static const struct group groups[] = {
-    {"http", 100, 1, false, start_http, CELLS(http_cells)},
-    {"grpc", 100, 1, false, start_grpc, CELLS(grpc_cells)},
-    {"grpc-4k", 4096, 16, false, start_grpc, CELLS(grpc_4k_cells)},
-    {"peer-grpc", 100, 4, true, start_pair_grpc, CELLS(peer_grpc_cells)},
-    {"peer-http", 100, 4, true, start_pair_http, CELLS(peer_http_cells)},
-};
-#define GROUPS (sizeof groups / sizeof *groups)
-
-static bool wanted(const struct settings *settings, const struct cell *cell)
+static bool wanted(const struct settings *settings, const struct wire_cell *cell)
 {
     return settings_row(settings, cell->row) && settings_contender(settings, cell->contender);
 }
 
-static unsigned wanted_cells(const struct settings *settings, const struct group *group)
+static unsigned wanted_cells(const struct settings *settings, const struct wire_group *group)
 {
     unsigned count = 0;
     for (int c = 0; c < group->count; c++)
@@ -131,8 +28,8 @@ static unsigned wanted_cells(const struct settings *settings, const struct group
 
 void wire_rows_plan(const struct settings *settings, struct report *report)
 {
-    for (size_t g = 0; g < GROUPS; g++)
-        report_plan(report, wanted_cells(settings, &groups[g]) * settings->rounds);
+    for (size_t g = 0; g < wire_group_count; g++)
+        report_plan(report, wanted_cells(settings, &wire_groups[g]) * settings->rounds);
 }
 
 /* ------------------------------------------------------------------------------------------------ keys */
@@ -140,8 +37,8 @@ void wire_rows_plan(const struct settings *settings, struct report *report)
 struct keys {
     const struct workload *workload;
     uint32_t count, at;
-    enum which which;
-    uint8_t *owners; /* enum which, of each key; in a cluster only */
+    enum wire_which which;
+    uint8_t *owners; /* enum wire_which, of each key; in a cluster only */
     uint32_t answered;
 };
 
@@ -154,7 +51,7 @@ static uint32_t next_in_order(void *arg)
 static uint32_t next_drawn(void *arg)
 {
     struct keys *keys = arg;
-    if (keys->which == ALL)
+    if (keys->which == WIRE_ALL)
         return (keys->workload->streams[0][keys->at++ % STREAM_LENGTH] & REQUEST_NUMBER_MASK) % keys->count;
     uint32_t number;
     do
@@ -167,7 +64,7 @@ static void note_owner(void *arg, uint32_t number, const char *head, size_t size
 {
     static const char peer[] = "Larder-Source: peer\r\n";
     struct keys *keys = arg;
-    keys->owners[number] = memmem(head, size, peer, sizeof peer - 1) != NULL ? OTHERS : OWN;
+    keys->owners[number] = memmem(head, size, peer, sizeof peer - 1) != NULL ? WIRE_OTHERS : WIRE_OWN;
 }
 
 /* All keys once, in order. */
@@ -191,7 +88,7 @@ static bool go_through(struct keys *keys, uint16_t port, const struct wire_proto
 }
 
 /* Through the first server, which is Larder in all groups. */
-static bool fill(const struct group *group, const struct wire_server *servers, struct keys *keys)
+static bool fill(const struct wire_group *group, const struct wire_server *servers, struct keys *keys)
 {
     if (!go_through(keys, servers[0].http, &wire_http_put, group->value_size, NULL))
         return false;
@@ -201,17 +98,17 @@ static bool fill(const struct group *group, const struct wire_server *servers, s
 /* ------------------------------------------------------------------------------------------------ measuring */
 
 struct figures {
-    double us[CELLS_MAX][ROUNDS_MAX];   /* of CPU time a request */
-    double rate[CELLS_MAX][ROUNDS_MAX]; /* thousand requests a second */
+    double us[WIRE_CELLS][ROUNDS_MAX];   /* of CPU time a request */
+    double rate[WIRE_CELLS][ROUNDS_MAX]; /* thousand requests a second */
 };
 
-static uint64_t cpu_of(const struct group *group, const struct wire_server *servers, const struct cell *cell)
+static uint64_t cpu_of(const struct wire_group *group, const struct wire_server *servers, const struct wire_cell *cell)
 {
     uint64_t own = wire_cpu_ns(&servers[cell->server]);
     return group->pair ? own + wire_cpu_ns(&servers[1 - cell->server]) : own;
 }
 
-static bool measure(const struct group *group, const struct cell *cell, const struct wire_server *servers,
+static bool measure(const struct wire_group *group, const struct wire_cell *cell, const struct wire_server *servers,
                     struct keys *keys, double seconds, double *us, double *rate)
 {
     bool http = cell->protocol == &wire_http_get;
@@ -251,12 +148,12 @@ static double median(const double *values, unsigned count)
     return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
 }
 
-static void print(const struct settings *settings, struct report *report, const struct group *group,
+static void print(const struct settings *settings, struct report *report, const struct wire_group *group,
                   const struct figures *figures)
 {
     const char *row = "";
     for (int c = 0; c < group->count; c++) {
-        const struct cell *cell = &group->cells[c];
+        const struct wire_cell *cell = &group->cells[c];
         if (!wanted(settings, cell))
             continue;
         if (strcmp(row, cell->row) != 0)
@@ -275,14 +172,14 @@ static void print(const struct settings *settings, struct report *report, const 
     }
 }
 
-static bool run_rounds(const struct settings *settings, struct report *report, const struct group *group,
+static bool run_rounds(const struct settings *settings, struct report *report, const struct wire_group *group,
                        const struct wire_server *servers, struct keys *keys)
 {
     struct figures figures;
     unsigned steps = 0;
     for (unsigned r = 0; r < settings->rounds; r++)
         for (int c = 0; c < group->count; c++) {
-            const struct cell *cell = &group->cells[c];
+            const struct wire_cell *cell = &group->cells[c];
             if (!wanted(settings, cell))
                 continue;
             char what[64];
@@ -297,10 +194,10 @@ static bool run_rounds(const struct settings *settings, struct report *report, c
     return true;
 }
 
-static bool run_group(const struct settings *settings, struct report *report, const struct group *group,
+static bool run_group(const struct settings *settings, struct report *report, const struct wire_group *group,
                       const struct wire_place *place, const struct workload *workload)
 {
-    struct wire_server servers[SERVERS] = {0};
+    struct wire_server servers[WIRE_SERVERS] = {0};
     struct keys keys = {.workload = workload, .count = settings->keys / group->fewer};
     char what[64];
     snprintf(what, sizeof what, "%s: %u keys are stored", group->name, keys.count);
@@ -308,7 +205,7 @@ static bool run_group(const struct settings *settings, struct report *report, co
     keys.owners = calloc(keys.count, 1);
     bool right = keys.owners != NULL && group->start(servers, place, keys.count, group->value_size) &&
                  fill(group, servers, &keys) && run_rounds(settings, report, group, servers, &keys);
-    for (int i = 0; i < SERVERS; i++)
+    for (int i = 0; i < WIRE_SERVERS; i++)
         wire_stop(&servers[i]);
     free(keys.owners);
     if (!right)
@@ -320,8 +217,8 @@ bool wire_rows_run(const struct settings *settings, struct report *report, const
                    const struct workload *workload)
 {
     bool right = true;
-    for (size_t g = 0; g < GROUPS; g++)
-        if (wanted_cells(settings, &groups[g]) > 0)
-            right = run_group(settings, report, &groups[g], place, workload) && right;
+    for (size_t g = 0; g < wire_group_count; g++)
+        if (wanted_cells(settings, &wire_groups[g]) > 0)
+            right = run_group(settings, report, &wire_groups[g], place, workload) && right;
     return right;
 }

@@ -168,5 +168,6 @@ void sim_calm(struct scenario *scenario)
         overtake(scenario);
         expire(scenario);
     }
+    sim_near(scenario);
     sim_expect(sim_alone(scenario, LARDER_OP_GET, SIM_KEYS_NONE, 1), LARDER_NOT_FOUND, NULL);
 }

@@ -178,7 +178,7 @@ static void send_request(struct sim_call *call, const struct larder_request *req
 void sim_network_request(struct sim_world *world, struct sim_call *call, const struct larder_request *request)
 {
     const struct sim_endpoint *endpoint = &world->network.endpoints[call->to];
-    if (is_lost(call, call->from, call->to))
+    if (is_lost(call, call->from, call->to) || (world->network.faults.untold && request->operation == LARDER_OP_FORGET))
         return;
     if (endpoint->door == NULL) {
         if (!endpoint->silent)

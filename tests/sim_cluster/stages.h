@@ -29,6 +29,9 @@ struct sim_request *sim_alone(struct scenario *scenario, enum larder_operation o
 /* Ends all faults and starts all nodes; then everything must work. */
 void sim_calm(struct scenario *scenario);
 
+/* A hot key, kept near where it is not owned; in a calm time. */
+void sim_near(struct scenario *scenario);
+
 /* Faults of every kind, by chance; the promises that hold all the same are checked by the modules and clients. */
 void sim_storm(struct scenario *scenario);
 

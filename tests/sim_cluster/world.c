@@ -125,8 +125,9 @@ static bool fill_config(struct larder_config *config, const struct sim_world *wo
     if (node == SIM_GATEWAY)
         good = good && set(config, "node.role=gateway");
     else
-        good = good && set(config, "groups.0={name: %s, max_bytes: 1MiB, load_timeout: %dms, loader: memory}",
-                           SIM_GROUP, SIM_LOAD_MS);
+        good = good &&
+               set(config, "groups.0={name: %s, max_bytes: 1MiB, load_timeout: %dms, near_ttl: %dms, loader: memory}",
+                   SIM_GROUP, SIM_LOAD_MS, SIM_NEAR_MS);
     if (world->verbose)
         good = good && set(config, "node.log_level=info");
     for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)

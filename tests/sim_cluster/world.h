@@ -64,6 +64,7 @@ void sim_node_crash(struct sim_world *world, unsigned node, bool silent);
 #define SIM_TRAVEL_MS  600  /* a message is never longer on its way */
 #define SIM_LONGEST_MS 5000 /* after which nothing happens any more for a request */
 #define SIM_SETTLED_MS 8000 /* after which all suspensions are over */
+#define SIM_NEAR_MS    1000 /* near_ttl */
 #define SIM_GROUP      "sim"
 
 #endif
