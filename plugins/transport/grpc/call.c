@@ -227,11 +227,12 @@ void grpc_call_look(struct grpc_call *call)
         grpc_call_refuse(call, LARDER_DEADLINE, "the answers before took too long to be sent");
         break;
     case GRPC_PHASE_PAUSING:
-        if (now >= call->deadline) {
-            tp_submission_free(&call->base); /* the last answer */
-            grpc_call_refuse(call, LARDER_DEADLINE, "the deadline has passed");
-        } else
+        if (now < call->deadline) {
             submit_again(call);
+            break;
+        }
+        tp_submission_free(&call->base); /* the last answer */
+        grpc_call_refuse(call, LARDER_DEADLINE, "the deadline has passed");
         break;
     case GRPC_PHASE_ANSWERING: /* the client does not take its answer */
         call->due = LARDER_NEVER;
