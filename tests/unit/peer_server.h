@@ -92,23 +92,22 @@ static inline void server_drain(struct server_connection *connection)
 /* The bytes of a whole answer; to be freed. */
 static inline char *server_answer(const struct larder_reply *reply, const char *headers, size_t *size)
 {
-    unsigned char form[PEER_FORM_REPLY_HEAD + 64];
-    struct larder_slice cluster, value = reply->value;
-    size_t form_size = peer_form_encode_reply(reply, form, &cluster);
-    memcpy(form + form_size, cluster.data != NULL ? cluster.data : "",
-           cluster.size); /* none is longer than a few bytes here */
-    form_size += cluster.size;
+    unsigned char form[PEER_FORM_REPLY_HEAD];
+    struct larder_slice parts[4] = {{0}, {form, 0}, {0}, reply->value};
+    parts[1].size = peer_form_encode_reply(reply, form, &parts[2]);
     char head[256];
-    size_t head_size = (size_t)snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\n%sContent-Length: %zu\r\n\r\n", headers,
-                                        form_size + value.size);
-    char *bytes = malloc(head_size + form_size + value.size);
+    parts[0].data = head;
+    parts[0].size = (size_t)snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\n%sContent-Length: %zu\r\n\r\n", headers,
+                                     parts[1].size + parts[2].size + parts[3].size);
+    char *bytes = malloc(parts[0].size + parts[1].size + parts[2].size + parts[3].size);
     if (bytes == NULL)
         abort();
-    memcpy(bytes, head, head_size);
-    memcpy(bytes + head_size, form, form_size);
-    if (value.size > 0)
-        memcpy(bytes + head_size + form_size, value.data, value.size);
-    *size = head_size + form_size + value.size;
+    *size = 0;
+    for (size_t i = 0; i < 4; i++) {
+        if (parts[i].size > 0)
+            memcpy(bytes + *size, parts[i].data, parts[i].size);
+        *size += parts[i].size;
+    }
     return bytes;
 }
 

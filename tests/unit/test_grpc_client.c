@@ -66,6 +66,37 @@ static void values_and_keys_of_any_size_travel(void **state)
     h2_stop(server);
 }
 
+static void what_the_cluster_adds_travels_up_to_its_limit(void **state)
+{
+    (void)state;
+    struct h2_server *server = h2_start(h2_new(echo));
+    struct fixture *fixture = open_client(usual());
+    struct tp_peer *peer = open_peer(fixture, server->port);
+    static const size_t sizes[] = {1, 2047, 65536, TP_CLUSTER_MAX, TP_CLUSTER_MAX + 1};
+    char *bytes = malloc(TP_CLUSTER_MAX + 1);
+    assert_non_null(bytes);
+    for (size_t i = 0; i <= TP_CLUSTER_MAX; i++)
+        bytes[i] = (char)(i * 5 + i / 253);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct outcome outcome;
+        outcome_init(&outcome, "");
+        outcome.request.key = (struct larder_slice){bytes, LARDER_KEY_MAX};
+        outcome.request.cluster = (struct larder_slice){bytes, sizes[i]};
+        call(peer, &outcome);
+        if (sizes[i] > TP_CLUSTER_MAX) {
+            assert_failed(&outcome, LARDER_INVALID, LARDER_REPLY_NOT_SENT);
+            continue;
+        }
+        assert_int_equal(outcome.reply.cluster.size, sizes[i]);
+        assert_memory_equal(outcome.reply.cluster.data, bytes, sizes[i]);
+        assert_got(&outcome, bytes, LARDER_KEY_MAX);
+    }
+    free(bytes);
+    tp_peer_close(peer);
+    close_client(fixture);
+    h2_stop(server);
+}
+
 /* Answers with what is left of the deadline, in seconds. */
 static enum h2_verdict tell_deadline(struct h2_connection *connection, struct h2_stream *stream,
                                      const struct larder_request *request)
@@ -459,6 +490,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_call_is_answered),
         cmocka_unit_test(values_and_keys_of_any_size_travel),
+        cmocka_unit_test(what_the_cluster_adds_travels_up_to_its_limit),
         cmocka_unit_test(the_deadline_travels),
         cmocka_unit_test(the_peers_message_arrives),
         cmocka_unit_test(an_answer_in_many_pieces_is_put_together),

@@ -156,8 +156,10 @@ static void refuse(larder_reply_fn done, void *arg, enum larder_status status, c
 
 void tp_peer_call(struct tp_peer *peer, const struct larder_request *request, larder_reply_fn done, void *arg)
 {
-    if (request->group.size > UINT8_MAX || request->sender.size > UINT8_MAX || request->key.size > LARDER_KEY_MAX) {
-        refuse(done, arg, LARDER_INVALID, "the request's key or a name in it is too long for a peer");
+    if (request->group.size > UINT8_MAX || request->sender.size > UINT8_MAX || request->key.size > LARDER_KEY_MAX ||
+        request->cluster.size > TP_CLUSTER_MAX) {
+        refuse(done, arg, LARDER_INVALID,
+               "the request's key, or what else it has besides its value, is too long for a peer");
         return;
     }
     struct tp_lane *lane = lane_inside(peer);

@@ -11,6 +11,8 @@
 #include "larder/plugin/transport.h"
 #include "loop.h"
 
+#define TP_CLUSTER_MAX ((size_t)1 << 20) /* most bytes of a request's `cluster`, whatever the protocol */
+
 struct tp_client; /* owns its peers; made by the client of a protocol */
 struct tp_peer;   /* a member to call */
 

@@ -17,8 +17,8 @@
 #define CALL_FORM_MESSAGE_MAX 1023 /* bytes of a reply's message; a longer one is cut */
 #define CALL_FORM_REASON      160  /* room for the reason of a failed decoding: one line, NUL-terminated */
 
-/* Bytes of an encoded message besides its value, at most: key, `cluster` and the rest. */
-#define CALL_FORM_PARTS ((size_t)1 << 20)
+/* Bytes of an encoded message besides its value, at most: `cluster` of up to 1 MiB, key and the rest. */
+#define CALL_FORM_PARTS (((size_t)1 << 20) + 2 * LARDER_KEY_MAX)
 
 /*
  * Writes gRPC's prefix and everything but the value's bytes into memory of the arena; request->value follows `head` on

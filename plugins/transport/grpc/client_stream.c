@@ -71,7 +71,8 @@ static bool submit(struct grpc_client_connection *connection, struct grpc_client
     call->reader.limit = (size_t)most;
     call->reader.small = call->small;
     call->reader.small_size = sizeof call->small;
-    grpc_arena_init(&call->arena, call->scratch, sizeof call->scratch, CALL_FORM_PARTS);
+    /* For the parts of the request and of its reply. */
+    grpc_arena_init(&call->arena, call->scratch, sizeof call->scratch, 2 * CALL_FORM_PARTS);
     if (!call_form_encode_request(call->base.request, larder_now(client->runtime), &call->arena, &call->head))
         return false;
     const nghttp2_data_provider body = {.read_callback = on_read};

@@ -88,7 +88,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t size)
     return 0;
 }
 
-/* Hands the body on: with the reply when it carries a value, else it is freed after the completion. */
+/* Hands the body on: with the reply when that is to last, else it is freed after the completion. */
 static int answer(struct http_client_connection *connection, struct tp_call *call)
 {
     char reason[PEER_FORM_REASON];
@@ -97,8 +97,9 @@ static int answer(struct http_client_connection *connection, struct tp_call *cal
         return refuse(connection, LARDER_UNAVAILABLE, reason);
     connection->body = NULL;
     struct larder_reply *reply = &call->reply;
-    if (reply->value.size == 0) {
+    if (reply->value.size == 0)
         reply->value.data = NULL;
+    if (reply->value.size == 0 && reply->cluster.size == 0) {
         call->body = body;
     } else {
         reply->release = free;
