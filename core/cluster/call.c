@@ -14,6 +14,7 @@ struct ldr_call {
     uint64_t deadline;             /* the caller's */
     unsigned attempts;
     bool own_limit; /* of the attempt under way */
+    bool once;      /* the caller does without further attempts */
     bool sent;      /* some attempt may have reached the peer */
     larder_reply_fn done;
     void *arg;
@@ -46,6 +47,7 @@ static uint64_t attempt_limit_ms(const struct ldr_cluster *cluster, const struct
 static void finish(struct ldr_call *call, struct larder_reply *reply)
 {
     struct ldr_peer *peer = call->peer;
+    atomic_fetch_sub_explicit(&peer->calls, 1, memory_order_relaxed);
     call->done(call->arg, reply);
     free(call);
     ldr_peer_release(peer); /* last: a closing cluster waits for it */
@@ -78,7 +80,7 @@ static void attempt(struct ldr_call *call)
     call->own_limit = limit < call->deadline;
     call->request.deadline = call->own_limit ? limit : call->deadline;
     call->request.ring = ldr_cluster_ring(cluster);
-    ldr_count(&cluster->requests);
+    ldr_count(call->request.operation == LARDER_OP_EXCHANGE ? &cluster->exchanges : &cluster->requests);
     ldr_count(&call->peer->requests);
     if (call->attempts++ > 0)
         ldr_count(&cluster->retries);
@@ -131,7 +133,7 @@ static bool wait_for_retry(struct ldr_call *call)
 {
     struct ldr_peer *peer = call->peer;
     const struct ldr_cluster_options *options = &peer->cluster->options;
-    if (call->attempts > options->retries)
+    if (call->once || call->attempts > options->retries)
         return false;
     uint64_t now = larder_now(options->runtime), delay = backoff(peer->cluster, call->attempts);
     if (now >= call->deadline || delay >= call->deadline - now)
@@ -198,20 +200,37 @@ static void refuse(struct ldr_peer *peer, enum larder_status status, const char 
     ldr_peer_release(peer);
 }
 
-void ldr_cluster_call(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_request *request,
-                      larder_reply_fn done, void *arg)
+/* Counts one more call to the peer; false: there are too many. Relaxed: the count bounds memory and orders nothing. */
+static bool take_room(struct ldr_peer *peer)
+{
+    uint64_t most = peer->cluster->options.max_calls;
+    if (atomic_fetch_add_explicit(&peer->calls, 1, memory_order_relaxed) < most || most == 0)
+        return true;
+    atomic_fetch_sub_explicit(&peer->calls, 1, memory_order_relaxed);
+    ldr_count(&peer->cluster->calls_refused);
+    return false;
+}
+
+static void call_peer(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_request *request,
+                      bool once, larder_reply_fn done, void *arg)
 {
     if ((request->flags & LARDER_REQUEST_PEER) != 0) {
         ldr_count(&cluster->forwarded_refused);
         refuse(peer, LARDER_INVALID, "a request that came from a peer is never forwarded again", done, arg);
         return;
     }
+    if (!take_room(peer)) {
+        refuse(peer, LARDER_BUSY, "too many calls to the peer are under way", done, arg);
+        return;
+    }
     struct ldr_call *call = calloc(1, sizeof *call);
     if (call == NULL) {
+        atomic_fetch_sub_explicit(&peer->calls, 1, memory_order_relaxed);
         refuse(peer, LARDER_NO_MEMORY, larder_status_text(LARDER_NO_MEMORY), done, arg);
         return;
     }
     call->timer.fire = waited;
+    call->once = once;
     call->peer = peer;
     call->request = *request;
     call->request.flags |= LARDER_REQUEST_PEER;
@@ -220,4 +239,16 @@ void ldr_cluster_call(struct ldr_cluster *cluster, struct ldr_peer *peer, const 
     call->done = done;
     call->arg = arg;
     attempt(call);
+}
+
+void ldr_cluster_call(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_request *request,
+                      larder_reply_fn done, void *arg)
+{
+    call_peer(cluster, peer, request, false, done, arg);
+}
+
+void ldr_cluster_call_once(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_request *request,
+                           larder_reply_fn done, void *arg)
+{
+    call_peer(cluster, peer, request, true, done, arg);
 }

@@ -91,7 +91,13 @@ void ldr_peer_free(struct ldr_peer *peer)
         peer->cluster->options.transport->peer_close(peer->handle);
     pthread_mutex_destroy(&peer->lock);
     ldr_gate_destroy(&peer->gate);
+    ldr_buffer_free(&peer->probe.cluster);
     free(peer);
+}
+
+const char *ldr_peer_name(const struct ldr_peer *peer)
+{
+    return peer->name;
 }
 
 /* ------------------------------------------------------------------------------------------------ asking it */
@@ -134,6 +140,14 @@ static bool is_its_own(const struct larder_reply *reply)
     return reply->ring.settings != 0;
 }
 
+/* An answer that says no more than that somebody else, or something newer, has to be asked. */
+static bool is_moved(const struct larder_reply *reply)
+{
+    struct ldr_header header;
+    return reply->cluster.size > 0 && ldr_header_decode(reply->cluster, &header) &&
+           (header.flags & LDR_HEADER_MOVED) != 0;
+}
+
 static enum ldr_outcome outcome_of(const struct ldr_peer *peer, const struct larder_reply *reply, bool own_limit,
                                    bool ping)
 {
@@ -142,11 +156,13 @@ static enum ldr_outcome outcome_of(const struct ldr_peer *peer, const struct lar
     if (is_its_own(reply) && reply->ring.settings != peer->cluster->settings_digest)
         return LDR_REFUSED; /* its side will say the same as soon as it looks */
     if (reply->status == LARDER_UNAVAILABLE)
-        return LDR_FAILED;
+        return is_moved(reply) ? LDR_ANSWERED : LDR_FAILED;
     if (reply->status == LARDER_DEADLINE && !is_its_own(reply))
         return own_limit ? LDR_FAILED : LDR_UNTOLD;
     if ((reply->flags & LARDER_REPLY_NOT_SENT) != 0)
         return LDR_UNTOLD; /* an obstacle on this side, such as too little memory */
+    if (reply->status == LARDER_BUSY)
+        return is_its_own(reply) && !ping ? LDR_ANSWERED : LDR_UNTOLD; /* alive; its door had no room for more */
     return ping && reply->status != LARDER_OK ? LDR_FAILED : LDR_ANSWERED;
 }
 
@@ -172,8 +188,10 @@ static void answered(struct ldr_peer *peer, const struct larder_reply *reply, bo
     pthread_mutex_lock(&peer->lock);
     bool admitted = !peer->closed && ldr_breaker_success(&peer->breaker, ping);
     pthread_mutex_unlock(&peer->lock);
-    if (admitted)
-        ldr_log(cluster->options.log, LARDER_LOG_INFO, "peer %s answers again", peer->name);
+    if (!admitted)
+        return;
+    ldr_log(cluster->options.log, LARDER_LOG_INFO, "peer %s answers again", peer->name);
+    ldr_standing_tell(cluster); /* what it did not get meanwhile, it can have now */
 }
 
 static void failed(struct ldr_peer *peer, const struct larder_reply *reply, bool ping)

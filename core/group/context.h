@@ -2,6 +2,7 @@
 #ifndef LDR_GROUP_CONTEXT_H
 #define LDR_GROUP_CONTEXT_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "core/base/log.h"
@@ -10,28 +11,48 @@
 #include "larder/plugin/loader.h"
 
 struct ldr_flights;
+struct ldr_handoff;
+struct ldr_seen;
+struct ldr_strict_ask;
 
-/* Owned by the node; all members but the last two are fixed while groups live. */
+/* Requests of strict groups that wait for their next try; see strict.h. */
+struct ldr_strict_wait {
+    pthread_mutex_t lock;
+    struct ldr_strict_ask *first;
+    bool aborted;
+};
+
+/* Owned by the node; all members up to `waiting` are fixed while groups live. */
 struct ldr_context {
     const struct larder_runtime *runtime;
     struct ldr_log *log;
     const struct larder_host *host; /* for loader modules */
     struct ldr_cluster *cluster;    /* NULL: this node is alone */
     struct ldr_flights *flights;
-    uint64_t request_timeout_ms;
+    struct ldr_handoff *handoff; /* NULL: this node is alone, or a gateway */
+    unsigned replicas;           /* 1 without a cluster */
+    unsigned sends_most;         /* strict: requests to peers for one of a client */
+    struct ldr_seen *seen;       /* strict: numbers of writes; else NULL */
+    uint64_t request_timeout_ms, peer_timeout_ms, tombstone_ttl_ms;
     uint64_t fallback_ttl_ms; /* most time to live of what is stored for an owner that cannot be reached */
+    struct ldr_strict_wait strict;
     struct ldr_tally waiting; /* callers that wait for a flight, or for a peer that was told to write */
-    _Atomic uint64_t clock;   /* the last hybrid logical clock handed out */
+    _Atomic uint64_t max_waiting, busy_refused; /* see limits.h */
+    _Atomic uint64_t clock;                     /* the last hybrid logical clock handed out, or seen at others */
+    _Atomic uint64_t replicating, handoff_received;
 };
 
 /* A version newer than every one this node has handed out. Any thread. */
 struct larder_version ldr_context_version(struct ldr_context *context);
 
+/* Versions handed out from now on are newer than this one, under the same list. */
+void ldr_context_observe(struct ldr_context *context, struct larder_version version);
+
 /* The point of time at which an entry written now expires; `ttl_ms` > 0 or LARDER_TTL_NONE. */
 uint64_t ldr_context_expires(const struct ldr_context *context, int64_t ttl_ms);
 
-/* The other way round: what remains, at least 1, or LARDER_TTL_NONE. `now` may be LDR_NOW. */
-int64_t ldr_context_remaining(const struct ldr_context *context, uint64_t expires, uint64_t now);
+/* The other way round: what remains, at least 1, or LARDER_TTL_NONE. */
+int64_t ldr_context_remaining(uint64_t expires, uint64_t now);
 
 /*
  * Gives an answer: adds how this node sees the ring and calls the completion, which owns the reply from then on.

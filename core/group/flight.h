@@ -24,10 +24,15 @@ struct ldr_flight {
     struct larder_slice key;
     uint64_t deadline;
     bool stand_in; /* this node answers in the place of an owner that cannot be reached */
+    bool ahead;    /* the store has a value, of the version below: nobody waits, and it is to be loaded anew */
+    struct larder_version replaces;
 
     /* For whoever does the work. */
     struct larder_version version; /* drawn before the origin is asked */
     uint64_t begun;                /* when the loader was called */
+    uint64_t serial, epoch;        /* strict: of the list under which this node is the owner; else 0 */
+    enum larder_source source;     /* of what may be stored when the work comes to look */
+    unsigned tried;                /* which of the members that hold the key was asked last */
     struct larder_request request; /* the call to a peer */
     struct larder_load load;       /* the call of a loader module */
     struct larder_task task;       /* the call of a loader callback */
@@ -35,6 +40,7 @@ struct ldr_flight {
     /* The table's own, under the lock of the flight's shard. */
     struct ldr_flight *next;
     struct ldr_waiter *waiters;
+    size_t waiting; /* of them */
     struct larder_timer timer;
     uint64_t hash;
     unsigned references;
@@ -65,9 +71,11 @@ struct ldr_flight_ask {
      * the ring differently, each would wait for the other until the deadline.
      */
     bool of_peer, away;
+    bool alone;               /* nobody joins it, it joins none, and what it brings is not stored */
     uint64_t deadline;        /* of the waiter */
     uint64_t flight_deadline; /* of a flight that this begins */
-    larder_reply_fn done;     /* called exactly once, by `deadline` */
+    size_t most;              /* who would join as many is answered BUSY; 0: no limit */
+    larder_reply_fn done;     /* called exactly once, by `deadline`; NULL: nobody waits */
     void *arg;
     /*
      * Begins the work of a new flight, on the calling thread and without a lock. It must lead to exactly one
@@ -77,7 +85,7 @@ struct ldr_flight_ask {
     void *begin_arg;
 };
 
-/* Joins the flight of the key, or begins one. True: it joined. */
+/* Joins the flight of the key, or begins one. True: it joined, or there was one and nobody wants to wait. */
 bool ldr_flight_ask(struct ldr_flights *flights, const struct ldr_flight_ask *ask);
 
 /*
@@ -88,6 +96,9 @@ void ldr_flight_finish(struct ldr_flight *flight, struct larder_reply *reply);
 
 /* Whether the flight has not been completed yet, nor all aborted: what would only be dropped need not be begun. */
 bool ldr_flight_wanted(struct ldr_flight *flight);
+
+/* As if a write had overtaken it. */
+void ldr_flight_overtake(struct ldr_flight *flight);
 
 /*
  * Runs store(flight, arg) under the lock that keeps writes of the key out, unless a write has overtaken the flight or its

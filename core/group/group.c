@@ -55,6 +55,10 @@ struct ldr_group *ldr_group_open(struct ldr_context *context, const struct ldr_g
     group->ttl_ms = options->ttl_ms;
     group->negative_ttl_ms = options->negative_ttl_ms;
     group->load_timeout_ms = options->load_timeout_ms;
+    group->stale_while_revalidate_ms = options->stale_while_revalidate_ms;
+    group->stale_if_error_ms = options->stale_if_error_ms;
+    group->refresh_permille = options->refresh_permille;
+    group->max_loads = options->max_loads;
     group->lanes = ldr_lanes_open();
     if (group->lanes == NULL) {
         ldr_fail_memory();
@@ -122,7 +126,15 @@ struct ldr_route ldr_group_route(struct ldr_group *group, const struct larder_re
     if (cluster == NULL || (forwarded && request->ring.checksum != ldr_cluster_ring(cluster).checksum))
         return (struct ldr_route){.owner = true};
     struct ldr_route route = ldr_cluster_route(cluster, request->group, request->key);
-    if (forwarded) {
+    if (forwarded && group->context->replicas > 1) {
+        /* Whoever holds the key may act for its owner. */
+        struct ldr_placement placement;
+        ldr_cluster_place(cluster, request->group, request->key, &placement);
+        route.owner = placement.self < placement.count;
+        ldr_placement_release(&placement);
+        ldr_peer_release(route.peer);
+        route.peer = NULL;
+    } else if (forwarded) {
         route.owner &= route.peer == NULL;
         ldr_peer_release(route.peer);
         route.peer = NULL;
@@ -138,11 +150,14 @@ static void release_entry(void *pin)
 struct larder_reply ldr_group_entry_reply(const struct ldr_group *group, struct ldr_entry *entry,
                                           enum larder_source source, uint64_t now)
 {
+    uint64_t expires = ldr_entry_expires(entry);
+    if (now == LDR_NOW && expires != LARDER_NEVER)
+        now = larder_now(group->context->runtime);
     return (struct larder_reply){
         .status = LARDER_OK,
         .source = source,
         .value = ldr_entry_value(entry),
-        .ttl_ms = ldr_context_remaining(group->context, ldr_entry_expires(entry), now),
+        .ttl_ms = ldr_entry_age(entry, now) == LDR_STALE ? 0 : ldr_context_remaining(expires, now),
         .version = ldr_entry_version(entry),
         .release = release_entry,
         .pin = entry,
@@ -162,6 +177,8 @@ void ldr_group_read_stats(struct ldr_group *group, struct larder_statistics *sta
         .loads_deduplicated = ldr_count_read(&counters->loads_deduplicated),
         .load_errors = ldr_count_read(&counters->load_errors),
         .negative_hits = ldr_lanes_sum(group->lanes, LDR_NEGATIVE_HITS),
+        .stale_hits = ldr_lanes_sum(group->lanes, LDR_STALE_HITS),
+        .refreshes = ldr_count_read(&counters->refreshes),
         .sets = ldr_count_read(&counters->sets),
         .deletes = ldr_count_read(&counters->deletes),
     };

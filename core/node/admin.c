@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "core/base/fail.h"
+#include "core/group/limits.h"
 #include "core/node/stats.h"
 
 enum larder_status ldr_node_apply(struct larder_node *node, const struct larder_request *request, uint32_t *flags)
@@ -76,6 +77,14 @@ static void answer_group(struct larder_node *node, struct larder_slice name, lar
         ldr_answer_document(node, document, done, arg);
 }
 
+static void answer_ping(struct larder_node *node, const struct larder_request *request, larder_reply_fn done, void *arg)
+{
+    struct larder_reply reply = {.status = LARDER_OK};
+    if (node->context.cluster != NULL && (request->flags & LARDER_REQUEST_PEER) != 0)
+        ldr_cluster_greet(node->context.cluster, request, &reply);
+    ldr_answer(&node->context, &reply, done, arg);
+}
+
 /* Whether the request is for every member: it came from a client, and there are others. */
 static bool goes_around(const struct larder_node *node, const struct larder_request *request)
 {
@@ -91,6 +100,8 @@ static bool goes_around(const struct larder_node *node, const struct larder_requ
     default: return false;
     }
 }
+
+#define MAX_CHANGES 64 /* that wait for a worker, or for other members, at a time */
 
 /* A change of groups on its way to a worker. The request stays valid until it is answered. */
 struct change {
@@ -125,8 +136,8 @@ static void run_change(struct larder_task *task)
 
 /*
  * A change of a group of a million entries takes a tenth of a second, for which no connection of a transport's thread shall
- * wait: workers make it. When they have no room for it, it is made here; so it is on a runtime of others, for which nobody can
- * wait when the node is closed.
+ * wait: workers make it. When they have no room for it, it is made here, so that a node whose loads hang can still be changed; so
+ * it is on a runtime of others, for which nobody can wait when the node is closed.
  */
 static void apply_later(struct larder_node *node, const struct larder_request *request, larder_reply_fn done, void *arg)
 {
@@ -135,10 +146,16 @@ static void apply_later(struct larder_node *node, const struct larder_request *r
     if (change != NULL) {
         *change = (struct change){.task.run = run_change, .node = node, .request = request, .done = done, .arg = arg};
         ldr_tally_begin(&node->changes);
-        if (runtime->work(runtime, &change->task))
+        bool room = ldr_tally_count(&node->changes) <= MAX_CHANGES;
+        if (room && runtime->work(runtime, &change->task))
             return;
         ldr_tally_end(&node->changes);
         free(change);
+        if (!room) {
+            struct larder_reply busy = ldr_limits_busy(&node->context, "too many changes of groups are under way");
+            ldr_answer(&node->context, &busy, done, arg);
+            return;
+        }
     }
     apply(node, request, done, arg);
 }
@@ -164,9 +181,10 @@ void ldr_node_administer(struct larder_node *node, const struct larder_request *
     case LARDER_OP_STATS: ldr_answer_document(node, ldr_document_node(node), done, arg); return;
     case LARDER_OP_CLUSTER: ldr_answer_document(node, ldr_document_cluster(node), done, arg); return;
     case LARDER_OP_METRICS: answer_metrics(node, done, arg); return;
+    case LARDER_OP_LEAVE: status = larder_node_leave(node); break;
     case LARDER_OP_READY: status = larder_node_ready(node); break;
-    case LARDER_OP_HEALTH:
-    case LARDER_OP_PING: break;
+    case LARDER_OP_PING: answer_ping(node, request, done, arg); return;
+    case LARDER_OP_HEALTH: break;
     default: status = ldr_fail(LARDER_UNSUPPORTED, "operation %d is not known", (int)request->operation); break;
     }
     ldr_answer_status(&node->context, status, status != LARDER_OK ? larder_last_error() : NULL, done, arg);

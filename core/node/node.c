@@ -7,6 +7,7 @@
 #include "core/base/epoch.h"
 #include "core/base/fail.h"
 #include "core/base/runtime.h"
+#include "core/group/strict.h"
 
 #define TICK_MS      250
 #define EXPIRE_BATCH 10000 /* entries a group and tick: bounds how long the runtime's thread is kept */
@@ -26,6 +27,9 @@ static void tick(struct larder_timer *timer)
     if (atomic_load_explicit(&node->closing, memory_order_acquire))
         return;
     ldr_registry_each(node->registry, expire_group, &now);
+    if (node->context.cluster != NULL)
+        ldr_cluster_tick(node->context.cluster);
+    ldr_node_look_after_leave(node);
     node->runtime->timer_start(node->runtime, timer, larder_deadline_in(node->runtime, TICK_MS));
 }
 
@@ -62,8 +66,10 @@ static enum larder_status open_context(struct larder_node *node)
     node->context.runtime = node->runtime;
     node->context.log = node->log;
     node->context.host = &node->host;
+    node->context.replicas = 1;
     node->context.request_timeout_ms = settings->request_timeout_ms;
     node->context.fallback_ttl_ms = settings->cluster.fallback_ttl_ms;
+    node->context.max_waiting = settings->max_waiting;
     node->context.flights = ldr_flights_open(&node->context, node->runtime->random(node->runtime));
     node->registry = ldr_registry_open();
     return node->context.flights != NULL && node->registry != NULL ? LARDER_OK : ldr_fail_memory();
@@ -98,6 +104,63 @@ static const struct ldr_door *peer_door(const struct larder_node *node)
     return NULL;
 }
 
+static void overtake(void *arg, struct ldr_group *group)
+{
+    struct ldr_cluster *cluster = arg;
+    ldr_flights_overtake(group->context->flights, group);
+    if (group->store != NULL && ldr_cluster_has_past(cluster))
+        ldr_group_drop_outlived(group);
+}
+
+/* What was begun under an older list may bring what is outdated under the new one. */
+static void listed(void *arg)
+{
+    const struct larder_node *node = arg;
+    if (ldr_cluster_strict(node->context.cluster))
+        ldr_registry_each(node->registry, overtake, node->context.cluster);
+}
+
+static void clear(void *arg, struct ldr_group *group)
+{
+    (void)arg;
+    if (group->store != NULL)
+        ldr_group_clear(group);
+}
+
+static void outdated(void *arg)
+{
+    struct larder_node *node = arg;
+    ldr_log(node->log, LARDER_LOG_WARN, "others may have served without this node: it begins without entries");
+    ldr_registry_each(node->registry, clear, NULL);
+}
+
+static void wake(void *arg)
+{
+    const struct larder_node *node = arg;
+    if (node->context.handoff != NULL)
+        ldr_handoff_wake(node->context.handoff);
+}
+
+static enum larder_status open_handoff(struct larder_node *node)
+{
+    const struct ldr_cluster_settings *settings = &node->settings->cluster;
+    node->context.replicas = settings->replicas;
+    node->context.peer_timeout_ms = settings->peer_timeout_ms;
+    node->context.tombstone_ttl_ms = settings->tombstone_ttl_ms;
+    node->context.sends_most = 1 + settings->retries;
+    if (settings->strict &&
+        (node->context.seen = ldr_seen_open(2 * settings->peer_timeout_ms * LARDER_NS_PER_MS)) == NULL)
+        return LARDER_NO_MEMORY;
+    if (!node->settings->gateway) {
+        node->context.handoff = ldr_handoff_open(&node->context, node->registry, settings->handoff_bandwidth);
+        if (node->context.handoff == NULL)
+            return LARDER_NO_MEMORY;
+    }
+    node->events = (struct ldr_cluster_events){node, listed, outdated, wake};
+    ldr_cluster_listen(node->context.cluster, &node->events);
+    return LARDER_OK;
+}
+
 static enum larder_status open_cluster(struct larder_node *node)
 {
     const struct ldr_settings *settings = node->settings;
@@ -120,10 +183,16 @@ static enum larder_status open_cluster(struct larder_node *node)
         .suspend_after = cluster->suspend_after,
         .suspend_ms = cluster->suspend_ms,
         .probe_ms = cluster->probe_ms,
+        .replicas = cluster->replicas,
+        .strict = cluster->strict,
+        .fence_peer_ms = cluster->fence_peer_ms,
+        .orphan_wait_ms = cluster->orphan_wait_ms,
+        .tombstone_ttl_ms = cluster->tombstone_ttl_ms,
+        .max_calls = cluster->max_calls,
         /* A gateway knows of no group; other nodes tell with each group they make. */
         .slow_limit_ms = settings->gateway ? settings->request_timeout_ms : 0,
     });
-    return node->context.cluster != NULL ? LARDER_OK : larder_last_status();
+    return node->context.cluster != NULL ? open_handoff(node) : larder_last_status();
 }
 
 static enum larder_status open_groups(struct larder_node *node)
@@ -161,6 +230,7 @@ static enum larder_status listen_all(struct larder_node *node)
         .weight = 1,
         .address_count = node->door_count,
         .addresses = node->addresses,
+        .zone = node->settings->zone,
     };
     return LARDER_OK;
 }
@@ -192,6 +262,7 @@ struct larder_node *ldr_node_open_on(const struct larder_config *config, const s
     pthread_mutex_init(&node->reload, NULL);
     pthread_mutex_init(&node->admin, NULL);
     ldr_tally_init(&node->context.waiting);
+    pthread_mutex_init(&node->context.strict.lock, NULL);
     ldr_tally_init(&node->changes);
     enum larder_status status = open_settings(node, config);
     if (status == LARDER_OK) {
@@ -258,6 +329,7 @@ void larder_node_close(struct larder_node *node)
         return;
     uint64_t deadline = 0;
     if (node->runtime != NULL) {
+        ldr_node_hand_over(node);
         deadline = larder_deadline_in(node->runtime, node->settings->drain_timeout_ms);
         drain_doors(node, deadline);
     }
@@ -273,10 +345,13 @@ void larder_node_close(struct larder_node *node)
             ->close(node->discovery);
     if (node->context.flights != NULL)
         ldr_flights_abort(node->context.flights);
+    ldr_strict_abort(&node->context);
     wait_for_entrants(node); /* those that were answering gets before the flights were ended */
     if (node->owns_runtime)
         ldr_tally_wait(&node->changes, LARDER_NEVER); /* their answers go to doors, which are closed below */
+    ldr_handoff_stop(node->context.handoff);
     ldr_cluster_close(node->context.cluster);
+    ldr_handoff_close(node->context.handoff);
     ldr_node_shut_groups(node);
     ldr_group_release(node->transit);
     for (size_t i = 0; i < node->door_count; i++)
@@ -288,6 +363,7 @@ void larder_node_close(struct larder_node *node)
     ldr_registry_close(node->registry);
     ldr_epoch_barrier(); /* groups dropped earlier */
     ldr_flights_close(node->context.flights);
+    ldr_seen_close(node->context.seen);
     ldr_catalog_close(node->catalog);
     ldr_arena_close(node->discovery_arena);
     ldr_settings_free(node->settings);
@@ -309,6 +385,7 @@ void ldr_node_release(struct larder_node *node)
     if (atomic_fetch_sub_explicit(&node->references, 1, memory_order_acq_rel) != 1)
         return;
     ldr_tally_destroy(&node->context.waiting);
+    pthread_mutex_destroy(&node->context.strict.lock);
     ldr_tally_destroy(&node->changes);
     pthread_mutex_destroy(&node->admin);
     pthread_mutex_destroy(&node->reload);

@@ -72,8 +72,11 @@ static void read_node(struct ldr_settings *settings, const struct larder_param_v
     settings->log_format = strcmp(text(node, table, "log_format"), "json") == 0 ? LDR_LOG_JSON : LDR_LOG_LOGFMT;
     settings->workers = (unsigned)integer(node, table, "workers");
     settings->queue = (uint64_t)integer(node, table, "load_queue");
+    settings->max_waiting = (uint64_t)integer(node, table, "max_waiting");
     settings->request_timeout_ms = (uint64_t)integer(node, table, "request_timeout");
     settings->drain_timeout_ms = (uint64_t)integer(node, table, "drain_timeout");
+    settings->leave_timeout_ms = (uint64_t)integer(node, table, "leave_timeout");
+    settings->zone = text(node, table, "zone") != NULL ? text(node, table, "zone") : "";
 }
 
 /* `count` elements that are zero; NULL only when out of memory. */
@@ -97,7 +100,6 @@ static bool read_transports(const struct ldr_settings_input *input, struct ldr_s
     return true;
 }
 
-/* `replicas` has no member: one is all that its row takes. */
 static bool read_cluster(const struct ldr_settings_input *input, struct ldr_settings *settings,
                          const struct larder_param_value *value)
 {
@@ -117,7 +119,14 @@ static bool read_cluster(const struct ldr_settings_input *input, struct ldr_sett
         .suspend_after = (unsigned)integer(values, table, "suspend_after"),
         .suspend_ms = (uint64_t)integer(values, table, "suspend"),
         .probe_ms = (uint64_t)integer(values, table, "probe_interval"),
+        .max_calls = (uint64_t)integer(values, table, "max_calls"),
         .fallback_ttl_ms = (uint64_t)integer(values, table, "fallback_ttl"),
+        .replicas = (unsigned)integer(values, table, "replicas"),
+        .strict = strcmp(text(values, table, "write_acks"), "all") == 0,
+        .fence_peer_ms = (uint64_t)integer(values, table, "fence_peer"),
+        .orphan_wait_ms = (uint64_t)integer(values, table, "orphan_wait"),
+        .tombstone_ttl_ms = (uint64_t)integer(values, table, "tombstone_ttl"),
+        .handoff_bandwidth = (uint64_t)integer(values, table, "handoff_bandwidth"),
     };
     return ldr_settings_choice(input, LARDER_PLUGIN_HASH, ldr_settings_value(values, table, "hash"),
                                &settings->cluster.hash) &&

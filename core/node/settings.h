@@ -24,6 +24,9 @@ struct ldr_group_settings {
     int64_t ttl_ms;          /* LARDER_TTL_NONE when `ttl: 0` or not given */
     int64_t negative_ttl_ms; /* 0: not remembered */
     uint64_t load_timeout_ms;
+    int64_t stale_while_revalidate_ms, stale_if_error_ms; /* 0: not at all */
+    double refresh_ahead;                                 /* 0: not at all */
+    uint64_t max_loads;
     bool exact_hits;
     struct ldr_plugin_choice eviction;
     struct ldr_plugin_choice loader;
@@ -41,6 +44,11 @@ struct ldr_cluster_settings {
     unsigned suspend_after;
     uint64_t suspend_ms, probe_ms;
     uint64_t fallback_ttl_ms; /* most time to live of what is stored for a suspended owner */
+    unsigned replicas;
+    bool strict; /* `write_acks: all` */
+    uint64_t fence_peer_ms, orphan_wait_ms, tombstone_ttl_ms;
+    uint64_t handoff_bandwidth; /* bytes a second */
+    uint64_t max_calls;         /* to one peer at a time */
 };
 
 struct ldr_settings {
@@ -51,8 +59,11 @@ struct ldr_settings {
     enum ldr_log_format log_format;
     unsigned workers;            /* threads for loader callbacks */
     uint64_t queue;              /* loads that may wait for a worker */
+    uint64_t max_waiting;        /* requests that may wait for loads and peers */
     uint64_t request_timeout_ms; /* default 10 s */
     uint64_t drain_timeout_ms;
+    uint64_t leave_timeout_ms; /* 0: it goes without handing over */
+    const char *zone;          /* "": none */
     struct ldr_plugin_choice *transports;
     size_t transport_count;
     struct ldr_cluster_settings cluster;

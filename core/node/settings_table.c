@@ -49,6 +49,14 @@ const struct larder_param ldr_settings_node[] = {
      .minimum = 1,
      .maximum = 1000000,
      .help = "loads that may wait for a worker; further ones fail as busy"},
+    {.name = "max_waiting",
+     .type = LARDER_PARAM_INT,
+     .default_text = "20000",
+     .minimum = 4,
+     .maximum = 100000000,
+     .help = "requests that may wait for loads and peers at a time, those of one group half as many, for one key a "
+             "quarter; "
+             "further ones are answered busy at once, and what is cached is served"},
     {.name = "request_timeout",
      .type = LARDER_PARAM_DURATION,
      .default_text = "10s",
@@ -61,6 +69,19 @@ const struct larder_param ldr_settings_node[] = {
      .minimum = 0,
      .maximum = HOUR,
      .help = "how long requests under way may still take when the node is closed"},
+    {.name = "leave_timeout",
+     .type = LARDER_PARAM_DURATION,
+     .default_text = "30s",
+     .minimum = 0,
+     .maximum = 24 * HOUR,
+     .help =
+         "how long a node that is told to end may take to hand its keys over, where members come and go; 0: it goes "
+         "at once"},
+    {.name = "zone",
+     .type = LARDER_PARAM_STRING,
+     .minimum = 1,
+     .maximum = LARDER_MEMBER_NAME_MAX,
+     .help = "where this node stands: copies of a key lie in different zones, as far as there are so many"},
     {.name = NULL},
 };
 
@@ -101,8 +122,42 @@ const struct larder_param ldr_settings_cluster[] = {
      .type = LARDER_PARAM_INT,
      .default_text = "1",
      .minimum = 1,
-     .maximum = 1,
-     .help = "members that hold a key"},
+     .maximum = 7,
+     .help = "members that hold a key; the same at all members"},
+    {.name = "write_acks",
+     .type = LARDER_PARAM_STRING,
+     .default_text = "one",
+     .choices = "one|all",
+     .help =
+         "when a write is acknowledged: one: as soon as one member has it, which any of those that hold the key may "
+         "be; all: when all that hold the key have it, and nobody can have acted without them, which takes a "
+         "discovery with leases; the same at all members"},
+    {.name = "fence_peer",
+     .type = LARDER_PARAM_DURATION,
+     .default_text = "2s",
+     .minimum = 10,
+     .maximum = HOUR,
+     .help =
+         "with write_acks: all, how long the answers of all other members stand for a lease that cannot be renewed"},
+    {.name = "orphan_wait",
+     .type = LARDER_PARAM_DURATION,
+     .default_text = "30s",
+     .minimum = 0,
+     .maximum = HOUR,
+     .help = "with write_acks: all, how long members wait that find nobody of the cluster there was before them, until "
+             "they go on with what keys they have"},
+    {.name = "tombstone_ttl",
+     .type = LARDER_PARAM_DURATION,
+     .default_text = "60s",
+     .minimum = 1,
+     .maximum = 24 * HOUR,
+     .help = "how long a delete is remembered, so that no late copy brings the key back"},
+    {.name = "handoff_bandwidth",
+     .type = LARDER_PARAM_SIZE,
+     .default_text = "64MiB",
+     .minimum = KIB,
+     .maximum = ANY_MAXIMUM,
+     .help = "most bytes a second that this node sends to members to which keys have moved"},
     {.name = "discovery",
      .type = LARDER_PARAM_PLUGIN,
      .choices = "discovery",
@@ -150,6 +205,14 @@ const struct larder_param ldr_settings_cluster[] = {
      .minimum = 1,
      .maximum = 24 * HOUR,
      .help = "most time to live of what is stored here for a suspended owner"},
+    {.name = "max_calls",
+     .type = LARDER_PARAM_INT,
+     .default_text = "8192",
+     .minimum = 1,
+     .maximum = 100000000,
+     .help =
+         "requests to one peer under way at a time, those that wait for a connection or a further attempt among them; "
+         "further ones are answered busy at once"},
     {.name = NULL},
 };
 
@@ -209,6 +272,38 @@ const struct larder_param ldr_settings_group_table[] = {
      .minimum = 1,
      .maximum = HOUR,
      .help = "how long a load from the origin may take"},
+    {.name = "max_loads",
+     .type = LARDER_PARAM_INT,
+     .default_text = "4096",
+     .minimum = 1,
+     .maximum = 100000000,
+     .help =
+         "loads of the group under way at each member at a time, those that wait for the loader among them; gets that "
+         "would begin another are answered busy at once"},
+    {.name = "stale_while_revalidate",
+     .type = LARDER_PARAM_DURATION,
+     .default_text = "0",
+     .minimum = 0,
+     .maximum = (double)LARDER_TTL_MAX,
+     .help =
+         "how long after its ttl a loaded value is still answered, while it is loaded anew (RFC 5861); what the origin "
+         "says for a value goes first"},
+    {.name = "stale_if_error",
+     .type = LARDER_PARAM_DURATION,
+     .default_text = "0",
+     .minimum = 0,
+     .maximum = (double)LARDER_TTL_MAX,
+     .help =
+         "how long after its ttl a loaded value is still answered when loading it anew fails, takes too long, or is "
+         "refused as busy (RFC 5861); what the origin says for a value goes first"},
+    {.name = "refresh_ahead",
+     .type = LARDER_PARAM_FLOAT,
+     .default_text = "1",
+     .minimum = 0,
+     .maximum = 100,
+     .help = "load values that are asked for often anew before they expire, so that nobody waits: the sooner, the "
+             "longer their "
+             "loads take and the larger this factor is; 0: not at all"},
     {.name = "loader",
      .type = LARDER_PARAM_PLUGIN,
      .choices = "loader",

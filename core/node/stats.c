@@ -21,6 +21,8 @@ const struct ldr_stat ldr_group_stat_table[] = {
     COUNTER(loads_deduplicated, "Gets that waited for another's flight"),
     COUNTER(load_errors, "Loads that failed"),
     COUNTER(negative_hits, "Gets answered by a remembered not found"),
+    COUNTER(stale_hits, "Gets answered past the value's time"),
+    COUNTER(refreshes, "Loads that began while a value was there"),
     COUNTER(sets, "Writes stored at this node"),
     COUNTER(deletes, "Entries deleted by request at this node"),
     COUNTER(expirations, "Entries removed because their time had passed"),
@@ -61,6 +63,7 @@ const struct ldr_latency_stat ldr_latency_table[] = {
     }
 const struct ldr_stat ldr_node_stat_table[] = {
     COUNTER(peer_requests, "Attempts of requests sent to peers"),
+    COUNTER(peer_exchanges, "Messages to peers about copies of entries"),
     COUNTER(peer_probes, "Pings sent to peers"),
     COUNTER(peer_failures, "Calls to peers that failed"),
     COUNTER(peer_retries, "Repeated attempts"),
@@ -69,11 +72,15 @@ const struct ldr_stat ldr_node_stat_table[] = {
     COUNTER(ring_mismatches, "Requests of peers that saw another ring"),
     GAUGE(ring_epoch, "Epoch of the member list"),
     GAUGE(members, "Members of the cluster"),
+    COUNTER(handoff_entries_sent, "Entries that other members took from this node"),
+    COUNTER(handoff_entries_received, "Entries that this node took from other members"),
+    GAUGE(handoff_entries_left, "Entries that the pass of the hand-off under way has not looked at yet"),
     GAUGE(connections, "Connections open"),
     COUNTER(connections_accepted, "Connections accepted"),
     COUNTER(connections_refused, "Connections refused, over the limit or without a free descriptor"),
     COUNTER(requests_refused, "Requests answered by a transport itself: malformed or over a limit"),
     GAUGE(loads_waiting, "Loads and calls to peers under way"),
+    COUNTER(busy_refused, "Requests answered busy, as a bound of this node was reached"),
     GAUGE(start_time_seconds, "Start of the node in seconds since 1970"),
     GAUGE(memory_resident_bytes, "Resident memory of the process"),
     GAUGE(memory_budgeted_bytes, "Sum of the budgets of all groups"),
@@ -112,6 +119,7 @@ void ldr_node_read_stats(struct larder_node *node, struct ldr_node_stats *stats)
 {
     *stats = (struct ldr_node_stats){
         .loads_waiting = ldr_flights_pending(node->context.flights),
+        .busy_refused = ldr_count_read(&node->context.busy_refused),
         .start_time_seconds = node->started_ms / 1000,
         .memory_resident_bytes = resident_bytes(),
     };
@@ -129,14 +137,23 @@ void ldr_node_read_stats(struct larder_node *node, struct ldr_node_stats *stats)
     struct ldr_cluster_stats cluster;
     ldr_cluster_stats(node->context.cluster, &cluster);
     stats->peer_requests = cluster.peer_requests;
+    stats->peer_exchanges = cluster.peer_exchanges;
     stats->peer_probes = cluster.peer_probes;
     stats->peer_failures = cluster.peer_failures;
     stats->peer_retries = cluster.peer_retries;
     stats->peer_suspended = cluster.peer_suspended;
     stats->forwarded_refused = cluster.forwarded_refused;
     stats->ring_mismatches = cluster.ring_mismatches;
+    stats->busy_refused += cluster.calls_refused;
     stats->members = cluster.members;
     stats->ring_epoch = ldr_cluster_ring(node->context.cluster).epoch;
+    if (node->context.handoff == NULL)
+        return;
+    struct ldr_handoff_progress progress;
+    ldr_handoff_read(node->context.handoff, &progress);
+    stats->handoff_entries_sent = progress.sent;
+    stats->handoff_entries_received = progress.received;
+    stats->handoff_entries_left = progress.left;
 }
 
 void ldr_group_stats_add(struct larder_statistics *sum, const struct larder_statistics *other)

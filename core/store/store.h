@@ -30,7 +30,33 @@ struct larder_slice ldr_entry_value(const struct ldr_entry *entry);
 struct larder_version ldr_entry_version(const struct ldr_entry *entry);
 uint64_t ldr_entry_expires(const struct ldr_entry *entry); /* LARDER_NEVER: never */
 bool ldr_entry_negative(const struct ldr_entry *entry);    /* remembers that the origin has no such key */
-void ldr_entry_release(struct ldr_entry *entry);           /* NULL is fine; also after ldr_store_close() */
+bool ldr_entry_tombstone(const struct ldr_entry *entry);   /* remembers a delete; negative, too */
+
+/*
+ * How an entry ages that an origin can give anew. After its time of expiry it stays for the longer of the two windows, for
+ * readers, who look at its age; for writers and their conditions it is not there any more. All 0: it goes with its time.
+ */
+struct ldr_aging {
+    uint64_t revalidate_ms; /* after its time: may be answered while it is loaded anew */
+    uint64_t error_ms;      /* after its time: may be answered when it cannot be loaded anew */
+    uint64_t ahead_us;      /* the scale of the time by which it is loaded anew before it expires; 0: it is not */
+};
+struct ldr_aging ldr_entry_aging(const struct ldr_entry *entry);
+
+/* Ripe is an entry with less than so many times `ahead_us` left. */
+#define LDR_RIPE_TIMES 16
+
+enum ldr_age {
+    LDR_FRESH,
+    LDR_RIPE,  /* not past its time, but it may be loaded anew ahead of it */
+    LDR_STALE, /* past its time, and within its windows */
+    LDR_PAST   /* gone, but for those that hold it */
+};
+
+/* `now` is a point of time, not LDR_NOW. */
+enum ldr_age ldr_entry_age(const struct ldr_entry *entry, uint64_t now);
+
+void ldr_entry_release(struct ldr_entry *entry); /* NULL is fine; also after ldr_store_close() */
 
 struct ldr_store_options {
     uint64_t max_bytes;                      /* bounds everything the store holds, its own bookkeeping included */
@@ -59,8 +85,8 @@ struct ldr_store *ldr_store_open(const struct ldr_store_options *options);
 void ldr_store_close(struct ldr_store *store); /* entries still pinned stay valid; NULL is fine */
 
 /*
- * Looks up a key and counts the use. The entry is pinned: release it. NULL: not there, or past its time (then removed and
- * counted as an expiration).
+ * Looks up a key and counts the use. The entry is pinned: release it. It may be stale, if it was put with a window. NULL: not
+ * there, or past (then removed and counted as an expiration).
  */
 struct ldr_entry *ldr_store_get(struct ldr_store *store, struct larder_slice key, uint64_t now);
 
@@ -71,7 +97,8 @@ enum ldr_found {
     LDR_ABSENT, /* not there, or past its time */
     LDR_FOUND,
     LDR_FOUND_NEGATIVE, /* the origin has no such key */
-    LDR_FOUND_LARGER    /* than the buffer: nothing was copied */
+    LDR_FOUND_LARGER,   /* than the buffer: nothing was copied */
+    LDR_FOUND_AGED      /* ripe or stale: nothing was copied */
 };
 
 /* A lookup that copies the value out, so that nothing has to be released. */
@@ -99,12 +126,15 @@ enum ldr_put_flags {
     LDR_PUT_IF_VERSION = 1u << 2, /* only over an entry of version `expected`; a negative one counts as absent */
     LDR_PUT_NEWER = 1u << 3,      /* only over nothing or an entry (a negative one too) of an older version; else OK
                                      without effect */
-    LDR_PUT_NEGATIVE = 1u << 4    /* remember "not found"; the value is empty */
+    LDR_PUT_NEGATIVE = 1u << 4,   /* remember "not found"; the value is empty */
+    LDR_PUT_TOMBSTONE = 1u << 5,  /* remember a delete, with LDR_PUT_NEGATIVE */
+    LDR_PUT_COPY = 1u << 6        /* with LDR_PUT_NEWER, where nothing is: only above the floor, see ldr_store_hold() */
 };
 
 struct ldr_put {
     struct larder_slice key, value;
     uint64_t expires;
+    struct ldr_aging aging; /* without meaning when it never expires */
     struct larder_version version, expected;
     uint32_t flags;
 };
@@ -152,6 +182,31 @@ enum larder_status ldr_store_set(struct ldr_store *store, const struct larder_ev
 
 /* Changes the option of this name. Cannot fail. Lookups under way may still tell their hit in the old way. */
 void ldr_store_set_exact_hits(struct ldr_store *store, bool exact_hits);
+
+/* ---- copies of entries that belong to several nodes; see copies.c */
+
+/*
+ * While older copies of what is here may still come from elsewhere: entries past their time are not found, but stay, so that
+ * their versions are known, and of those that are evicted the newest version is kept as a floor (a shard's each). Not holding
+ * any more forgets the floors.
+ */
+void ldr_store_hold(struct ldr_store *store, bool hold);
+struct larder_version ldr_store_floor(struct ldr_store *store, struct larder_slice key);
+struct larder_version ldr_store_highest_floor(struct ldr_store *store);
+void ldr_store_raise_floor(struct ldr_store *store, struct larder_slice key, struct larder_version floor);
+void ldr_store_raise_floors(struct ldr_store *store, struct larder_version floor);
+
+/* Removes the entry of the key, whatever it says, if it has this version. */
+bool ldr_store_drop(struct ldr_store *store, struct larder_slice key, struct larder_version version);
+
+/*
+ * All entries, some at a time, in no useful order: each that is there from the beginning to the end is met, perhaps twice.
+ * Zeroed: at the beginning. Returns how many were pinned; fewer than `most` (which is at least 1): `at` is at the end.
+ */
+struct ldr_store_walk {
+    uint32_t shard, slot, layout;
+};
+size_t ldr_store_walk(struct ldr_store *store, struct ldr_store_walk *at, struct ldr_entry **entries, size_t most);
 
 struct ldr_store_stats {
     uint64_t entries, bytes_used, bytes_limit;

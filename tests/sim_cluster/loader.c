@@ -55,7 +55,12 @@ static void finish(struct sim_load *load, enum larder_status status)
 {
     struct sim_world *world = load->loader->world;
     struct larder_load *asked = load->load;
-    struct larder_load_result result = {.status = status};
+    struct larder_load_result result = {
+        .status = status,
+        .ttl_ms = SIM_ORIGIN_TTL_MS,
+        .stale_while_revalidate_ms = SIM_ORIGIN_WINDOW_MS / 4,
+        .stale_if_error_ms = SIM_ORIGIN_WINDOW_MS,
+    };
     char value[SIM_VALUE_TEXT];
     *load->link = load->next;
     if (load->next != NULL)

@@ -15,6 +15,13 @@
 #define SIM_KEY_TEXT   16
 #define SIM_VALUE_TEXT 64
 
+/*
+ * How long its values live: longer than calm takes from a load to its last look, so that what is stale, as things are in
+ * storms, and was deleted or written over since, would be seen. For so long after that they may be answered when a load fails.
+ */
+#define SIM_ORIGIN_TTL_MS    9000
+#define SIM_ORIGIN_WINDOW_MS 16000
+
 struct sim_load;
 
 struct sim_origin {

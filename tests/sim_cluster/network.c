@@ -66,6 +66,7 @@ static struct larder_request copy_request(const struct larder_request *request)
     copy.key = copy_slice(request->key);
     copy.value = copy_slice(request->value);
     copy.sender = copy_slice(request->sender);
+    copy.cluster = copy_slice(request->cluster);
     return copy;
 }
 
@@ -75,6 +76,7 @@ static void free_request(struct larder_request *request)
     free((void *)request->key.data);
     free((void *)request->value.data);
     free((void *)request->sender.data);
+    free((void *)request->cluster.data);
     *request = (struct larder_request){0};
 }
 
@@ -192,9 +194,15 @@ static void send_reply(struct sim_call *call, const struct larder_reply *reply)
 {
     struct sim_message *message = send_message(call, REPLY);
     message->reply = *reply;
-    message->reply.pin = copy_bytes(reply->value.data, reply->value.size);
+    char *bytes = sim_allocate(reply->value.size + reply->cluster.size + 1);
+    if (reply->value.size > 0)
+        memcpy(bytes, reply->value.data, reply->value.size);
+    if (reply->cluster.size > 0)
+        memcpy(bytes + reply->value.size, reply->cluster.data, reply->cluster.size);
+    message->reply.pin = bytes;
     message->reply.release = free;
-    message->reply.value.data = message->reply.pin;
+    message->reply.value.data = bytes;
+    message->reply.cluster.data = bytes + reply->value.size;
     message->text = copy_bytes(reply->message.data, reply->message.size);
     message->reply.message.data = message->text;
 }
@@ -237,7 +245,7 @@ static void deliver(struct sim_world *world, struct sim_message *message)
     message->request = (struct larder_request){0};
     inbound->next = network->inbound;
     network->inbound = inbound;
-    network->delivered += inbound->request.operation != LARDER_OP_PING;
+    network->delivered += inbound->request.operation <= LARDER_OP_TOUCH;
     const struct larder_transport_host *host = sim_door_host(endpoint->door);
     network->serving = 1 + message->to;
     host->submit(host, &inbound->request, answered, inbound);

@@ -14,6 +14,8 @@ NEVER = {
 # Families that chance moves, or not.
 CHANCE = {
     "larder_dropped_hits_total": "only when more gets come at once than a policy can be told of; unit tests of the store",
+    "larder_handoff_entries_left": "only while a hand-off is under way; test_copies",
+    "larder_handoff_entries_received_total": "a node that was there all the time is given nothing; test_copies",
 }
 
 
@@ -76,6 +78,7 @@ class Metrics(Case):
                    "peer_duration_seconds_count")
         self.negative()
         self.waiting(here[2])
+        self.aging(here[5:])
         self.source.behave(here={"status": 500})
         self.moved(lambda: get(here[3]), "load_errors_total")
         self.source.behave()
@@ -91,6 +94,22 @@ class Metrics(Case):
         names = set(self.seen()) | {"larder_ring_info"}
         self.assertEqual(names - self.grown - set(NEVER) - set(CHANCE), set(), "families that no event above moved")
         self.assertEqual({name: self.seen()[name] for name in NEVER}, dict.fromkeys(NEVER, 0))
+
+    def aging(self, keys):
+        """Values past their time, one of which is answered, and bounds that are reached."""
+        self.source.behave(here={"cache": "max-age=1, stale-while-revalidate=3600"})
+        self.assertEqual(self.a.get(GROUP, keys[0]).status, 200)
+        self.moved(lambda: wait_until(lambda: "Larder-Stale" in self.a.get(GROUP, keys[0]).headers, "it is stale"),
+                   "stale_hits_total", "refreshes_total")
+        self.source.behave(here={"hang": True})
+        self.assertEqual(self.a.ask("PUT", f"/v1/groups/{GROUP}", '{"max_loads": 1}').status, 204)
+        caller = self.begun_get(self.a, GROUP, keys[1])
+        wait_until(lambda: self.a.metric("loads_waiting") > 0, "a load is under way")
+        self.moved(lambda: self.assertEqual(self.a.get(GROUP, keys[2]).status, 503), "busy_refused_total")
+        self.source.behave()
+        with caller.getresponse() as response:
+            self.assertEqual(response.status, 200)
+        self.assertEqual(self.a.ask("PUT", f"/v1/groups/{GROUP}", '{"max_loads": 100}').status, 204)
 
     def negative(self):
         """A key of a that the origin does not know, and one of another node."""
@@ -156,7 +175,7 @@ class Metrics(Case):
         """The others get a longer list than a has, then a has it, too."""
         extra = self.node("d", cluster=self.a.config["cluster"], groups=self.a.config["groups"])
         for node in self.nodes.nodes():
-            node.config["cluster"]["discovery"]["members"].append({"name": "d", "http": f"127.0.0.1:{extra.port}"})
+            node.config["cluster"]["discovery"]["members"].append(extra.member())
         extra.config["cluster"] = self.a.config["cluster"]
         extra.start()
         extra.wait_ready()
@@ -166,7 +185,7 @@ class Metrics(Case):
                 self.nodes[name].reload()
         self.moved(others, "ring_mismatches_total")
         before = self.a.metrics()
-        self.moved(self.a.reload, "members", "ring_epoch")
+        self.moved(self.a.reload, "members", "ring_epoch", "handoff_entries_sent_total", "peer_exchanges_total")
         after = self.a.metrics()
         infos = [{labels for name, labels in page.samples if name == "larder_ring_info"} for page in (before, after)]
         self.assertNotEqual(*infos)

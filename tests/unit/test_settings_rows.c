@@ -28,8 +28,11 @@ static const struct {
     {"node.log_format", "json"},
     {"node.workers", "5"},
     {"node.load_queue", "6"},
+    {"node.max_waiting", "77"},
     {"node.request_timeout", "7s"},
     {"node.drain_timeout", "8s"},
+    {"node.leave_timeout", "8s"},
+    {"node.zone", "east"},
     {"plugins.path", "[/somewhere]"},
     {"transports", "[{plugin: http, listen: z}]"},
     {"cluster.peer_transport", "grpc"},
@@ -44,6 +47,12 @@ static const struct {
     {"cluster.suspend", "14s"},
     {"cluster.probe_interval", "15s"},
     {"cluster.fallback_ttl", "16s"},
+    {"cluster.replicas", "2"},
+    {"cluster.fence_peer", "17s"},
+    {"cluster.orphan_wait", "18s"},
+    {"cluster.tombstone_ttl", "19s"},
+    {"cluster.handoff_bandwidth", "20MiB"},
+    {"cluster.max_calls", "66"},
     {"groups.0.name", "h"},
     {"groups.0.max_bytes", "17MiB"},
     {"groups.0.max_entries", "1234"},
@@ -52,6 +61,10 @@ static const struct {
     {"groups.0.ttl", "19s"},
     {"groups.0.negative_ttl", "20s"},
     {"groups.0.load_timeout", "21s"},
+    {"groups.0.max_loads", "55"},
+    {"groups.0.stale_while_revalidate", "22s"},
+    {"groups.0.stale_if_error", "23s"},
+    {"groups.0.refresh_ahead", "2.5"},
     {"groups.0.exact_hits", "true"},
     {"groups.0.loader", "{plugin: http, url: u}"},
 };
@@ -77,10 +90,14 @@ static void draw_choice(struct ldr_buffer *out, const struct ldr_plugin_choice *
 
 static void draw_cluster(struct ldr_buffer *out, const struct ldr_cluster_settings *c)
 {
-    ldr_buffer_printf(out, "\n%d %s %llu %u %llu %u %llu %u %llu %llu %llu", c->enabled, c->peer_transport,
-                      (unsigned long long)c->seed, c->virtual_nodes, (unsigned long long)c->peer_timeout_ms, c->retries,
-                      (unsigned long long)c->backoff_ms, c->suspend_after, (unsigned long long)c->suspend_ms,
-                      (unsigned long long)c->probe_ms, (unsigned long long)c->fallback_ttl_ms);
+    ldr_buffer_printf(out, "\n%d %s %llu %u %llu %u %llu %u %llu %llu %llu %u %d %llu %llu %llu %llu %llu", c->enabled,
+                      c->peer_transport, (unsigned long long)c->seed, c->virtual_nodes,
+                      (unsigned long long)c->peer_timeout_ms, c->retries, (unsigned long long)c->backoff_ms,
+                      c->suspend_after, (unsigned long long)c->suspend_ms, (unsigned long long)c->probe_ms,
+                      (unsigned long long)c->fallback_ttl_ms, c->replicas, c->strict,
+                      (unsigned long long)c->fence_peer_ms, (unsigned long long)c->orphan_wait_ms,
+                      (unsigned long long)c->tombstone_ttl_ms, (unsigned long long)c->handoff_bandwidth,
+                      (unsigned long long)c->max_calls);
     draw_choice(out, &c->hash);
     draw_choice(out, &c->discovery);
 }
@@ -90,6 +107,8 @@ static void draw_group(struct ldr_buffer *out, const struct ldr_group_settings *
     ldr_buffer_printf(out, "\n%s %llu %llu %llu %lld %lld %llu %d", g->name, (unsigned long long)g->max_bytes,
                       (unsigned long long)g->max_entries, (unsigned long long)g->max_value, (long long)g->ttl_ms,
                       (long long)g->negative_ttl_ms, (unsigned long long)g->load_timeout_ms, g->exact_hits);
+    ldr_buffer_printf(out, " %llu %lld %lld %g", (unsigned long long)g->max_loads,
+                      (long long)g->stale_while_revalidate_ms, (long long)g->stale_if_error_ms, g->refresh_ahead);
     draw_choice(out, &g->eviction);
     draw_choice(out, &g->loader);
 }
@@ -97,9 +116,10 @@ static void draw_group(struct ldr_buffer *out, const struct ldr_group_settings *
 /* Everything that a node would be built from, as a text. */
 static void draw(struct ldr_buffer *out, const struct ldr_settings *s, const struct ldr_catalog *catalog)
 {
-    ldr_buffer_printf(out, "%s %d %d %d %u %llu %llu %llu", s->node_name, s->gateway, s->log_level, s->log_format,
-                      s->workers, (unsigned long long)s->queue, (unsigned long long)s->request_timeout_ms,
-                      (unsigned long long)s->drain_timeout_ms);
+    ldr_buffer_printf(out, "%s %d %d %d %u %llu %llu %llu %llu %llu %s", s->node_name, s->gateway, s->log_level,
+                      s->log_format, s->workers, (unsigned long long)s->queue, (unsigned long long)s->max_waiting,
+                      (unsigned long long)s->request_timeout_ms, (unsigned long long)s->drain_timeout_ms,
+                      (unsigned long long)s->leave_timeout_ms, s->zone);
     for (size_t i = 0; i < catalog->path_count; i++)
         ldr_buffer_printf(out, " %s", catalog->paths[i]);
     for (size_t i = 0; i < s->transport_count; i++)
@@ -155,7 +175,7 @@ static const char *sample_of(const char *path)
 /* The two rows that no single setting shows on `base`. */
 static bool is_shown_elsewhere(const char *path)
 {
-    return strcmp(path, "node.role") == 0 || strcmp(path, "cluster.replicas") == 0;
+    return strcmp(path, "node.role") == 0 || strcmp(path, "cluster.write_acks") == 0;
 }
 
 static unsigned check_rows(const char *prefix, const struct larder_param *table)
@@ -191,17 +211,18 @@ static void fault_26_a_role_ends_in_the_settings(void **state)
     assert_changes(gateway, "node.role", "gateway");
 }
 
-/* One replica is all there is: anything else must be refused, not ignored. */
-static void fault_26_more_replicas_are_refused(void **state)
+/* What a static list cannot give must be refused, not ignored. */
+static void fault_26_strict_writes_need_leases(void **state)
 {
     (void)state;
     struct larder_config *config = larder_config_new();
     assert_int_equal(larder_config_parse(config, base, strlen(base), "file"), LARDER_OK);
-    assert_int_equal(larder_config_set(config, "cluster.replicas=1"), LARDER_OK);
+    assert_int_equal(larder_config_set(config, "cluster.replicas=7"), LARDER_OK);
     assert_int_equal(larder_config_check(config, NULL, NULL), LARDER_OK);
-    assert_int_equal(larder_config_set(config, "cluster.replicas=2"), LARDER_OK);
+    assert_int_equal(larder_config_set(config, "cluster.write_acks=all"), LARDER_OK);
     assert_int_equal(larder_config_check(config, NULL, NULL), LARDER_INVALID);
-    assert_string_equal(larder_last_error(), "--set: cluster.replicas: got \"2\", wanted 1");
+    assert_string_equal(larder_last_error(),
+                        "--set: cluster.write_acks: got \"all\", wanted one: discovery static knows no leases");
     larder_config_free(config);
 }
 
@@ -210,7 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fault_26_every_row_ends_in_the_settings),
         cmocka_unit_test(fault_26_a_role_ends_in_the_settings),
-        cmocka_unit_test(fault_26_more_replicas_are_refused),
+        cmocka_unit_test(fault_26_strict_writes_need_leases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,11 +11,18 @@
 /* A body's memory grows from here with what really arrives, whatever was announced. */
 #define BODY_FIRST ((size_t)65536)
 
+/* What is answered makes the connection settle anew: so one that has nothing under way may always begin something. */
+static bool worker_has_room(const struct http_connection *connection)
+{
+    struct tp_worker *worker = connection->base.worker;
+    return connection->queued == 0 || http_worker_of(worker)->exchanges < http_options_of(worker)->max_requests;
+}
+
 bool http_connection_open_for_more(const struct http_connection *connection)
 {
-    const struct http_worker *worker = connection->worker;
-    return connection->phase < HTTP_PHASE_TURN && connection->queued < worker->server->options.max_pipeline &&
-           connection->output.pending < OUTPUT_HIGH && connection->held < OUTPUT_HIGH &&
+    return connection->phase < HTTP_PHASE_TURN &&
+           connection->queued < http_options_of(connection->base.worker)->max_pipeline && worker_has_room(connection) &&
+           connection->base.output.pending < OUTPUT_HIGH && connection->held < OUTPUT_HIGH &&
            !(connection->last != NULL && connection->last->alone);
 }
 
@@ -46,7 +53,7 @@ void http_connection_turn(struct http_connection *connection)
 /* The request is complete. Those that change something wait until all before them are answered (RFC 9112, 9.3.2). */
 static void complete(struct http_connection *connection, char *body, size_t size)
 {
-    http_exchange_body(connection->current, body, size, connection->worker->now);
+    http_exchange_body(connection->current, body, size, connection->base.worker->now);
     connection->phase = HTTP_PHASE_TURN;
     http_connection_turn(connection);
 }
@@ -64,7 +71,7 @@ void http_connection_refuse(struct http_connection *connection, int status, cons
 {
     struct http_exchange *exchange = connection->current;
     if (exchange == NULL)
-        exchange = http_exchange_new(connection->worker, connection);
+        exchange = http_exchange_new(http_worker_of(connection->base.worker), connection);
     if (exchange == NULL) {
         connection->reset = true;
         return;
@@ -118,7 +125,7 @@ static void begin_body(struct http_connection *connection, const struct http_hea
         return;
     }
     connection->continue_due = head->expect_continue;
-    connection->began = connection->worker->now;
+    connection->began = connection->base.worker->now;
     if (!head->chunked) {
         connection->phase = HTTP_PHASE_LENGTH;
         connection->body_size = (size_t)head->length;
@@ -134,7 +141,22 @@ static void begin_body(struct http_connection *connection, const struct http_hea
     http_chunks_open(connection->chunks, exchange->body_limit);
 }
 
-static void begin_request(struct http_connection *connection, const char *data, size_t size)
+static void begin_request(struct http_connection *connection, const struct http_head *head)
+{
+    connection->blank_skipped = false;
+    connection->current = http_exchange_new(http_worker_of(connection->base.worker), connection);
+    if (connection->current == NULL) {
+        connection->reset = true;
+        return;
+    }
+    http_exchange_route(connection->current, head);
+    if (head->length == 0 && !head->chunked)
+        complete(connection, NULL, 0);
+    else
+        begin_body(connection, head);
+}
+
+static void parse_request(struct http_connection *connection, const char *data, size_t size)
 {
     struct http_head head;
     struct http_refusal refusal = http_head_parse(data, size, &head);
@@ -142,20 +164,13 @@ static void begin_request(struct http_connection *connection, const char *data, 
         http_connection_refuse(connection, refusal.status, refusal.detail);
         return;
     }
-    connection->current = http_exchange_new(connection->worker, connection);
-    if (connection->current == NULL) {
-        connection->reset = true;
-        return;
-    }
-    http_exchange_route(connection->current, &head);
-    if (head.length == 0 && !head.chunked)
-        complete(connection, NULL, 0);
-    else
-        begin_body(connection, &head);
+    http_repeat_note(&connection->repeat, data, size, &head);
+    begin_request(connection, &head);
 }
 
 static size_t consume_head(struct http_connection *connection, const char *data, size_t size)
 {
+    const struct http_limits *limits = &http_options_of(connection->base.worker)->limits;
     if (connection->scan.at == 0) {
         /* One empty line before a request is forgiven (RFC 9112, 2.2). */
         if (size >= 2 && data[0] == '\r' && data[1] == '\n' && !connection->blank_skipped) {
@@ -164,17 +179,21 @@ static size_t consume_head(struct http_connection *connection, const char *data,
         }
         if (size == 1 && data[0] == '\r')
             return 0;
-        connection->began = connection->worker->now;
+        connection->began = connection->base.worker->now;
+        struct http_head head;
+        size_t used = http_repeat_match(&connection->repeat, limits, data, size, &head);
+        if (used > 0) {
+            begin_request(connection, &head);
+            return used;
+        }
     }
-    enum http_scan_result result = http_scan_head(&connection->scan, &connection->worker->server->options.limits, data,
-                                                  size);
+    enum http_scan_result result = http_scan_head(&connection->scan, limits, data, size);
     if (result == HTTP_SCAN_MORE)
         return 0;
     size_t used = connection->scan.at;
     connection->scan = (struct http_scan){0};
-    connection->blank_skipped = false;
     if (result == HTTP_SCAN_DONE)
-        begin_request(connection, data, used);
+        parse_request(connection, data, used);
     else
         refuse_scan(connection, result);
     return used;
@@ -187,7 +206,7 @@ char *http_connection_body_room(struct http_connection *connection, size_t *room
         size_t capacity = connection->body_capacity == 0 ? BODY_FIRST : connection->body_capacity * 2;
         if (capacity > connection->body_size)
             capacity = connection->body_size;
-        char *body = http_exchange_charge(exchange, capacity) ? realloc(exchange->body, capacity) : NULL;
+        char *body = tp_submission_charge(&exchange->base, capacity) ? realloc(exchange->body, capacity) : NULL;
         if (body == NULL) {
             refuse_memory(connection);
             return NULL;
@@ -224,9 +243,9 @@ static size_t consume_chunks(struct http_connection *connection, const char *dat
     struct http_chunks *chunks = connection->chunks;
     size_t used = 0;
     connection->continue_due = false;
-    enum http_chunks_result result = http_chunks_feed(chunks, &connection->worker->server->options.limits, data, size,
-                                                      &used);
-    if (!http_exchange_charge(connection->current, chunks->body.capacity))
+    enum http_chunks_result result = http_chunks_feed(chunks, &http_options_of(connection->base.worker)->limits, data,
+                                                      size, &used);
+    if (!tp_submission_charge(&connection->current->base, chunks->body.capacity))
         result = HTTP_CHUNKS_NO_MEMORY;
     switch (result) {
     case HTTP_CHUNKS_MORE: return used;

@@ -1,13 +1,12 @@
 /* The module's table: the server's half and the client's half meet here. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "client.h"
 #include "server.h"
 
 struct http_transport {
     struct http_server *server;
-    struct http_client *client; /* its connections live on the server's loops */
+    struct tp_client *client; /* its connections live on the server's loops */
 };
 
 static void transport_close(void *state)
@@ -15,7 +14,7 @@ static void transport_close(void *state)
     struct http_transport *transport = state;
     if (transport == NULL)
         return;
-    http_client_close(transport->client); /* first: calls that end complete requests of the server */
+    tp_client_close(transport->client); /* first: calls that end complete requests of the server */
     http_server_close(transport->server);
     free(transport);
 }
@@ -31,14 +30,15 @@ static void *transport_open(const struct larder_transport_host *host, const stru
     if (transport->server == NULL)
         goto transport;
     const struct http_options *options = &transport->server->options;
-    uint64_t idle_ms = options->idle_timeout_ms / 2;
-    const struct http_client_options client = {.host = &host->base,
-                                               .loops = transport->server->loops,
-                                               .loop_count = options->workers,
-                                               .connect_timeout_ms = options->connect_timeout_ms,
+    const struct tp_server *shared = &transport->server->base;
+    uint64_t idle_ms = shared->options.idle_timeout / LARDER_NS_PER_MS / 2;
+    const struct http_client_options client = {.common = {.host = &host->base,
+                                                          .loops = shared->loops,
+                                                          .loop_count = shared->options.workers,
+                                                          .connect_timeout_ms = options->connect_timeout_ms,
+                                                          .max_value = host->max_value},
                                                .peer_connections = options->peer_connections,
-                                               .idle_ms = idle_ms, /* before the peer's server closes it */
-                                               .max_value = host->max_value};
+                                               .idle_ms = idle_ms}; /* before the peer's server closes it */
     transport->client = http_client_open(&client);
     if (transport->client != NULL)
         return transport;
@@ -48,46 +48,44 @@ transport:
     return NULL;
 }
 
+static struct tp_server *server_of(void *state)
+{
+    return &((struct http_transport *)state)->server->base;
+}
+
 static enum larder_status transport_listen(void *state)
 {
-    return http_server_listen(((struct http_transport *)state)->server);
+    return tp_server_listen(server_of(state));
 }
 
 static void transport_address(void *state, char *buffer, size_t capacity)
 {
-    const struct http_server *server = ((struct http_transport *)state)->server;
-    size_t size = strlen(server->address);
-    if (capacity == 0)
-        return;
-    if (size >= capacity)
-        size = capacity - 1;
-    memcpy(buffer, server->address, size);
-    buffer[size] = '\0';
+    tp_server_address(server_of(state), buffer, capacity);
 }
 
 static void transport_drain(void *state, uint64_t deadline)
 {
-    http_server_drain(((struct http_transport *)state)->server, deadline);
+    tp_server_drain(server_of(state), deadline);
 }
 
 static void *transport_peer_open(void *state, const char *address)
 {
-    return http_peer_open(((struct http_transport *)state)->client, address);
+    return tp_peer_open(((struct http_transport *)state)->client, address);
 }
 
 static void transport_peer_close(void *peer)
 {
-    http_peer_close(peer);
+    tp_peer_close(peer);
 }
 
 static void transport_call(void *peer, const struct larder_request *request, larder_reply_fn done, void *arg)
 {
-    http_peer_call(peer, request, done, arg);
+    tp_peer_call(peer, request, done, arg);
 }
 
 static void transport_stats(void *state, struct larder_transport_stats *stats)
 {
-    http_server_stats(((struct http_transport *)state)->server, stats);
+    tp_server_stats(server_of(state), stats);
 }
 
 LARDER_TRANSPORT("http", "HTTP/1.1 for clients, and between peers", http_params, .open = transport_open,
