@@ -9,19 +9,18 @@
 #include <time.h>
 
 #include "core/base/bytes.h"
+#include "core/base/clock.h"
 #include "core/base/fail.h"
 #include "core/base/pool.h"
 #include "core/base/thread.h"
 #include "core/base/wheel.h"
-
-#define SECOND UINT64_C(1000000000)
 
 struct runtime {
     struct larder_runtime table; /* what everybody holds; its state is this struct */
     struct ldr_pool *pool;
     _Atomic uint64_t random; /* relaxed: only that no two callers draw the same number matters */
     pthread_mutex_t lock;    /* guards everything below but the thread */
-    pthread_cond_t wake;     /* on CLOCK_MONOTONIC */
+    pthread_cond_t wake;
     struct ldr_wheel wheel;
     struct ldr_tasks tasks;
     uint64_t waits_until; /* what the thread sleeps for; 0 while it is awake */
@@ -29,23 +28,18 @@ struct runtime {
     pthread_t thread;
 };
 
-static uint64_t read_clock(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
-}
-
 static uint64_t runtime_now(const struct larder_runtime *table)
 {
     (void)table;
-    return read_clock(CLOCK_MONOTONIC);
+    return ldr_clock_now();
 }
 
 static uint64_t runtime_wall_ms(const struct larder_runtime *table)
 {
     (void)table;
-    return read_clock(CLOCK_REALTIME) / LARDER_NS_PER_MS;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / LARDER_NS_PER_MS;
 }
 
 /* SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): its state is a counter, so that one atomic addition is a draw. */
@@ -116,7 +110,7 @@ static bool run_tasks(struct runtime *runtime)
 /* Fires one timer that is due. With the lock held, which it lets go. */
 static bool fire_timer(struct runtime *runtime)
 {
-    struct larder_timer *timer = ldr_wheel_due(&runtime->wheel, read_clock(CLOCK_MONOTONIC));
+    struct larder_timer *timer = ldr_wheel_due(&runtime->wheel, ldr_clock_now());
     if (timer == NULL)
         return false;
     ldr_wheel_remove(&runtime->wheel, timer);
@@ -129,12 +123,10 @@ static bool fire_timer(struct runtime *runtime)
 static void sleep_until(struct runtime *runtime, uint64_t at)
 {
     runtime->waits_until = at;
-    if (at == LARDER_NEVER) {
+    if (at == LARDER_NEVER)
         pthread_cond_wait(&runtime->wake, &runtime->lock);
-    } else {
-        struct timespec until = {.tv_sec = (time_t)(at / SECOND), .tv_nsec = (long)(at % SECOND)};
-        pthread_cond_timedwait(&runtime->wake, &runtime->lock, &until);
-    }
+    else
+        ldr_clock_wait(&runtime->wake, &runtime->lock, at);
     runtime->waits_until = 0;
 }
 
@@ -173,16 +165,6 @@ static bool seed(struct runtime *runtime)
     return true;
 }
 
-static void init_lock(struct runtime *runtime)
-{
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes); /* none of these fails on Linux */
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&runtime->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
-    pthread_mutex_init(&runtime->lock, NULL);
-}
-
 static void free_runtime(struct runtime *runtime)
 {
     pthread_mutex_destroy(&runtime->lock);
@@ -197,7 +179,8 @@ const struct larder_runtime *ldr_runtime_open(unsigned workers, size_t queue)
         ldr_fail_memory();
         return NULL;
     }
-    init_lock(runtime);
+    ldr_clock_condition(&runtime->wake);
+    pthread_mutex_init(&runtime->lock, NULL);
     if (!seed(runtime))
         goto free_runtime;
     runtime->table = (struct larder_runtime){
@@ -210,7 +193,7 @@ const struct larder_runtime *ldr_runtime_open(unsigned workers, size_t queue)
         .post = runtime_post,
         .work = runtime_work,
     };
-    runtime->wheel.now = read_clock(CLOCK_MONOTONIC);
+    runtime->wheel.now = ldr_clock_now();
     runtime->pool = ldr_pool_open(workers > 0 ? workers : 1, queue);
     if (runtime->pool == NULL)
         goto free_runtime;

@@ -7,7 +7,7 @@
 #include "larder/plugin/runtime.h"
 
 /*
- * Monotonic clock, a heap of timers served by one thread that also runs posted tasks, and `workers` threads (at least 1)
+ * The clock of clock.h, a heap of timers served by one thread that also runs posted tasks, and `workers` threads (at least 1)
  * for blocking work with a queue of at most `queue` tasks. NULL with the reason in larder_last_error().
  */
 const struct larder_runtime *ldr_runtime_open(unsigned workers, size_t queue);

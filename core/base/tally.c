@@ -1,19 +1,12 @@
 #include "core/base/tally.h"
 
-#include <errno.h>
-#include <time.h>
-
-#define SECOND UINT64_C(1000000000)
+#include "core/base/clock.h"
 
 void ldr_tally_init(struct ldr_tally *tally)
 {
-    pthread_condattr_t attributes;
     atomic_init(&tally->count, 0);
     atomic_init(&tally->awaited, false);
-    pthread_condattr_init(&attributes); /* none of these fails on Linux */
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&tally->none, &attributes);
-    pthread_condattr_destroy(&attributes);
+    ldr_clock_condition(&tally->none);
     pthread_mutex_init(&tally->lock, NULL);
 }
 
@@ -46,13 +39,11 @@ void ldr_tally_end(struct ldr_tally *tally)
 
 bool ldr_tally_wait(struct ldr_tally *tally, uint64_t until)
 {
-    const struct timespec end = {.tv_sec = (time_t)(until / SECOND), .tv_nsec = (long)(until % SECOND)};
-    int error = 0;
     bool none;
     pthread_mutex_lock(&tally->lock);
     atomic_store_explicit(&tally->awaited, true, memory_order_seq_cst);
-    while (!(none = atomic_load_explicit(&tally->count, memory_order_seq_cst) == 0) && error != ETIMEDOUT)
-        error = pthread_cond_timedwait(&tally->none, &tally->lock, &end);
+    while (!(none = atomic_load_explicit(&tally->count, memory_order_seq_cst) == 0) && ldr_clock_now() < until)
+        ldr_clock_wait(&tally->none, &tally->lock, until);
     pthread_mutex_unlock(&tally->lock);
     return none;
 }

@@ -12,7 +12,7 @@ struct ldr_tally {
     _Atomic size_t count;
     _Atomic bool awaited;
     pthread_mutex_t lock;
-    pthread_cond_t none; /* on CLOCK_MONOTONIC */
+    pthread_cond_t none;
 };
 
 void ldr_tally_init(struct ldr_tally *tally);
@@ -22,7 +22,7 @@ void ldr_tally_begin(struct ldr_tally *tally);
 size_t ldr_tally_count(const struct ldr_tally *tally);
 void ldr_tally_end(struct ldr_tally *tally); /* may still touch the tally after ldr_tally_wait() has returned */
 
-/* Waits until nothing is under way or CLOCK_MONOTONIC has reached `until`, in ns. Whether nothing is. */
+/* Waits until nothing is under way or the clock (core/base/clock.h) has reached `until`. Whether nothing is. */
 bool ldr_tally_wait(struct ldr_tally *tally, uint64_t until);
 
 #endif

@@ -14,6 +14,7 @@ class Memory(World):
         self.assertGreater(tried["allocations"], 100)
         self.assertGreater(tried["refused"], 10)
         host.wait_for("ended")
+        self.assertEqual(host.process.wait(), 0, host.log_text()[-5000:])
         self.assertEqual([lease for lease in etcd.ctl("lease", "list").splitlines()[1:] if "remaining" in lease], [])
 
     def test_each_allocation_of_a_member_fails_once(self):

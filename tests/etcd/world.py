@@ -78,10 +78,10 @@ class Host:
     def refused(self):
         """The reason why it was not opened or not started."""
         self.wait_for("ended")
-        self.process.wait(PATIENCE)
+        code = self.process.wait(PATIENCE)
         failed = [event for event in self.all("opened") + self.all("started") if event["status"] != "OK"]
-        if len(failed) != 1:
-            raise AssertionError(f"{self.name} was not refused: {self.log_text()}")
+        if len(failed) != 1 or code not in (0, 1) or REPORT.search(self.log_text()):
+            raise AssertionError(f"{self.name} was not refused, it ended with {code}: {self.log_text()}")
         return failed[0]["reason"]
 
     def lists(self):

@@ -34,7 +34,7 @@ struct larder_timer {
 struct larder_runtime {
     void *state; /* the runtime's own */
 
-    /* Nanoseconds on a clock that never goes back; deadlines are points of this clock. */
+    /* Nanoseconds on a clock that never goes back, nor stands still while the machine is suspended; deadlines are points of it. */
     uint64_t (*now)(const struct larder_runtime *runtime);
     /* Milliseconds since 1970, may jump. */
     uint64_t (*wall_ms)(const struct larder_runtime *runtime);
