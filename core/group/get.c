@@ -48,7 +48,7 @@ static struct pending *keep(const struct pending *pending)
     struct larder_reply reply = {.status = LARDER_NO_MEMORY};
     struct pending *kept = NULL;
     if (!ldr_limits_wait(pending->group))
-        reply = ldr_limits_busy(pending->group->context, "too many requests wait for loads and peers");
+        reply = ldr_limits_busy(pending->group->context, LDR_TOO_MANY_WAIT);
     else if ((kept = malloc(sizeof *kept)) == NULL)
         ldr_limits_waited(pending->group);
     if (kept == NULL) {

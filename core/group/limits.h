@@ -13,6 +13,9 @@
 
 #include "core/group/group.h"
 
+/* Why ldr_limits_wait() says no. */
+#define LDR_TOO_MANY_WAIT "too many requests wait for loads and peers"
+
 /* One more request of the group waits, until ldr_limits_waited(). False: there is no room for it. */
 bool ldr_limits_wait(struct ldr_group *group);
 void ldr_limits_waited(struct ldr_group *group);

@@ -70,7 +70,8 @@ static bool store_result(struct ldr_flight *flight, struct outcome *outcome)
     };
     if (!negative)
         put.value = result->value;
-    if (!negative && !flight->stand_in)
+    /* Strict: what is answered is never older than what others have, so that it is neither stale nor loaded ahead. */
+    if (!negative && !flight->stand_in && flight->serial == 0)
         put.aging = ldr_stale_aging(group, result, outcome->took);
     outcome->stored = ldr_store_put(group->store, &put, now, NULL) == LARDER_OK;
     if (outcome->stored && negative)

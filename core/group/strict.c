@@ -23,6 +23,7 @@ struct ldr_strict_ask {
     struct ldr_peer *peer; /* a counted reference, while it is being asked */
     uint64_t over;         /* when what was sent last cannot be executed any more */
     struct larder_request call;
+    bool waits;      /* it is counted among those that wait; see limits.h */
     int64_t near_ms; /* how long the owner's answer to a get is worth to be kept; below 0: not known yet */
     struct ldr_near_ask near;
     unsigned char header[LDR_HEADER_SIZE];
@@ -56,8 +57,9 @@ static void finish(struct ldr_strict_ask *ask, struct larder_reply *reply)
     if (ask->request->operation == LARDER_OP_SET)
         ldr_histogram_add(&group->set_latency, took);
     ldr_answer(context, reply, ask->done, ask->arg);
+    if (ask->waits)
+        ldr_limits_waited(group);
     free(ask);
-    ldr_limits_waited(group);
     ldr_group_release(group);
 }
 
@@ -65,6 +67,17 @@ static void fail(struct ldr_strict_ask *ask, enum larder_status status, const ch
 {
     struct larder_reply reply = {.status = status, .message = ldr_slice_text(message)};
     finish(ask, &reply);
+}
+
+/* From now on it waits for somebody. False: there is no room for it, and it was answered. */
+static bool hold(struct ldr_strict_ask *ask)
+{
+    if (!ask->waits && !(ask->waits = ldr_limits_wait(ask->group))) {
+        struct larder_reply busy = ldr_limits_busy(ask->group->context, LDR_TOO_MANY_WAIT);
+        finish(ask, &busy);
+        return false;
+    }
+    return true;
 }
 
 /* ------------------------------------------------------------------------------------------------ waiting */
@@ -98,6 +111,8 @@ static void wait_and_go(struct ldr_strict_ask *ask)
     struct ldr_context *context = ask->group->context;
     struct ldr_strict_wait *wait = &context->strict;
     uint64_t at = larder_deadline_in(context->runtime, PAUSE_MS);
+    if (!hold(ask))
+        return;
     if (ask->over > at)
         at = ask->over;
     if (at > ask->deadline)
@@ -276,13 +291,14 @@ static bool try_rank(struct ldr_strict_ask *ask, struct ldr_placement *placement
     struct ldr_peer *peer = placement->peers[ask->rank];
     if (!ldr_peer_is_up(peer) || ask->sent >= group->context->sends_most)
         return false;
-    ldr_peer_hold(peer);
     struct ldr_placement placed = *placement;
     placement->count = 0;
-    bool sent = send(ask, peer);
+    if (hold(ask)) {
+        ldr_peer_hold(peer);
+        if (!send(ask, peer))
+            wait_and_go(ask);
+    }
     ldr_placement_release(&placed);
-    if (!sent)
-        wait_and_go(ask);
     return true;
 }
 
@@ -317,14 +333,17 @@ void ldr_strict_ask(struct ldr_group *group, const struct larder_request *reques
         ldr_lane_add(ldr_lanes_mine(group->lanes), LDR_GETS, 1);
         return;
     }
-    if (!ldr_limits_wait(group))
-        refusal = ldr_limits_busy(context, "too many requests wait for loads and peers");
-    else if ((ask = calloc(1, sizeof *ask)) == NULL)
+    /* A get waits once it is seen that this node does not have the answer, a write in any case. */
+    bool waits = request->operation != LARDER_OP_GET;
+    if (waits && !ldr_limits_wait(group))
+        refusal = ldr_limits_busy(context, LDR_TOO_MANY_WAIT);
+    else if ((ask = calloc(1, sizeof *ask)) == NULL && waits)
         ldr_limits_waited(group);
     if (ask == NULL) {
         ldr_answer(context, &refusal, done, arg);
         return;
     }
+    ask->waits = waits;
     ask->group = ldr_group_reference(group);
     ask->request = request;
     ask->done = done;

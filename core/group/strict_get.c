@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "core/base/fail.h"
+#include "core/group/limits.h"
 #include "core/group/near.h"
 #include "core/group/strict.h"
 
@@ -79,6 +80,7 @@ static void flown(void *arg, struct larder_reply *reply)
             reply->flags &= ~(uint32_t)LARDER_REPLY_OWNER;
         wait.done(wait.arg, reply);
     }
+    ldr_limits_waited(wait.group);
     ldr_group_release(wait.group);
 }
 
@@ -88,9 +90,14 @@ static void fly(struct ldr_group *group, const struct larder_request *request, s
 {
     struct ldr_context *context = group->context;
     bool alone = start == NULL;
-    struct wait *wait = malloc(sizeof *wait);
+    struct larder_reply refusal = {.status = LARDER_NO_MEMORY};
+    struct wait *wait = NULL;
+    if (!ldr_limits_wait(group))
+        refusal = ldr_limits_busy(context, LDR_TOO_MANY_WAIT);
+    else if ((wait = malloc(sizeof *wait)) == NULL)
+        ldr_limits_waited(group);
     if (wait == NULL) {
-        ldr_answer_status(context, LARDER_NO_MEMORY, NULL, done, arg);
+        ldr_answer(context, &refusal, done, arg);
         return;
     }
     *wait = (struct wait){ldr_group_reference(group), !alone && start->lent, done, arg};
@@ -102,6 +109,7 @@ static void fly(struct ldr_group *group, const struct larder_request *request, s
         .deadline = request->deadline,
         .flight_deadline = larder_deadline_in(context->runtime,
                                               group->load_timeout_ms + (alone ? 0 : context->peer_timeout_ms)),
+        .most = ldr_limits_waiters(group),
         .done = flown,
         .arg = wait,
         .begin = alone ? begin_aside : begin,

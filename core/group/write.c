@@ -61,10 +61,21 @@ static struct larder_version draw(struct write *write, struct ldr_put *put)
     return version;
 }
 
+/* What is there for a writer: not what is remembered as not found, or stale. */
+static struct ldr_entry *peek(struct ldr_group *group, struct larder_slice key)
+{
+    uint64_t now = larder_now(group->context->runtime);
+    struct ldr_entry *entry = ldr_store_peek(group->store, key, now);
+    if (entry == NULL || (!ldr_entry_negative(entry) && ldr_entry_age(entry, now) != LDR_STALE))
+        return entry;
+    ldr_entry_release(entry);
+    return NULL;
+}
+
 static bool is_absent(struct ldr_group *group, struct larder_slice key)
 {
-    struct ldr_entry *entry = ldr_store_peek(group->store, key, larder_now(group->context->runtime));
-    bool absent = entry == NULL || ldr_entry_negative(entry);
+    struct ldr_entry *entry = peek(group, key);
+    bool absent = entry == NULL;
     ldr_entry_release(entry);
     return absent;
 }
@@ -136,15 +147,14 @@ static enum larder_status rewrite(struct write *write)
 {
     struct ldr_group *group = write->group;
     struct ldr_context *context = group->context;
-    struct ldr_entry *entry = ldr_store_peek(group->store, write->request->key, larder_now(context->runtime));
-    if (entry == NULL || ldr_entry_negative(entry)) {
-        ldr_entry_release(entry);
+    struct ldr_entry *entry = peek(group, write->request->key);
+    if (entry == NULL)
         return LARDER_NOT_FOUND;
-    }
     struct ldr_put put = {
         .key = write->request->key,
         .value = ldr_entry_value(entry),
         .expires = expires(write),
+        .aging = ldr_entry_aging(entry),
         .expected = ldr_entry_version(entry),
         .flags = LDR_PUT_IF_VERSION,
     };
@@ -186,9 +196,9 @@ static enum larder_status execute(void *arg)
 static void answer_overtaken(struct ldr_group *group, const struct larder_request *request)
 {
     for (;;) {
-        struct ldr_entry *entry = ldr_store_peek(group->store, request->key, larder_now(group->context->runtime));
+        struct ldr_entry *entry = peek(group, request->key);
         struct ldr_flight *flight = NULL;
-        if (entry != NULL && !ldr_entry_negative(entry))
+        if (entry != NULL)
             flight = ldr_flights_overtaken(group->context->flights, group, request->group, request->key);
         if (flight == NULL) {
             ldr_entry_release(entry);
@@ -308,7 +318,7 @@ static void write_there(const struct write *write, struct ldr_peer *peer)
     struct larder_reply reply = {.status = LARDER_NO_MEMORY};
     struct write *kept = NULL;
     if (!ldr_limits_wait(group))
-        reply = ldr_limits_busy(group->context, "too many requests wait for loads and peers");
+        reply = ldr_limits_busy(group->context, LDR_TOO_MANY_WAIT);
     else if ((kept = malloc(sizeof *kept)) == NULL)
         ldr_limits_waited(group);
     if (kept == NULL) {

@@ -151,4 +151,45 @@ static inline struct larder_statistics origin_stats(void)
     return stats;
 }
 
+/* ------------------------------------------------------------------------------------------------ a strict member */
+
+static inline enum larder_status origin_leave(void *state)
+{
+    (void)state;
+    return LARDER_OK;
+}
+
+/* A member of a cluster whose writes are acknowledged by all, and for now there is no other. */
+static inline void origin_strict_open(const char *setting, const char *of_group)
+{
+    static struct larder_discovery leases;
+    char groups[512];
+    snprintf(groups, sizeof groups, "groups=[{name: g, loader: origin, %s}]", of_group);
+    const char *const settings[] = {KIT_MEMBER,
+                                    "cluster.discovery={plugin: leases}",
+                                    "cluster.replicas=2",
+                                    "cluster.write_acks=all",
+                                    setting,
+                                    groups,
+                                    NULL};
+    leases = kit_discovery;
+    leases.head.name = "leases";
+    leases.leave = origin_leave;
+    const struct larder_plugin *const modules[] = {&kit_transport.head, &leases.head, &origin_loader.head};
+    struct larder_config *config = larder_config_new();
+    kit = (struct kit){.runtime = ldr_sim_open(1)};
+    for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)
+        assert_int_equal(larder_config_add_plugin(config, modules[i]), LARDER_OK);
+    for (size_t i = 0; settings[i] != NULL; i++)
+        assert_int_equal(larder_config_set(config, settings[i]), LARDER_OK);
+    kit.node = ldr_node_open_on(config, kit.runtime);
+    if (kit.node == NULL)
+        fail_msg("%s", larder_last_error());
+    larder_config_free(config);
+    kit.discovery->founded(kit.discovery);
+    kit_members(1, 1);
+    kit.discovery->lease(kit.discovery, LARDER_NEVER);
+    kit_run(10000);
+}
+
 #endif

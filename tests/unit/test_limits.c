@@ -363,6 +363,29 @@ static void a_peer_that_is_busy_is_neither_asked_again_nor_suspended(void **stat
     kit_end();
 }
 
+/* ------------------------------------------------------------------------------------------------ strict */
+
+static void the_same_holds_where_writes_are_strict(void **state)
+{
+    (void)state;
+    origin_strict_open("node.max_waiting=8", "max_value: 1KiB");
+    origin_bring("cached", "630");
+    assert_waits(get("a"));
+    assert_waits(get("a"));
+    assert_busy(get("a"));
+    assert_waits(get("b"));
+    assert_waits(get("c"));
+    assert_busy(get("d"));
+    assert_get("cached", "630", false);
+    assert_int_equal(busy_refused(), 2);
+    answer_loads();
+    assert_waits(get("d"));
+    answer_loads();
+    assert_int_equal(origin_do(LARDER_OP_SET, "cached", "x"), LARDER_OK);
+    assert_nothing_waits();
+    kit_end();
+}
+
 /* ------------------------------------------------------------------------------------------------ changes of groups */
 
 static void answered_later(void *arg, struct larder_reply *reply)
@@ -423,6 +446,7 @@ int main(void)
         TEST(calls_to_a_peer_that_hangs_are_bounded),
         TEST(calls_that_wait_for_another_attempt_take_their_places),
         TEST(a_peer_that_is_busy_is_neither_asked_again_nor_suspended),
+        TEST(the_same_holds_where_writes_are_strict),
         TEST(changes_of_groups_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -442,6 +442,75 @@ static void a_stand_in_answers_nothing_stale(void **state)
     kit_end();
 }
 
+static void answer_exchanges(void)
+{
+    while (kit.sent_count > 0)
+        kit_answer(LARDER_OK, NULL);
+}
+
+/* A write, whose copies others take. */
+static enum larder_status write_copied(enum larder_operation operation, const char *key)
+{
+    struct larder_request request;
+    struct kit_outcome outcome;
+    kit_ask(&request, operation, key, "", &outcome);
+    answer_exchanges();
+    assert_int_equal(outcome.count, 1);
+    return outcome.status;
+}
+
+/* Where others have copies a touch is a write, a delete is remembered, and both see what has expired as gone. */
+static void with_copies_a_stale_value_is_gone_for_writers_too(void **state)
+{
+    (void)state;
+    struct waiting waiting;
+    static const char *const settings[] = {
+        KIT_MEMBER, "groups=[{name: g, loader: origin, " TTL "stale_while_revalidate: 1m, stale_if_error: 1m}]",
+        "cluster.replicas=2", NULL};
+    char key[12];
+    kit_open_with(&origin_loader.head, settings);
+    kit_members(1, 2);
+    answer_exchanges();
+    kit_key(true, key);
+    origin_bring(key, "one");
+    answer_exchanges();
+    assert_int_equal(write_copied(LARDER_OP_TOUCH, key), LARDER_OK);
+    kit_run(TIME);
+    assert_get(key, "one", true); /* its window has moved with its time */
+    assert_int_equal(write_copied(LARDER_OP_TOUCH, key), LARDER_NOT_FOUND);
+    assert_int_equal(write_copied(LARDER_OP_DELETE, key), LARDER_NOT_FOUND);
+    while (origin.count > 0)
+        origin_fail(LARDER_LOAD_FAILED);
+    wait_for(&waiting, key);
+    origin_fail(LARDER_LOAD_FAILED);
+    assert_waited(&waiting, LARDER_LOAD_FAILED, "");
+    answer_exchanges();
+    kit_end();
+}
+
+/* What others would answer in this node's place must not be older: nothing is stale, and nothing is loaded ahead. */
+static void where_writes_are_strict_nothing_is_stale(void **state)
+{
+    (void)state;
+    struct waiting waiting;
+    origin_strict_open("node.log_level=error",
+                       "ttl: 1s, refresh_ahead: 100, stale_while_revalidate: 1m, stale_if_error: 1m");
+    wait_for(&waiting, "k");
+    kit_run(100);
+    origin_answer("one");
+    for (unsigned ms = 100; ms < TIME; ms += 50) {
+        assert_get("k", "one", false);
+        kit_run(50);
+    }
+    kit_run(100);
+    wait_for(&waiting, "k");
+    origin_fail(LARDER_LOAD_FAILED);
+    assert_waited(&waiting, LARDER_LOAD_FAILED, "");
+    assert_int_equal(origin_stats().refreshes, 0);
+    assert_int_equal(origin_stats().entries, 0);
+    kit_end();
+}
+
 /* ------------------------------------------------------------------------------------------------ the embedding API */
 
 static enum larder_status load(void *arg, const void *key, size_t key_size, uint64_t timeout_ms,
@@ -530,6 +599,8 @@ int main(void)
         cmocka_unit_test(without_windows_nothing_is_stale),
         cmocka_unit_test(a_peer_is_answered_by_the_owner_as_others_are),
         cmocka_unit_test(a_stand_in_answers_nothing_stale),
+        cmocka_unit_test(with_copies_a_stale_value_is_gone_for_writers_too),
+        cmocka_unit_test(where_writes_are_strict_nothing_is_stale),
         cmocka_unit_test(a_program_is_told_that_a_value_is_stale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
