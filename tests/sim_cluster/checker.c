@@ -195,15 +195,20 @@ static void check_stale(struct sim_request *get)
         count_stale(get, &seen);
 }
 
-/* The owner counts from when it gets the write; a get may join one that is on its way back. */
+/*
+ * The time counts from when a node takes the write, which may be any time until the client has its answer or gives up, or
+ * later when a message was late. A get may join one that is on its way back.
+ */
 static void check_ttl(struct sim_request *get)
 {
     const struct sim_world *world = get->world;
     const struct sim_request *write = world->clients.requests[get->value.number];
     if (write->ttl_ms <= 0)
         return;
+    uint64_t answered = write->completions > 0 ? write->completed : write->gives_up;
+    uint64_t taken = write->taken > answered ? write->taken : answered;
     uint64_t lives = (uint64_t)write->ttl_ms * SIM_MS * 101 / 100 + SIM_TRAVEL_MS * SIM_MS;
-    if (get->invoked > write->taken + lives)
+    if (get->invoked > taken + lives)
         sim_fail(get->world, "%s brought k%u=w%u, whose time has passed", sim_request_text(get), get->key,
                  get->value.number);
 }

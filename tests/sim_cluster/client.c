@@ -34,12 +34,15 @@ static bool may_answer(const struct sim_request *request)
     }
 }
 
-/* By its deadline, or the first nanosecond that a fast clock shows after it; a node that was stopped then answers as soon as
-   it goes on. */
+/*
+ * By its deadline, or the first nanosecond that a fast clock shows after it. A node that was stopped then answers as soon as it
+ * goes on, or when it is killed.
+ */
 static bool in_time(const struct sim_request *request)
 {
     const struct sim_machine *machine = &request->world->machines[request->node];
-    return larder_now(&machine->runtime) <= request->deadline + 1 || machine->went_on == request->completed;
+    return larder_now(&machine->runtime) <= request->deadline + 1 || machine->stopped ||
+           machine->went_on == request->completed;
 }
 
 static void check_answer(struct sim_request *request, const struct larder_reply *reply)
@@ -184,15 +187,22 @@ void sim_clients_delivered(struct sim_world *world, unsigned node, const struct 
 
 /* ------------------------------------------------------------------------------------------------ waiting */
 
-/* A node that is stopped answers only when it goes on. */
+/* Whether the node may still answer: not once its time has passed, unless it was stopped then and has just gone on. */
+static bool may_come(const struct sim_request *request)
+{
+    const struct sim_world *world = request->world;
+    const struct sim_machine *machine = &world->machines[request->node];
+    return !machine->stopped && (larder_now(&machine->runtime) <= request->deadline + 1 ||
+                                 machine->went_on == larder_now(&world->runtime));
+}
+
 void sim_await(struct sim_request *request)
 {
     struct sim_world *world = request->world;
-    const struct sim_machine *machine = &world->machines[request->node];
-    while (request->completions == 0 && !machine->stopped && larder_now(&machine->runtime) <= request->deadline)
+    while (request->completions == 0 && may_come(request))
         if (!ldr_sim_step(&world->runtime))
             break;
-    if (request->completions == 0 && !machine->stopped)
+    if (request->completions == 0 && !world->machines[request->node].stopped)
         sim_fail(world, "%s was never answered", sim_request_text(request));
 }
 
