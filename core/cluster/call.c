@@ -14,6 +14,7 @@ struct ldr_call {
     uint64_t deadline;             /* the caller's */
     unsigned attempts;
     bool own_limit; /* of the attempt under way */
+    bool once;      /* the caller does without further attempts */
     bool sent;      /* some attempt may have reached the peer */
     larder_reply_fn done;
     void *arg;
@@ -33,12 +34,12 @@ static bool is_safe_to_repeat(const struct larder_request *request)
     }
 }
 
-static uint64_t attempt_limit_ms(const struct ldr_cluster *cluster, const struct larder_request *request)
+static uint64_t attempt_limit_ms(const struct ldr_cluster *cluster, const struct larder_request *request, bool once)
 {
     uint64_t limit = cluster->options.peer_timeout_ms;
     /* A get may have to wait for the origin. */
     uint64_t slow = atomic_load_explicit(&cluster->slow_limit_ms, memory_order_relaxed);
-    if (request->operation == LARDER_OP_GET && __builtin_add_overflow(limit, slow, &limit))
+    if (request->operation == LARDER_OP_GET && !once && __builtin_add_overflow(limit, slow, &limit))
         return UINT64_MAX;
     return limit;
 }
@@ -74,7 +75,7 @@ static void attempt(struct ldr_call *call)
         finish_without(call, LARDER_DEADLINE);
         return;
     }
-    uint64_t limit = larder_deadline_in(runtime, attempt_limit_ms(cluster, &call->request));
+    uint64_t limit = larder_deadline_in(runtime, attempt_limit_ms(cluster, &call->request, call->once));
     call->own_limit = limit < call->deadline;
     call->request.deadline = call->own_limit ? limit : call->deadline;
     call->request.ring = ldr_cluster_ring(cluster);
@@ -131,7 +132,7 @@ static bool wait_for_retry(struct ldr_call *call)
 {
     struct ldr_peer *peer = call->peer;
     const struct ldr_cluster_options *options = &peer->cluster->options;
-    if (call->attempts > options->retries)
+    if (call->once || call->attempts > options->retries)
         return false;
     uint64_t now = larder_now(options->runtime), delay = backoff(peer->cluster, call->attempts);
     if (now >= call->deadline || delay >= call->deadline - now)
@@ -198,7 +199,7 @@ static void refuse(struct ldr_peer *peer, enum larder_status status, const char 
     ldr_peer_release(peer);
 }
 
-void ldr_cluster_call(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_request *request,
+static void call_peer(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_request *request, bool once,
                       larder_reply_fn done, void *arg)
 {
     if ((request->flags & LARDER_REQUEST_PEER) != 0) {
@@ -212,6 +213,7 @@ void ldr_cluster_call(struct ldr_cluster *cluster, struct ldr_peer *peer, const 
         return;
     }
     call->timer.fire = waited;
+    call->once = once;
     call->peer = peer;
     call->request = *request;
     call->request.flags |= LARDER_REQUEST_PEER;
@@ -220,4 +222,16 @@ void ldr_cluster_call(struct ldr_cluster *cluster, struct ldr_peer *peer, const 
     call->done = done;
     call->arg = arg;
     attempt(call);
+}
+
+void ldr_cluster_call(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_request *request,
+                      larder_reply_fn done, void *arg)
+{
+    call_peer(cluster, peer, request, false, done, arg);
+}
+
+void ldr_cluster_call_once(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_request *request,
+                           larder_reply_fn done, void *arg)
+{
+    call_peer(cluster, peer, request, true, done, arg);
 }

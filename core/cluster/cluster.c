@@ -7,7 +7,7 @@
 
 #include "core/base/fail.h"
 #include "core/cluster/peer.h"
-#include "core/cluster/state.h"
+#include "core/cluster/standing.h"
 
 /* ------------------------------------------------------------------------------------------------ opening */
 
@@ -17,13 +17,26 @@ static enum larder_status check_options(const struct ldr_cluster_options *option
         return ldr_fail(LARDER_INVALID, "cluster: virtual_nodes is %u, wanted 1 to 4096", options->ring.virtual_nodes);
     if (options->peer_timeout_ms == 0 || options->probe_ms == 0 || options->suspend_after == 0)
         return ldr_fail(LARDER_INVALID, "cluster: peer_timeout, probe interval and suspend_after must be at least 1");
+    if (options->replicas > LDR_REPLICAS_MAX)
+        return ldr_fail(LARDER_INVALID, "cluster: replicas is %u, wanted 1 to %d", options->replicas, LDR_REPLICAS_MAX);
     return LARDER_OK;
+}
+
+/* Members must also agree on how many copies there are and when a write is acknowledged. */
+static uint64_t digest_settings(const struct ldr_cluster_options *options)
+{
+    uint64_t digest = ldr_ring_settings_digest(&options->ring);
+    return options->replicas <= 1 && !options->strict ? digest
+                                                      : ldr_mix(digest ^ (options->replicas * 2u + options->strict));
 }
 
 static bool copy_texts(struct ldr_cluster *cluster, const struct ldr_cluster_options *options)
 {
-    snprintf(cluster->settings_text, sizeof cluster->settings_text, "hash=%s seed=%" PRIu64 " virtual_nodes=%u",
-             options->ring.hash->head.name, options->ring.seed, options->ring.virtual_nodes);
+    int size = snprintf(cluster->settings_text, sizeof cluster->settings_text, "hash=%s seed=%" PRIu64 " virtual_nodes=%u",
+                        options->ring.hash->head.name, options->ring.seed, options->ring.virtual_nodes);
+    if (options->replicas > 1 || options->strict)
+        snprintf(cluster->settings_text + size, sizeof cluster->settings_text - (size_t)size,
+                 " replicas=%u write_acks=%s", options->replicas > 1 ? options->replicas : 1u, options->strict ? "all" : "one");
     cluster->self = strdup(options->self);
     cluster->transport_name = strdup(options->transport_name);
     return cluster->self != NULL && cluster->transport_name != NULL;
@@ -34,12 +47,16 @@ static void free_cluster(struct ldr_cluster *cluster)
     pthread_cond_destroy(&cluster->changed);
     pthread_mutex_destroy(&cluster->lock);
     pthread_mutex_destroy(&cluster->list_lock);
+    pthread_mutex_destroy(&cluster->standing_lock);
+    ldr_buffer_free(&cluster->adopted);
+    free(cluster->last);
     free(cluster->transport_name);
     free(cluster->self);
     free(cluster);
 }
 
 static void reap(struct larder_timer *timer);
+static void adopt(struct larder_timer *timer);
 
 struct ldr_cluster *ldr_cluster_open(const struct ldr_cluster_options *options)
 {
@@ -51,6 +68,7 @@ struct ldr_cluster *ldr_cluster_open(const struct ldr_cluster_options *options)
         return NULL;
     }
     pthread_mutex_init(&cluster->list_lock, NULL);
+    pthread_mutex_init(&cluster->standing_lock, NULL);
     pthread_mutex_init(&cluster->lock, NULL);
     pthread_cond_init(&cluster->changed, NULL);
     if (!copy_texts(cluster, options)) {
@@ -59,12 +77,14 @@ struct ldr_cluster *ldr_cluster_open(const struct ldr_cluster_options *options)
         return NULL;
     }
     cluster->options = *options;
+    cluster->options.replicas = options->replicas > 1 ? options->replicas : 1;
     cluster->options.self = cluster->self;
     cluster->options.transport_name = cluster->transport_name;
     cluster->breaker = (struct ldr_breaker_settings){options->suspend_after, options->suspend_ms};
     atomic_init(&cluster->slow_limit_ms, options->slow_limit_ms);
-    cluster->settings_digest = ldr_ring_settings_digest(&options->ring);
+    cluster->settings_digest = digest_settings(options);
     cluster->reaper.fire = reap;
+    cluster->adopter.fire = adopt;
     return cluster;
 }
 
@@ -119,12 +139,75 @@ static void reap(struct larder_timer *timer)
     pthread_mutex_unlock(&cluster->lock);
 }
 
-/* ------------------------------------------------------------------------------------------------ closing */
+/* ------------------------------------------------------------------------------------------------ lists of peers */
 
-static void retire(struct ldr_retired *retired)
+/* Later, on a thread of the runtime: whoever brings a list may be inside a section, and a new list waits for those. */
+void ldr_cluster_adopt(struct ldr_cluster *cluster, struct larder_slice list)
 {
-    ldr_view_free((struct ldr_view *)((char *)retired - offsetof(struct ldr_view, retired)));
+    const struct larder_runtime *runtime = cluster->options.runtime;
+    struct ldr_list head;
+    if (ldr_list_decode(list, &head) != LARDER_OK) {
+        ldr_log(cluster->options.log, LARDER_LOG_WARN, "%s", larder_last_error());
+        return;
+    }
+    pthread_mutex_lock(&cluster->lock);
+    if (!cluster->closing && (cluster->adopted.size == 0 || head.epoch > cluster->adopted_epoch)) {
+        ldr_buffer_free(&cluster->adopted);
+        ldr_buffer_append(&cluster->adopted, list.data, list.size);
+        cluster->adopted_epoch = head.epoch;
+        if (!cluster->adopting)
+            runtime->timer_start(runtime, &cluster->adopter, larder_now(runtime));
+        cluster->adopting = true;
+    }
+    pthread_mutex_unlock(&cluster->lock);
+    ldr_list_free(&head);
 }
+
+static void adopt_one(struct ldr_cluster *cluster, struct larder_slice bytes)
+{
+    struct ldr_list list;
+    if (ldr_list_decode(bytes, &list) != LARDER_OK ||
+        ldr_cluster_set_members(cluster, list.epoch, list.members, list.count) != LARDER_OK)
+        ldr_log(cluster->options.log, LARDER_LOG_DEBUG, "member list of a peer not taken over: %s", larder_last_error());
+    ldr_list_free(&list);
+}
+
+static void adopt(struct larder_timer *timer)
+{
+    struct ldr_cluster *cluster = (struct ldr_cluster *)((char *)timer - offsetof(struct ldr_cluster, adopter));
+    pthread_mutex_lock(&cluster->lock);
+    while (cluster->adopted.size > 0) {
+        struct ldr_buffer list = cluster->adopted;
+        cluster->adopted = (struct ldr_buffer){0};
+        pthread_mutex_unlock(&cluster->lock);
+        adopt_one(cluster, ldr_slice(list.data, list.size));
+        ldr_buffer_free(&list);
+        pthread_mutex_lock(&cluster->lock);
+    }
+    cluster->adopting = false;
+    pthread_cond_broadcast(&cluster->changed);
+    pthread_mutex_unlock(&cluster->lock);
+}
+
+/* Before list_lock is taken for good: the timer's function takes it, too. */
+static void stop_adopting(struct ldr_cluster *cluster)
+{
+    const struct larder_runtime *runtime = cluster->options.runtime;
+    pthread_mutex_lock(&cluster->lock);
+    cluster->closing = true;
+    if (cluster->adopting && runtime->timer_cancel(runtime, &cluster->adopter))
+        cluster->adopting = false;
+    while (cluster->adopting)
+        pthread_cond_wait(&cluster->changed, &cluster->lock);
+    pthread_mutex_unlock(&cluster->lock);
+}
+
+void ldr_cluster_listen(struct ldr_cluster *cluster, const struct ldr_cluster_events *events)
+{
+    cluster->events = events;
+}
+
+/* ------------------------------------------------------------------------------------------------ closing */
 
 /* From here on no list is taken and no peer is reaped: cluster->peers stays as it is. */
 static void begin_closing(struct ldr_cluster *cluster)
@@ -138,9 +221,8 @@ static void begin_closing(struct ldr_cluster *cluster)
     while (cluster->reaping)
         pthread_cond_wait(&cluster->changed, &cluster->lock);
     pthread_mutex_unlock(&cluster->lock);
-    struct ldr_view *view = atomic_exchange_explicit(&cluster->view, NULL, memory_order_acq_rel);
-    if (view != NULL)
-        ldr_epoch_retire(&view->retired, retire);
+    ldr_view_let_go(atomic_exchange_explicit(&cluster->view, NULL, memory_order_acq_rel));
+    ldr_view_let_go(atomic_exchange_explicit(&cluster->base, NULL, memory_order_acq_rel));
     pthread_mutex_unlock(&cluster->list_lock);
 }
 
@@ -156,6 +238,7 @@ void ldr_cluster_close(struct ldr_cluster *cluster)
 {
     if (cluster == NULL)
         return;
+    stop_adopting(cluster);
     begin_closing(cluster);
     for (struct ldr_peer *peer = cluster->peers; peer != NULL; peer = peer->next)
         ldr_peer_close(peer);
@@ -194,8 +277,16 @@ static bool has_peer(const struct ldr_view *view, const struct ldr_view_member *
 
 static void publish(struct ldr_cluster *cluster, struct ldr_view *old, struct ldr_view *view)
 {
+    if (cluster->serial == 0)
+        cluster->boot = cluster->options.runtime->random(cluster->options.runtime) | 1;
+    view->serial = ++cluster->serial;
+    view->holds = 1;
+    bool outdated = ldr_standing_listed(cluster, old, view);
     /* Release: whoever sees the view sees its content. */
     atomic_store_explicit(&cluster->view, view, memory_order_release);
+    if (cluster->events != NULL)
+        cluster->events->listed(cluster->events->arg, outdated);
+    ldr_standing_told(cluster, view->serial);
     for (size_t i = 0; i < view->count; i++)
         if (view->members[i].peer != NULL && !has_peer(old, &view->members[i]))
             ldr_probe_start(view->members[i].peer);
@@ -209,8 +300,12 @@ static void publish(struct ldr_cluster *cluster, struct ldr_view *old, struct ld
         ldr_log(cluster->options.log, LARDER_LOG_WARN,
                 "member list of epoch %" PRIu64 " has no member %s: this node owns nothing", view->seen.epoch,
                 cluster->self);
-    if (old != NULL)
-        ldr_epoch_retire(&old->retired, retire);
+    for (size_t i = 0; old != NULL && i < view->count; i++)
+        if (view->members[i].peer != NULL && has_peer(old, &view->members[i]))
+            ldr_probe_now(view->members[i].peer);
+    ldr_view_let_go(old);
+    if (cluster->events != NULL)
+        cluster->events->wake(cluster->events->arg);
 }
 
 static enum larder_status change(struct ldr_cluster *cluster, struct ldr_view *view, bool *published)
@@ -227,6 +322,14 @@ static enum larder_status change(struct ldr_cluster *cluster, struct ldr_view *v
     return LARDER_OK;
 }
 
+static bool is_closing(struct ldr_cluster *cluster)
+{
+    pthread_mutex_lock(&cluster->lock);
+    bool closing = cluster->closing;
+    pthread_mutex_unlock(&cluster->lock);
+    return closing;
+}
+
 enum larder_status ldr_cluster_set_members(struct ldr_cluster *cluster, uint64_t epoch,
                                            const struct larder_member *members, size_t count)
 {
@@ -238,7 +341,7 @@ enum larder_status ldr_cluster_set_members(struct ldr_cluster *cluster, uint64_t
         return ldr_fail_memory();
     bool published = false;
     pthread_mutex_lock(&cluster->list_lock);
-    status = cluster->closing ? ldr_fail(LARDER_UNAVAILABLE, "the cluster is closing")
+    status = is_closing(cluster) ? ldr_fail(LARDER_UNAVAILABLE, "the cluster is closing")
                               : change(cluster, view, &published);
     pthread_mutex_unlock(&cluster->list_lock);
     if (published)

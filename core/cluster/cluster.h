@@ -9,6 +9,8 @@
 #include "core/cluster/ring.h"
 #include "larder/plugin/transport.h"
 
+#define LDR_REPLICAS_MAX 7
+
 struct ldr_cluster;
 struct ldr_peer; /* another member: its transport handle, breaker and counters; counted references */
 
@@ -27,6 +29,11 @@ struct ldr_cluster_options {
     unsigned suspend_after;     /* failed calls in a row that suspend a peer */
     uint64_t suspend_ms;        /* how long, unless a probe succeeds before */
     uint64_t probe_ms;          /* interval of pings to each peer */
+    unsigned replicas;          /* members that hold a key, 1 to LDR_REPLICAS_MAX */
+    bool strict;                /* `write_acks: all`: see standing.h and docs/cluster.md */
+    uint64_t fence_peer_ms;     /* how long answers of all others stand for the lease */
+    uint64_t orphan_wait_ms;    /* after which a list is acted under that nobody can tie to the one before */
+    uint64_t tombstone_ttl_ms;  /* how long deletes are remembered */
     uint64_t slow_limit_ms;     /* load timeout added to peer_timeout_ms for a GET that may load; see
                                    ldr_cluster_expect_loads() */
 };
@@ -47,6 +54,25 @@ void ldr_cluster_close(struct ldr_cluster *cluster);
  */
 enum larder_status ldr_cluster_set_members(struct ldr_cluster *cluster, uint64_t epoch,
                                            const struct larder_member *members, size_t count);
+
+/* What the cluster has to tell; on any thread. Set once, before the first list. */
+struct ldr_cluster_events {
+    void *arg;
+    /*
+     * A new list is in use. It returns when nothing that was begun under an older one will be joined any more. `outdated`:
+     * others have acted without this node, so that what it stores must go. Under the cluster's list_lock.
+     */
+    void (*listed)(void *arg, bool outdated);
+    /* There may be copies to hand over: a peer is new, came back or is behind, or this node may act now. */
+    void (*wake)(void *arg);
+};
+void ldr_cluster_listen(struct ldr_cluster *cluster, const struct ldr_cluster_events *events);
+
+/* From discovery; see struct larder_discovery_host. */
+void ldr_cluster_lease(struct ldr_cluster *cluster, uint64_t until);
+void ldr_cluster_founded(struct ldr_cluster *cluster);
+
+bool ldr_cluster_strict(const struct ldr_cluster *cluster);
 
 /* Whether the first member list is there. */
 bool ldr_cluster_ready(const struct ldr_cluster *cluster);
@@ -71,6 +97,77 @@ struct ldr_route ldr_cluster_route(struct ldr_cluster *cluster, struct larder_sl
 
 /* Gives a reference back that is not wanted for a call. NULL is fine. */
 void ldr_peer_release(struct ldr_peer *peer);
+void ldr_peer_hold(struct ldr_peer *peer);
+bool ldr_peer_is_up(const struct ldr_peer *peer); /* not suspended */
+const char *ldr_peer_name(const struct ldr_peer *peer);
+
+/* Where the copies of a key lie, by one list, and what is known of them. */
+struct ldr_placement {
+    uint64_t digest, epoch;
+    uint64_t serial; /* of the list; 0: none yet */
+    unsigned count;  /* members that hold the key, the owner first */
+    unsigned self;   /* which of them this node is; count: none */
+    bool same;       /* all of them held it, or had been given it, before this list: it was caught up and complete */
+    bool was_mine;   /* `same` or not, this node held it then */
+    struct ldr_peer *peers[LDR_REPLICAS_MAX]; /* counted references; NULL: this node */
+};
+void ldr_cluster_place(struct ldr_cluster *cluster, struct larder_slice group, struct larder_slice key,
+                       struct ldr_placement *placement);
+void ldr_placement_release(struct ldr_placement *placement);
+
+/* The list in use: this node's count of lists, from 1; 0: none yet. Whether its epochs are the same at all members. */
+uint64_t ldr_cluster_serial(struct ldr_cluster *cluster);
+bool ldr_cluster_registered(struct ldr_cluster *cluster);
+
+/*
+ * Whether this node may act under the list just now; checked when answering, never ahead. Strict: all members have said that
+ * they have it, and the lease, or answers of all others, say that nobody has a later one. Else always.
+ */
+bool ldr_cluster_acts(struct ldr_cluster *cluster, uint64_t serial);
+
+/* Whether all others have given this node what it is to hold, under this list. */
+bool ldr_cluster_caught_up(struct ldr_cluster *cluster, uint64_t serial);
+bool ldr_cluster_done_by(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t serial);
+
+/* All other members, with references; how many there are, which may be more than `capacity`. */
+size_t ldr_cluster_others(struct ldr_cluster *cluster, struct ldr_peer **peers, size_t capacity, uint64_t *serial);
+
+/* Those that may have a copy of what moved here, the likeliest first, with references. At most `wanted`. */
+size_t ldr_cluster_holders(struct ldr_cluster *cluster, uint64_t digest, struct ldr_peer **peers, size_t wanted);
+
+/*
+ * The hand-off to a peer. wants_pass(): it does not have all that this node has for it, and is up; *boot tells its process,
+ * *full that it may lack what it held before this list.
+ * passed(): it has, since wants_pass(), unless behind() was called meanwhile. complete(): everybody has, and nothing is here
+ * that belongs elsewhere.
+ */
+bool ldr_cluster_wants_pass(struct ldr_cluster *cluster, struct ldr_peer *peer, uint64_t serial, uint64_t *boot,
+                            bool *full);
+void ldr_cluster_passed(struct ldr_cluster *cluster, struct ldr_peer *peer, uint64_t serial, uint64_t boot);
+void ldr_cluster_behind(struct ldr_cluster *cluster, struct ldr_peer *peer);
+void ldr_cluster_behind_quietly(struct ldr_cluster *cluster, struct ldr_peer *peer); /* without waking anybody */
+void ldr_cluster_pass_again(struct ldr_cluster *cluster); /* what moved with this list may have come since */
+void ldr_cluster_complete(struct ldr_cluster *cluster, uint64_t serial);
+bool ldr_cluster_is_complete(struct ldr_cluster *cluster, uint64_t serial);
+bool ldr_cluster_may_pass(struct ldr_cluster *cluster, uint64_t serial); /* strict: once the list is sealed */
+
+/* Fills in who sends a message to whom; and whether one that came is from who it says, to this node. */
+struct ldr_header;
+void ldr_cluster_sign(struct ldr_cluster *cluster, const struct ldr_peer *peer, struct ldr_header *header);
+bool ldr_cluster_signed(struct ldr_cluster *cluster, const struct larder_request *request,
+                        const struct ldr_header *header);
+
+/* The epoch of versions: the list's, or 0 where each node counts lists for itself. */
+uint64_t ldr_cluster_version_epoch(struct ldr_cluster *cluster);
+
+/* The peer's clock as it told it last, and how long ago that was, in ns. False: it has not. */
+bool ldr_cluster_stamp(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t *stamp, uint64_t *age);
+
+/* Answers a ping: *reply gets the cluster's part, with memory of its own. */
+void ldr_cluster_greet(struct ldr_cluster *cluster, const struct larder_request *request, struct larder_reply *reply);
+
+/* This node was told to leave: others are told, and the list will say it. */
+bool ldr_cluster_is_leaving(struct ldr_cluster *cluster);
 
 /*
  * Calls a peer and completes with its reply, after at most 1 + retries attempts, as safe: GET, PING, unconditional
@@ -84,6 +181,10 @@ void ldr_peer_release(struct ldr_peer *peer);
  */
 void ldr_cluster_call(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_request *request,
                       larder_reply_fn done, void *arg);
+
+/* The same with one attempt, and at most peer_timeout: for what the caller itself tries again, or can do without. */
+void ldr_cluster_call_once(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_request *request,
+                           larder_reply_fn done, void *arg);
 
 /*
  * Calls every other member once (with the same attempts). `each` is called for each with the member's name, then `all`
@@ -108,6 +209,9 @@ enum larder_status ldr_cluster_accept(struct ldr_cluster *cluster, const struct 
 struct ldr_member_info {
     const char *name;
     const char *address; /* on the peer transport; "" when it has none */
+    const char *zone; /* "": none */
+    uint64_t incarnation;
+    bool leaving;
     uint32_t weight;
     double share;
     bool self;

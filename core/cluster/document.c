@@ -1,10 +1,50 @@
 /* What the cluster tells about itself, and what it says to requests of peers. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/fail.h"
 #include "core/cluster/peer.h"
 #include "core/cluster/state.h"
+
+/* A reference to the member of this name; NULL: there is none. */
+static struct ldr_peer *find_peer(struct ldr_cluster *cluster, struct larder_slice name)
+{
+    struct ldr_peer *peer = NULL;
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    for (size_t i = 0; view != NULL && i < view->count && peer == NULL; i++)
+        if (view->members[i].peer != NULL && ldr_slice_equal(ldr_slice_text(view->members[i].name), name))
+            ldr_peer_hold(peer = view->members[i].peer);
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    return peer;
+}
+
+/* A peer introduced itself: it is answered in kind, with the list if its own is older. */
+void ldr_cluster_greet(struct ldr_cluster *cluster, const struct larder_request *request, struct larder_reply *reply)
+{
+    struct ldr_header header, ours = {0};
+    if (!ldr_header_decode(request->cluster, &header))
+        return;
+    struct ldr_peer *peer = find_peer(cluster, request->sender);
+    if (peer != NULL)
+        ldr_standing_heard(cluster, peer, &request->ring, &header, 0);
+    else if (header.list.size > 0 && header.id > ldr_cluster_ring(cluster).epoch)
+        ldr_cluster_adopt(cluster, header.list);
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    ldr_standing_header(cluster, peer, &request->ring.epoch, &ours);
+    unsigned char *bytes = malloc(LDR_HEADER_SIZE + ours.list.size);
+    if (bytes != NULL) {
+        ldr_header_encode(&ours, bytes);
+        if (ours.list.size > 0)
+            memcpy(bytes + LDR_HEADER_SIZE, ours.list.data, ours.list.size);
+        reply->cluster = ldr_slice(bytes, LDR_HEADER_SIZE + ours.list.size);
+        reply->pin = bytes;
+        reply->release = free;
+    }
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    ldr_peer_release(peer);
+}
 
 enum larder_status ldr_cluster_accept(struct ldr_cluster *cluster, const struct larder_request *request)
 {
@@ -59,7 +99,12 @@ void ldr_cluster_members(struct ldr_cluster *cluster, void (*each)(void *arg, co
         struct ldr_member_info info = {.name = member->name,
                                        .address = member->address == NULL ? "" : member->address,
                                        .weight = member->weight,
-                                       .share = ldr_ring_share(view->ring, i),
+                                       .share = member->on_ring == SIZE_MAX
+                                                    ? 0
+                                                    : ldr_ring_share(view->ring, member->on_ring),
+                                       .zone = member->zone,
+                                       .incarnation = member->incarnation,
+                                       .leaving = member->leaving,
                                        .self = member->peer == NULL,
                                        .state = "self",
                                        .reason = "",

@@ -91,7 +91,13 @@ void ldr_peer_free(struct ldr_peer *peer)
         peer->cluster->options.transport->peer_close(peer->handle);
     pthread_mutex_destroy(&peer->lock);
     ldr_gate_destroy(&peer->gate);
+    ldr_buffer_free(&peer->probe.cluster);
     free(peer);
+}
+
+const char *ldr_peer_name(const struct ldr_peer *peer)
+{
+    return peer->name;
 }
 
 /* ------------------------------------------------------------------------------------------------ asking it */
@@ -134,6 +140,14 @@ static bool is_its_own(const struct larder_reply *reply)
     return reply->ring.settings != 0;
 }
 
+/* An answer that says no more than that somebody else, or something newer, has to be asked. */
+static bool is_moved(const struct larder_reply *reply)
+{
+    struct ldr_header header;
+    return reply->cluster.size > 0 && ldr_header_decode(reply->cluster, &header) &&
+           (header.flags & LDR_HEADER_MOVED) != 0;
+}
+
 static enum ldr_outcome outcome_of(const struct ldr_peer *peer, const struct larder_reply *reply, bool own_limit,
                                    bool ping)
 {
@@ -142,7 +156,7 @@ static enum ldr_outcome outcome_of(const struct ldr_peer *peer, const struct lar
     if (is_its_own(reply) && reply->ring.settings != peer->cluster->settings_digest)
         return LDR_REFUSED; /* its side will say the same as soon as it looks */
     if (reply->status == LARDER_UNAVAILABLE)
-        return LDR_FAILED;
+        return is_moved(reply) ? LDR_ANSWERED : LDR_FAILED;
     if (reply->status == LARDER_DEADLINE && !is_its_own(reply))
         return own_limit ? LDR_FAILED : LDR_UNTOLD;
     if ((reply->flags & LARDER_REPLY_NOT_SENT) != 0)

@@ -6,6 +6,7 @@
 #define LDR_CLUSTER_PEER_H
 
 #include "core/cluster/gate.h"
+#include "core/cluster/standing.h"
 #include "core/cluster/state.h"
 
 struct ldr_call;
@@ -18,6 +19,10 @@ struct ldr_probe {
     struct larder_request request;
     bool waiting;           /* the timer is running; under the peer's lock, as the next two */
     bool stopped;           /* no further ping */
+    bool urgent;            /* the next one comes at once */
+    unsigned char header[LDR_HEADER_SIZE];
+    struct ldr_buffer cluster; /* of the request under way, when a list goes with it */
+    uint64_t asked;
     uint64_t at;            /* when the timer fires */
     unsigned disagreements; /* accepted pings in a row that told of another ring; only the ping under way touches it */
 };
@@ -31,6 +36,7 @@ struct ldr_peer {
     struct ldr_gate gate; /* around calls into the handle */
     _Atomic uint64_t requests, failures;
     atomic_bool answered, agrees;
+    struct ldr_standing standing; /* under cluster->standing_lock */
 
     pthread_mutex_t lock; /* all below */
     struct ldr_breaker breaker;
@@ -42,9 +48,6 @@ struct ldr_peer {
 
 /* With one reference, for the view. NULL when out of memory; a bad address gives a peer that cannot be reached. */
 struct ldr_peer *ldr_peer_open(struct ldr_cluster *cluster, const char *name, const char *address);
-
-/* The caller has a reference already, or is inside an epoch section with a view that has one. See ldr_peer_release(). */
-void ldr_peer_hold(struct ldr_peer *peer);
 
 /* Closing, step one: no ping and no retry begins any more, and calls in the transport come back. */
 void ldr_peer_close(struct ldr_peer *peer);
@@ -72,10 +75,15 @@ enum ldr_outcome ldr_peer_judge(struct ldr_peer *peer, const struct larder_reply
 /* Why a reply is no answer: its message, or the text of its status. */
 struct larder_slice ldr_reply_reason(const struct larder_reply *reply);
 
+/* Whether this node has given it all that it has for it; under standing_lock. */
+bool ldr_peer_is_passed(const struct ldr_peer *peer, const struct ldr_view *view);
+
 /* Begins to ping. Once, for a peer of the published view. */
 void ldr_probe_start(struct ldr_peer *peer);
 /* With the peer's lock held: the breaker has opened, and the next ping comes no later than the suspension ends. */
 void ldr_probe_hurry(struct ldr_peer *peer);
+/* The next ping comes at once: there is something to tell. */
+void ldr_probe_now(struct ldr_peer *peer);
 /* No ping begins any more; one that is under way ends by itself. */
 void ldr_probe_stop(struct ldr_peer *peer);
 

@@ -5,10 +5,11 @@
 #include "core/cluster/peer.h"
 
 /* A quarter more or less than the interval, so that nodes that started together do not ping together. */
-static uint64_t interval(const struct ldr_cluster *cluster)
+static uint64_t interval(struct ldr_peer *peer)
 {
+    struct ldr_cluster *cluster = peer->cluster;
     const struct larder_runtime *runtime = cluster->options.runtime;
-    uint64_t whole = ldr_ns(cluster->options.probe_ms);
+    uint64_t whole = ldr_ns(ldr_standing_interval_ms(cluster, peer));
     return whole - whole / 4 + runtime->random(runtime) % (whole / 2 + 1);
 }
 
@@ -30,7 +31,7 @@ static void wait_for_turn(struct ldr_peer *peer, uint64_t delay)
     pthread_mutex_lock(&peer->lock);
     bool stopped = probe->stopped;
     if (!stopped)
-        start_timer(peer, ldr_breaker_ping_at(&peer->breaker, planned));
+        start_timer(peer, probe->urgent ? now : ldr_breaker_ping_at(&peer->breaker, planned));
     pthread_mutex_unlock(&peer->lock);
     if (stopped)
         ldr_peer_release(peer);
@@ -60,10 +61,32 @@ static void compare_rings(struct ldr_peer *peer, const struct larder_ring_view *
 static void pinged(void *arg, struct larder_reply *reply)
 {
     struct ldr_peer *peer = arg;
-    if (ldr_peer_judge(peer, reply, true, true) == LDR_ANSWERED)
+    struct ldr_header header;
+    if (ldr_peer_judge(peer, reply, true, true) == LDR_ANSWERED) {
+        if (ldr_header_decode(reply->cluster, &header))
+            ldr_standing_heard(peer->cluster, peer, &reply->ring, &header, peer->probe.asked);
         compare_rings(peer, &reply->ring);
+    }
     larder_reply_release(reply);
-    wait_for_turn(peer, interval(peer->cluster));
+    ldr_buffer_free(&peer->probe.cluster);
+    wait_for_turn(peer, interval(peer));
+}
+
+/* What this node says of itself; the list with it, when the peer seems not to have it. */
+static struct larder_slice introduce(struct ldr_peer *peer)
+{
+    struct ldr_probe *probe = &peer->probe;
+    struct ldr_header header = {0};
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    ldr_standing_header(peer->cluster, peer, NULL, &header);
+    ldr_header_encode(&header, probe->header);
+    if (header.list.size > 0) {
+        ldr_buffer_append(&probe->cluster, probe->header, sizeof probe->header);
+        ldr_buffer_append(&probe->cluster, header.list.data, header.list.size);
+    }
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    return probe->cluster.size > 0 && !probe->cluster.failed ? ldr_slice(probe->cluster.data, probe->cluster.size)
+                                                             : ldr_slice(probe->header, sizeof probe->header);
 }
 
 static void ping(struct larder_timer *timer)
@@ -74,14 +97,17 @@ static void ping(struct larder_timer *timer)
     pthread_mutex_lock(&peer->lock);
     bool stopped = probe->stopped;
     probe->waiting = false;
+    probe->urgent = false;
     ldr_breaker_ping(&peer->breaker, larder_now(cluster->options.runtime));
     pthread_mutex_unlock(&peer->lock);
     if (stopped) {
         ldr_peer_release(peer);
         return;
     }
+    probe->asked = larder_now(cluster->options.runtime);
     probe->request = (struct larder_request){
         .operation = LARDER_OP_PING,
+        .cluster = introduce(peer),
         .flags = LARDER_REQUEST_PEER,
         .deadline = larder_deadline_in(cluster->options.runtime, cluster->options.peer_timeout_ms),
         .sender = ldr_slice_text(cluster->self),
@@ -108,6 +134,17 @@ void ldr_probe_hurry(struct ldr_peer *peer)
     /* A timer that cannot be cancelled fires just now. */
     if (probe->waiting && at < probe->at && runtime->timer_cancel(runtime, &probe->timer))
         start_timer(peer, at);
+}
+
+void ldr_probe_now(struct ldr_peer *peer)
+{
+    const struct larder_runtime *runtime = peer->cluster->options.runtime;
+    struct ldr_probe *probe = &peer->probe;
+    pthread_mutex_lock(&peer->lock);
+    probe->urgent = true;
+    if (!probe->stopped && probe->waiting && runtime->timer_cancel(runtime, &probe->timer))
+        start_timer(peer, larder_now(runtime));
+    pthread_mutex_unlock(&peer->lock);
 }
 
 void ldr_probe_stop(struct ldr_peer *peer)

@@ -26,7 +26,7 @@ static bool is_up(const struct ldr_view_member *member)
 static bool any_up(const struct ldr_view *view)
 {
     size_t i = 0;
-    while (i < view->count && !is_up(&view->members[i]))
+    while (i < view->count && (view->members[i].on_ring == SIZE_MAX || !is_up(&view->members[i])))
         i++;
     return i < view->count;
 }
@@ -38,14 +38,29 @@ static struct ldr_route to(const struct ldr_view_member *member, bool owner)
     return (struct ldr_route){member->peer, owner};
 }
 
+/* The first member that holds a copy and is up. */
+static bool to_replica(const struct ldr_cluster *cluster, const struct ldr_view *view, uint64_t digest,
+                       struct ldr_route *route)
+{
+    size_t found[LDR_REPLICAS_MAX], count = 0, i = 0;
+    if (cluster->options.replicas > 1)
+        count = ldr_view_replicas(view, digest, found, cluster->options.replicas);
+    while (i < count && !is_up(&view->members[found[i]]))
+        i++;
+    if (i == count)
+        return false;
+    *route = to(&view->members[found[i]], true);
+    return true;
+}
+
 /* The first member from the place of the owner on that is up. A breaker may open meanwhile: one round is enough. */
 static struct ldr_route stand_in(const struct ldr_cluster *cluster, const struct ldr_view *view, size_t place)
 {
-    const struct ldr_view_member *owner = &view->members[ldr_ring_member(view->ring, place)];
+    const struct ldr_view_member *owner = ldr_view_at(view, place);
     if (any_up(view)) {
         size_t start = place;
         while ((place = ldr_ring_next(view->ring, place)) != start) {
-            const struct ldr_view_member *member = &view->members[ldr_ring_member(view->ring, place)];
+            const struct ldr_view_member *member = ldr_view_at(view, place);
             if (is_up(member))
                 return to(member, member == owner);
         }
@@ -62,8 +77,11 @@ struct ldr_route ldr_cluster_route(struct ldr_cluster *cluster, struct larder_sl
     const struct ldr_view *view = ldr_cluster_view(cluster);
     if (view != NULL) {
         size_t place = ldr_ring_find(view->ring, digest);
-        const struct ldr_view_member *owner = &view->members[ldr_ring_member(view->ring, place)];
-        route = is_up(owner) ? to(owner, true) : stand_in(cluster, view, place);
+        const struct ldr_view_member *owner = ldr_view_at(view, place);
+        if (is_up(owner))
+            route = to(owner, true);
+        else if (!to_replica(cluster, view, digest, &route))
+            route = stand_in(cluster, view, place);
     }
     ldr_epoch_exit(LDR_EPOCH_NODE);
     return route;

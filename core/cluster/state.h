@@ -9,11 +9,16 @@
 #include "core/base/epoch.h"
 #include "core/cluster/breaker.h"
 #include "core/cluster/cluster.h"
+#include "core/cluster/wire.h"
 
 /* A member in a view. */
 struct ldr_view_member {
     char name[LARDER_MEMBER_NAME_MAX + 1];
+    char *zone; /* "": none */
     uint32_t weight;
+    uint64_t incarnation; /* 0: discovery knows of none */
+    bool leaving;
+    size_t on_ring;        /* its index there; SIZE_MAX: it owns nothing */
     char *address;         /* on the peer transport; NULL when it has none */
     struct ldr_peer *peer; /* a counted reference; NULL: this node itself */
 };
@@ -22,14 +27,30 @@ struct ldr_view_member {
 struct ldr_view {
     struct ldr_retired retired;
     struct larder_ring_view seen; /* what goes with requests */
-    struct ldr_ring *ring;
+    struct ldr_ring *ring;        /* of the members that do not leave; of all, if all do */
+    size_t *of_ring;              /* the member that a member of the ring is */
+    uint64_t serial;              /* this node's count of lists, from 1 */
+    bool registered;              /* epochs are the cluster's, and incarnations known: lists travel with messages */
+    struct ldr_buffer list;       /* as it travels; empty unless registered */
+    size_t self;                  /* count: this node is not on it */
+    size_t zones;                 /* distinct ones; a member without a zone has one to itself */
+    unsigned holds;               /* as the current view, and as the base; under list_lock */
     size_t count;
     struct ldr_view_member members[];
 };
 
+/* What a list was when this node last acted under it: whom it must find again to go on from there. */
+struct ldr_last_list {
+    size_t count;
+    struct {
+        char name[LARDER_MEMBER_NAME_MAX + 1];
+        uint64_t incarnation;
+    } members[];
+};
+
 /*
- * Order of locks: list_lock, then a peer's lock or the cluster's, never both of these; the runtime's and the log's own
- * locks come last. No completion is called and no transport is entered with a lock of a peer or of the cluster held, but
+ * Order of locks: list_lock, then a peer's lock, the cluster's or standing_lock, never two of these; the runtime's and the
+ * log's own locks come last. No completion is called and no transport is entered with a lock of a peer or of the cluster held, but
  * for peer_open() under list_lock.
  */
 struct ldr_cluster {
@@ -41,14 +62,36 @@ struct ldr_cluster {
     uint64_t settings_digest;
 
     struct ldr_view *_Atomic view; /* NULL: no list yet, or closing */
+    struct ldr_view *_Atomic base; /* the last one under which every copy here was known to be where it belongs, or NULL */
     pthread_mutex_t list_lock;     /* one new list at a time */
+    uint64_t serial;               /* of the latest view */
+    const struct ldr_cluster_events *events; /* NULL: nobody listens */
 
-    pthread_mutex_t lock;   /* the four below, and last references to peers */
+    /* Who this node is to the others; see standing.c. */
+    uint64_t boot;                         /* of this process, at random */
+    pthread_mutex_t standing_lock;         /* the standings of all peers, and what follows to the atomic members */
+    uint64_t incarnation;                  /* of this node's registration; 0: none yet */
+    uint64_t listed_at;                    /* when the current list came */
+    bool came_back;                        /* it is on the list anew, and has not acted since */
+    bool seasoned, founder, returned;      /* see is_tied() */
+    struct ldr_last_list *last;            /* NULL: it has not acted yet */
+    _Atomic uint64_t lease_until;          /* relaxed, like all that follow: each is looked at by itself */
+    _Atomic uint64_t evidence_until;       /* until when the others' answers stand for the lease */
+    _Atomic uint64_t sealed, caught_up;    /* serials of the views for which this holds */
+    _Atomic uint64_t complete;             /* of the view under which all copies here are where they belong */
+    _Atomic uint64_t told;                 /* of the view that everything in this node has heard of */
+    _Atomic bool leaving;                  /* this node was told to leave */
+
+    pthread_mutex_t lock;   /* the members below, and last references to peers */
     pthread_cond_t changed; /* while closing: a peer lost its last reference, or the reaper is done */
     struct ldr_peer *peers; /* all that live, in the view or not */
     bool closing;
     bool reaping; /* the reaper's timer is running, or the reaper is */
     struct larder_timer reaper;
+    struct ldr_buffer adopted; /* a list that a peer sent, to be taken over by the timer; empty: none */
+    uint64_t adopted_epoch;
+    bool adopting; /* the timer is running, or its function is */
+    struct larder_timer adopter;
 
     _Atomic uint64_t slow_limit_ms; /* relaxed, like all that follow: each is read by itself */
     _Atomic uint64_t requests, probes, failures, retries, mismatches, forwarded_refused;
@@ -74,6 +117,18 @@ void ldr_view_free(struct ldr_view *view); /* NULL is fine */
 
 /* The member's index in a view; view->count when it is not there. */
 size_t ldr_view_find(const struct ldr_view *view, const char *name);
+
+/* The member that a place of the ring belongs to. */
+static inline const struct ldr_view_member *ldr_view_at(const struct ldr_view *view, size_t place)
+{
+    return &view->members[view->of_ring[ldr_ring_member(view->ring, place)]];
+}
+
+/* The first `wanted` members that hold a key, owner first, as indexes; returns how many there are. See place.c. */
+size_t ldr_view_replicas(const struct ldr_view *view, uint64_t digest, size_t *found, size_t wanted);
+
+/* One holder of the view less; frees it when it was the last and no reader can see it. With list_lock held. */
+void ldr_view_let_go(struct ldr_view *view);
 
 /* With cluster->lock held: a peer has lost its last reference. */
 void ldr_cluster_peer_lost(struct ldr_cluster *cluster);

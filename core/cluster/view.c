@@ -57,6 +57,56 @@ static const char *address_of(const struct larder_member *member, const char *tr
     return NULL;
 }
 
+/* The ring has no members that leave; all of them when there are no others. */
+static bool build_ring(const struct ldr_cluster *cluster, struct ldr_view *view, const struct larder_member *members)
+{
+    struct larder_member *staying = calloc(view->count, sizeof *staying);
+    view->of_ring = calloc(view->count, sizeof *view->of_ring);
+    size_t count = 0;
+    bool any = false;
+    for (size_t i = 0; i < view->count; i++)
+        any |= !members[i].leaving;
+    for (size_t i = 0; i < view->count && staying != NULL && view->of_ring != NULL; i++) {
+        bool on_ring = !any || !members[i].leaving;
+        view->members[i].on_ring = on_ring ? count : SIZE_MAX;
+        if (!on_ring)
+            continue;
+        view->of_ring[count] = i;
+        staying[count++] = members[i];
+    }
+    if (count > 0)
+        view->ring = ldr_ring_build(&cluster->options.ring, staying, count);
+    free(staying);
+    return view->ring != NULL;
+}
+
+static bool fill_member(const struct ldr_cluster *cluster, struct ldr_view_member *member,
+                        const struct larder_member *from)
+{
+    const char *address = address_of(from, cluster->transport_name);
+    memcpy(member->name, from->name, strlen(from->name) + 1);
+    member->weight = from->weight;
+    member->incarnation = from->incarnation;
+    member->leaving = from->leaving;
+    member->zone = strdup(from->zone != NULL ? from->zone : "");
+    if (address != NULL)
+        member->address = strdup(address);
+    return member->zone != NULL && (address == NULL || member->address != NULL);
+}
+
+static size_t count_zones(const struct ldr_view *view)
+{
+    size_t zones = 0;
+    for (size_t i = 0; i < view->count; i++) {
+        size_t j = view->members[i].on_ring == SIZE_MAX ? i + 1 : 0; /* who owns nothing adds none */
+        while (j < i && (view->members[i].zone[0] == '\0' || view->members[j].on_ring == SIZE_MAX ||
+                         strcmp(view->members[i].zone, view->members[j].zone) != 0))
+            j++;
+        zones += j == i;
+    }
+    return zones;
+}
+
 struct ldr_view *ldr_view_new(const struct ldr_cluster *cluster, uint64_t epoch, const struct larder_member *members,
                               size_t count)
 {
@@ -67,20 +117,20 @@ struct ldr_view *ldr_view_new(const struct ldr_cluster *cluster, uint64_t epoch,
     if (view == NULL)
         return NULL;
     view->count = count;
-    view->ring = ldr_ring_build(&cluster->options.ring, members, count);
-    bool complete = view->ring != NULL;
+    view->registered = true;
+    bool complete = build_ring(cluster, view, members);
     for (size_t i = 0; i < count && complete; i++) {
-        struct ldr_view_member *member = &view->members[i];
-        const char *address = address_of(&members[i], cluster->transport_name);
-        memcpy(member->name, members[i].name, strlen(members[i].name) + 1);
-        member->weight = members[i].weight;
-        if (address != NULL)
-            complete = (member->address = strdup(address)) != NULL;
+        complete = fill_member(cluster, &view->members[i], &members[i]);
+        view->registered &= members[i].incarnation != 0;
     }
-    if (!complete) {
+    if (complete && view->registered)
+        ldr_list_encode(&view->list, epoch, members, count);
+    if (!complete || view->list.failed) {
         ldr_view_free(view);
         return NULL;
     }
+    view->self = cluster->options.gateway ? count : ldr_view_find(view, cluster->self);
+    view->zones = count_zones(view);
     view->seen = (struct larder_ring_view){epoch, ldr_ring_checksum(view->ring), cluster->settings_digest};
     return view;
 }
@@ -121,6 +171,17 @@ bool ldr_view_find_peers(struct ldr_view *view, struct ldr_cluster *cluster, con
     return true;
 }
 
+static void retire(struct ldr_retired *retired)
+{
+    ldr_view_free((struct ldr_view *)((char *)retired - offsetof(struct ldr_view, retired)));
+}
+
+void ldr_view_let_go(struct ldr_view *view)
+{
+    if (view != NULL && --view->holds == 0)
+        ldr_epoch_retire(&view->retired, retire);
+}
+
 void ldr_view_free(struct ldr_view *view)
 {
     if (view == NULL)
@@ -128,7 +189,10 @@ void ldr_view_free(struct ldr_view *view)
     for (size_t i = 0; i < view->count; i++) {
         ldr_peer_release(view->members[i].peer);
         free(view->members[i].address);
+        free(view->members[i].zone);
     }
+    ldr_buffer_free(&view->list);
+    free(view->of_ring);
     ldr_ring_free(view->ring);
     free(view);
 }

@@ -13,8 +13,15 @@ struct larder_version ldr_context_version(struct ldr_context *context)
         next = wall > last ? wall : last + 1;
     } while (!atomic_compare_exchange_weak_explicit(&context->clock, &last, next, memory_order_relaxed,
                                                     memory_order_relaxed));
-    uint64_t epoch = context->cluster != NULL ? ldr_cluster_ring(context->cluster).epoch : 0;
-    return (struct larder_version){epoch, next};
+    return (struct larder_version){context->cluster != NULL ? ldr_cluster_version_epoch(context->cluster) : 0, next};
+}
+
+void ldr_context_observe(struct ldr_context *context, struct larder_version version)
+{
+    uint64_t last = atomic_load_explicit(&context->clock, memory_order_relaxed);
+    while (version.clock > last && !atomic_compare_exchange_weak_explicit(&context->clock, &last, version.clock,
+                                                                          memory_order_relaxed, memory_order_relaxed))
+        ;
 }
 
 uint64_t ldr_context_expires(const struct ldr_context *context, int64_t ttl_ms)

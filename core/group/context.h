@@ -10,22 +10,29 @@
 #include "larder/plugin/loader.h"
 
 struct ldr_flights;
+struct ldr_handoff;
 
-/* Owned by the node; all members but the last two are fixed while groups live. */
+/* Owned by the node; all members before `waiting` are fixed while groups live. */
 struct ldr_context {
     const struct larder_runtime *runtime;
     struct ldr_log *log;
     const struct larder_host *host; /* for loader modules */
     struct ldr_cluster *cluster;    /* NULL: this node is alone */
     struct ldr_flights *flights;
-    uint64_t request_timeout_ms;
+    struct ldr_handoff *handoff; /* NULL: this node is alone, or a gateway */
+    unsigned replicas;           /* 1 without a cluster */
+    uint64_t request_timeout_ms, peer_timeout_ms, tombstone_ttl_ms;
     uint64_t fallback_ttl_ms; /* most time to live of what is stored for an owner that cannot be reached */
     struct ldr_tally waiting; /* callers that wait for a flight, or for a peer that was told to write */
-    _Atomic uint64_t clock;   /* the last hybrid logical clock handed out */
+    _Atomic uint64_t clock;   /* the last hybrid logical clock handed out, or seen at others */
+    _Atomic uint64_t replicating, handoff_received;
 };
 
 /* A version newer than every one this node has handed out. Any thread. */
 struct larder_version ldr_context_version(struct ldr_context *context);
+
+/* Versions handed out from now on are newer than this one, under the same list. */
+void ldr_context_observe(struct ldr_context *context, struct larder_version version);
 
 /* The point of time at which an entry written now expires; `ttl_ms` > 0 or LARDER_TTL_NONE. */
 uint64_t ldr_context_expires(const struct ldr_context *context, int64_t ttl_ms);

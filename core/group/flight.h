@@ -28,6 +28,7 @@ struct ldr_flight {
     /* For whoever does the work. */
     struct larder_version version; /* drawn before the origin is asked */
     uint64_t begun;                /* when the loader was called */
+    unsigned tried;                /* which of the members that hold the key was asked last */
     struct larder_request request; /* the call to a peer */
     struct larder_load load;       /* the call of a loader module */
     struct larder_task task;       /* the call of a loader callback */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "core/base/bytes.h"
+#include "core/group/copies.h"
 #include "core/group/flight.h"
 #include "core/group/group.h"
 
@@ -63,6 +64,10 @@ static void count(struct ldr_group *group, enum ldr_get_counter counter)
 static bool look(struct ldr_group *group, struct larder_slice key, uint64_t now, struct larder_reply *reply)
 {
     struct ldr_entry *entry = ldr_store_get(group->store, key, now);
+    if (entry != NULL && ldr_entry_tombstone(entry)) {
+        ldr_entry_release(entry); /* it was deleted: whether the origin has it is to be seen */
+        entry = NULL;
+    }
     if (entry == NULL)
         return false;
     if (ldr_entry_negative(entry)) {
@@ -90,7 +95,7 @@ static void get_here(struct ldr_group *group, const struct larder_request *reque
     bool there = look(group, request->key, begun, &reply);
     if (!there)
         count(group, LDR_MISSES);
-    if (!there && ldr_group_loads(group)) {
+    if (!there && (ldr_group_loads(group) || ldr_group_must_ask(group))) {
         uint64_t deadline = larder_deadline_in(runtime, group->load_timeout_ms);
         wait_in_flight(group, request, begun, deadline, false, begin_load, &owner, done, arg);
         return;
@@ -132,12 +137,36 @@ static void stand_in(struct ldr_flight *flight)
     ldr_flight_ask(group->context->flights, &ask);
 }
 
+/* The next member that holds the key, is up and was not asked yet; not this one, which comes last of all. NULL: none. */
+static struct ldr_peer *next_replica(struct ldr_flight *flight)
+{
+    struct ldr_context *context = flight->group->context;
+    struct ldr_placement placement;
+    struct ldr_peer *next = NULL;
+    if (context->replicas == 1)
+        return NULL;
+    ldr_cluster_place(context->cluster, flight->name, flight->key, &placement);
+    while (next == NULL && ++flight->tried < placement.count && flight->tried != placement.self)
+        if (ldr_peer_is_up(placement.peers[flight->tried]))
+            ldr_peer_hold(next = placement.peers[flight->tried]);
+    ldr_placement_release(&placement);
+    return next;
+}
+
 static void peer_answered(void *arg, struct larder_reply *reply)
 {
     struct ldr_flight *flight = arg;
     struct ldr_group *group = flight->group;
     ldr_histogram_add(&group->peer_latency, larder_now(group->context->runtime) - flight->begun);
     bool failed = reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED;
+    if (failed && ldr_flight_wanted(flight)) {
+        struct ldr_peer *next = next_replica(flight);
+        if (next != NULL) {
+            larder_reply_release(reply);
+            ldr_cluster_call_once(group->context->cluster, next, &flight->request, peer_answered, flight);
+            return;
+        }
+    }
     if (failed && group->store != NULL && ldr_flight_wanted(flight)) {
         larder_reply_release(reply);
         stand_in(flight);
@@ -148,7 +177,7 @@ static void peer_answered(void *arg, struct larder_reply *reply)
     else if (reply->status == LARDER_NOT_FOUND)
         ldr_count(&group->counters.peer_misses);
     if (reply->source != LARDER_SOURCE_LOADER)
-        reply->source = LARDER_SOURCE_PEER;
+        reply->source = flight->tried > 0 ? LARDER_SOURCE_REPLICA : LARDER_SOURCE_PEER;
     ldr_flight_finish(flight, reply);
 }
 

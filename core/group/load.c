@@ -4,6 +4,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/fail.h"
+#include "core/group/copies.h"
 #include "core/group/flight.h"
 #include "core/group/group.h"
 
@@ -19,6 +20,7 @@ struct larder_loaded {
 struct outcome {
     const struct larder_load_result *result;
     struct ldr_entry *entry; /* as stored; pinned */
+    bool stored;
 };
 
 static void store_outcome(struct ldr_flight *flight, void *arg)
@@ -45,7 +47,8 @@ static void store_outcome(struct ldr_flight *flight, void *arg)
     if (!negative)
         put.value = result->value;
     /* What does not fit is answered all the same: a cache that is too small is slow, not broken. */
-    if (ldr_store_put(group->store, &put, now, NULL) == LARDER_OK && !negative)
+    outcome->stored = ldr_store_put(group->store, &put, now, NULL) == LARDER_OK;
+    if (outcome->stored && !negative)
         outcome->entry = ldr_store_peek(group->store, flight->key, now);
 }
 
@@ -95,6 +98,16 @@ static bool is_known(enum larder_status status)
     }
 }
 
+/* The others that hold the key get it as well, so that it need not be loaded when this node is gone; nobody waits for it. */
+static void spread(const struct ldr_flight *flight)
+{
+    struct ldr_placement placement;
+    ldr_cluster_place(flight->group->context->cluster, flight->name, flight->key, &placement);
+    if (placement.self < placement.count)
+        ldr_group_replicate(flight->group, flight->name, flight->key, &placement, NULL, NULL);
+    ldr_placement_release(&placement);
+}
+
 static void loaded(struct ldr_flight *flight, const struct larder_load_result *result)
 {
     struct ldr_group *group = flight->group;
@@ -108,6 +121,8 @@ static void loaded(struct ldr_flight *flight, const struct larder_load_result *r
     else if (result->status != LARDER_NOT_FOUND)
         ldr_count(&group->counters.load_errors);
     ldr_histogram_add(&group->load_latency, larder_now(group->context->runtime) - flight->begun);
+    if (outcome.stored && group->context->replicas > 1)
+        spread(flight);
     ldr_flight_finish(flight, &reply);
 }
 
@@ -204,21 +219,10 @@ static void load_by_callback(struct ldr_flight *flight)
 
 /* ------------------------------------------------------------------------------------------------ both */
 
-void ldr_group_load(struct ldr_flight *flight)
+static void load(struct ldr_flight *flight)
 {
     struct ldr_group *group = flight->group;
     struct ldr_context *context = group->context;
-    /* Another flight may have stored the key between the look into the store and the beginning of this one. */
-    struct ldr_entry *entry = ldr_store_peek(group->store, flight->key, larder_now(context->runtime));
-    if (entry != NULL) {
-        struct larder_reply reply = {.status = LARDER_NOT_FOUND, .source = LARDER_SOURCE_LOCAL};
-        if (ldr_entry_negative(entry))
-            ldr_entry_release(entry);
-        else
-            reply = ldr_group_entry_reply(group, entry, LARDER_SOURCE_LOCAL, LDR_NOW);
-        ldr_flight_finish(flight, &reply);
-        return;
-    }
     flight->version = ldr_context_version(context);
     flight->begun = larder_now(context->runtime);
     ldr_count(&group->counters.loads);
@@ -226,4 +230,46 @@ void ldr_group_load(struct ldr_flight *flight)
         load_by_module(flight);
     else
         load_by_callback(flight);
+}
+
+/* What is stored is the answer, if there is anything. */
+static bool finish_with_stored(struct ldr_flight *flight, enum larder_source source)
+{
+    struct ldr_group *group = flight->group;
+    struct ldr_entry *entry = ldr_store_peek(group->store, flight->key, larder_now(group->context->runtime));
+    struct larder_reply reply = {.status = LARDER_NOT_FOUND, .source = source};
+    if (entry == NULL || ldr_entry_tombstone(entry)) {
+        ldr_entry_release(entry);
+        return false;
+    }
+    if (ldr_entry_negative(entry))
+        ldr_entry_release(entry);
+    else
+        reply = ldr_group_entry_reply(group, entry, source, LDR_NOW);
+    ldr_flight_finish(flight, &reply);
+    return true;
+}
+
+/* Those that had the key before have said what they have, as far as they can be reached. */
+static void asked(struct ldr_flight *flight, bool complete)
+{
+    struct larder_reply reply = {.status = LARDER_NOT_FOUND};
+    (void)complete;
+    if (finish_with_stored(flight, LARDER_SOURCE_PEER))
+        return;
+    if (ldr_group_loads(flight->group) && ldr_flight_wanted(flight))
+        load(flight);
+    else
+        ldr_flight_finish(flight, &reply);
+}
+
+void ldr_group_load(struct ldr_flight *flight)
+{
+    /* Another flight may have stored the key between the look into the store and the beginning of this one. */
+    if (finish_with_stored(flight, LARDER_SOURCE_LOCAL))
+        return;
+    if (ldr_group_must_ask(flight->group))
+        ldr_group_ask(flight, asked);
+    else
+        load(flight);
 }

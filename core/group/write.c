@@ -3,6 +3,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/fail.h"
+#include "core/group/copies.h"
 #include "core/group/flight.h"
 #include "core/group/group.h"
 
@@ -17,6 +18,8 @@ struct write {
     const struct larder_request *request;
     write_fn execute;
     bool stand_in;
+    bool copies; /* others may have copies: deletes are remembered, and touches are writes */
+    bool spread; /* what is stored now, the others that hold the key have to get */
     uint64_t begun;
     larder_reply_fn done;
     void *arg;
@@ -41,6 +44,14 @@ static uint64_t expires(const struct write *write)
                                            });
 }
 
+static bool is_absent(struct ldr_group *group, struct larder_slice key)
+{
+    struct ldr_entry *entry = ldr_store_peek(group->store, key, larder_now(group->context->runtime));
+    bool absent = entry == NULL || ldr_entry_negative(entry);
+    ldr_entry_release(entry);
+    return absent;
+}
+
 static enum larder_status put(struct write *write)
 {
     struct ldr_group *group = write->group;
@@ -57,9 +68,35 @@ static enum larder_status put(struct write *write)
     enum larder_status status = ldr_store_put(group->store, &put, larder_now(group->context->runtime), &created);
     if (status == LARDER_OK) {
         ldr_count(&group->counters.sets);
+        write->spread = write->copies;
         write->reply.version = put.version;
         write->reply.flags = created ? LARDER_REPLY_CREATED : 0;
     }
+    return status;
+}
+
+/* A delete that is remembered, so that no copy brings the key back. */
+static enum larder_status bury(struct write *write)
+{
+    struct ldr_group *group = write->group;
+    struct ldr_context *context = group->context;
+    const struct larder_request *request = write->request;
+    struct ldr_put put = {
+        .key = request->key,
+        .expires = larder_deadline_in(context->runtime, context->tombstone_ttl_ms),
+        .version = ldr_context_version(context),
+        .expected = request->version,
+        .flags = put_flags(request->flags) | LDR_PUT_NEGATIVE | LDR_PUT_TOMBSTONE,
+    };
+    bool absent = true;
+    enum larder_status status = ldr_store_put(group->store, &put, larder_now(context->runtime), &absent);
+    if (status == LARDER_PRECONDITION) /* as without copies: a condition on what is not there finds nothing */
+        status = is_absent(group, request->key) ? LARDER_NOT_FOUND : LARDER_PRECONDITION;
+    write->spread = status == LARDER_OK;
+    if (status == LARDER_OK && absent)
+        return LARDER_NOT_FOUND;
+    if (status == LARDER_OK)
+        ldr_count(&group->counters.deletes);
     return status;
 }
 
@@ -67,6 +104,8 @@ static enum larder_status erase(struct write *write)
 {
     struct ldr_group *group = write->group;
     const struct larder_request *request = write->request;
+    if (write->copies)
+        return bury(write);
     enum larder_status status = ldr_store_remove(group->store, request->key, put_flags(request->flags),
                                                  request->version, larder_now(group->context->runtime));
     if (status == LARDER_OK)
@@ -74,9 +113,36 @@ static enum larder_status erase(struct write *write)
     return status;
 }
 
+/* The same value anew, so that the other copies get its new time, too. */
+static enum larder_status rewrite(struct write *write)
+{
+    struct ldr_group *group = write->group;
+    struct ldr_context *context = group->context;
+    struct ldr_entry *entry = ldr_store_peek(group->store, write->request->key, larder_now(context->runtime));
+    if (entry == NULL || ldr_entry_negative(entry)) {
+        ldr_entry_release(entry);
+        return LARDER_NOT_FOUND;
+    }
+    struct ldr_put put = {
+        .key = write->request->key,
+        .value = ldr_entry_value(entry),
+        .expires = expires(write),
+        .version = ldr_context_version(context),
+        .expected = ldr_entry_version(entry),
+        .flags = LDR_PUT_IF_VERSION,
+    };
+    enum larder_status status = ldr_store_put(group->store, &put, larder_now(context->runtime), NULL);
+    ldr_entry_release(entry);
+    write->reply.version = put.version;
+    write->spread = status == LARDER_OK;
+    return status;
+}
+
 static enum larder_status retime(struct write *write)
 {
     struct ldr_group *group = write->group;
+    if (write->copies)
+        return rewrite(write);
     return ldr_store_touch(group->store, write->request->key, expires(write), larder_now(group->context->runtime),
                            &write->reply.version);
 }
@@ -115,13 +181,25 @@ static void answer_overtaken(struct ldr_group *group, const struct larder_reques
     }
 }
 
+/* Nobody waits for it: whoever does not get it now gets it by the hand-off. */
+static void spread(struct write *write)
+{
+    const struct larder_request *request = write->request;
+    struct ldr_placement placement;
+    ldr_cluster_place(write->group->context->cluster, request->group, request->key, &placement);
+    ldr_group_replicate(write->group, request->group, request->key, &placement, NULL, NULL);
+    ldr_placement_release(&placement);
+}
+
 static void write_here(struct write *write)
 {
     struct ldr_group *group = write->group;
     const struct larder_request *request = write->request;
     enum larder_status status;
-    /* A touch changes no value, and without loads there is nothing under way that could undo a write. */
-    if (ldr_group_loads(group) && request->operation != LARDER_OP_TOUCH)
+    write->copies = ldr_group_has_copies(group);
+    /* A touch changes no value, and without loads there is nothing under way that could undo a write. Where there are copies
+       the order of versions must be that of writes. */
+    if (write->copies || (ldr_group_loads(group) && request->operation != LARDER_OP_TOUCH))
         status = ldr_flights_write(group->context->flights, group, request->group, request->key, execute, write);
     else
         status = execute(write);
@@ -131,6 +209,8 @@ static void write_here(struct write *write)
     write->reply.source = LARDER_SOURCE_LOCAL;
     if (status != LARDER_OK && status != LARDER_NOT_FOUND && status != LARDER_PRECONDITION)
         write->reply.message = ldr_slice_text(larder_last_error());
+    if (write->spread && group->context->replicas > 1)
+        spread(write);
     answer(write);
 }
 

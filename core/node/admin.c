@@ -76,6 +76,14 @@ static void answer_group(struct larder_node *node, struct larder_slice name, lar
         ldr_answer_document(node, document, done, arg);
 }
 
+static void answer_ping(struct larder_node *node, const struct larder_request *request, larder_reply_fn done, void *arg)
+{
+    struct larder_reply reply = {.status = LARDER_OK};
+    if (node->context.cluster != NULL && (request->flags & LARDER_REQUEST_PEER) != 0)
+        ldr_cluster_greet(node->context.cluster, request, &reply);
+    ldr_answer(&node->context, &reply, done, arg);
+}
+
 /* Whether the request is for every member: it came from a client, and there are others. */
 static bool goes_around(const struct larder_node *node, const struct larder_request *request)
 {
@@ -165,8 +173,8 @@ void ldr_node_administer(struct larder_node *node, const struct larder_request *
     case LARDER_OP_CLUSTER: ldr_answer_document(node, ldr_document_cluster(node), done, arg); return;
     case LARDER_OP_METRICS: answer_metrics(node, done, arg); return;
     case LARDER_OP_READY: status = larder_node_ready(node); break;
-    case LARDER_OP_HEALTH:
-    case LARDER_OP_PING: break;
+    case LARDER_OP_PING: answer_ping(node, request, done, arg); return;
+    case LARDER_OP_HEALTH: break;
     default: status = ldr_fail(LARDER_UNSUPPORTED, "operation %d is not known", (int)request->operation); break;
     }
     ldr_answer_status(&node->context, status, status != LARDER_OK ? larder_last_error() : NULL, done, arg);

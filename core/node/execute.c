@@ -2,6 +2,7 @@
 #include "core/base/bytes.h"
 #include "core/base/epoch.h"
 #include "core/base/fail.h"
+#include "core/group/copies.h"
 #include "core/node/node.h"
 
 static bool is_data(enum larder_operation operation)
@@ -11,7 +12,7 @@ static bool is_data(enum larder_operation operation)
 
 static bool names_group(enum larder_operation operation)
 {
-    return is_data(operation) || (operation >= LARDER_OP_GROUP_GET && operation <= LARDER_OP_GROUP_STATS);
+    return is_data(operation) || operation == LARDER_OP_EXCHANGE || (operation >= LARDER_OP_GROUP_GET && operation <= LARDER_OP_GROUP_STATS);
 }
 
 bool ldr_group_name_good(struct larder_slice name)
@@ -57,7 +58,7 @@ static enum larder_status admit(struct larder_node *node, const struct larder_re
     if ((request->flags & LARDER_REQUEST_PEER) != 0 && (status = ldr_cluster_accept(cluster, request)) != LARDER_OK)
         return status;
     /* Before the first list every key would seem to be this node's own. */
-    return is_data(request->operation) ? larder_node_ready(node) : LARDER_OK;
+    return is_data(request->operation) || request->operation == LARDER_OP_EXCHANGE ? larder_node_ready(node) : LARDER_OK;
 }
 
 static void execute_data(struct larder_node *node, const struct larder_request *request, larder_reply_fn done,
@@ -67,6 +68,8 @@ static void execute_data(struct larder_node *node, const struct larder_request *
     if (group == NULL) {
         ldr_fail(LARDER_NO_GROUP, "no group %.*s", (int)request->group.size, (const char *)request->group.data);
         ldr_answer_status(&node->context, LARDER_NO_GROUP, larder_last_error(), done, arg);
+    } else if (request->operation == LARDER_OP_EXCHANGE) {
+        ldr_group_exchange(group, request, done, arg);
     } else if (request->operation == LARDER_OP_GET) {
         ldr_group_get(group, request, done, arg);
     } else if (request->operation == LARDER_OP_SET) {
@@ -83,7 +86,7 @@ static void execute(struct larder_node *node, const struct larder_request *reque
     enum larder_status status = admit(node, request);
     if (status != LARDER_OK)
         ldr_answer_status(&node->context, status, larder_last_error(), done, arg);
-    else if (is_data(request->operation))
+    else if (is_data(request->operation) || request->operation == LARDER_OP_EXCHANGE)
         execute_data(node, request, done, arg);
     else
         ldr_node_administer(node, request, done, arg);

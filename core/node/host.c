@@ -70,8 +70,10 @@ static enum larder_status host_members(const struct larder_discovery_host *host,
                                        const struct larder_member *members, size_t count)
 {
     struct larder_node *node = host->base.owner;
-    enum larder_status status = ldr_cluster_set_members(node->context.cluster, node->epoch_base + epoch, members,
-                                                        count);
+    /* Epochs that all members have in common stay what they are. */
+    bool common = count > 0 && members[0].incarnation != 0;
+    enum larder_status status = ldr_cluster_set_members(node->context.cluster,
+                                                        common ? epoch : node->epoch_base + epoch, members, count);
     if (status != LARDER_OK)
         ldr_log(node->log, LARDER_LOG_WARN, "member list refused, the old one stays: %s", larder_last_error());
     return status;
@@ -79,13 +81,14 @@ static enum larder_status host_members(const struct larder_discovery_host *host,
 
 static void host_lease(const struct larder_discovery_host *host, uint64_t until)
 {
-    (void)host;
-    (void)until;
+    const struct larder_node *node = host->base.owner;
+    ldr_cluster_lease(node->context.cluster, until);
 }
 
 static void host_founded(const struct larder_discovery_host *host)
 {
-    (void)host;
+    const struct larder_node *node = host->base.owner;
+    ldr_cluster_founded(node->context.cluster);
 }
 
 void ldr_node_init_discovery_host(struct larder_node *node)

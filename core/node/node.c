@@ -62,6 +62,7 @@ static enum larder_status open_context(struct larder_node *node)
     node->context.runtime = node->runtime;
     node->context.log = node->log;
     node->context.host = &node->host;
+    node->context.replicas = 1;
     node->context.request_timeout_ms = settings->request_timeout_ms;
     node->context.fallback_ttl_ms = settings->cluster.fallback_ttl_ms;
     node->context.flights = ldr_flights_open(&node->context, node->runtime->random(node->runtime));
@@ -98,6 +99,49 @@ static const struct ldr_door *peer_door(const struct larder_node *node)
     return NULL;
 }
 
+static void overtake(void *arg, struct ldr_group *group)
+{
+    const bool *outdated = arg;
+    if (*outdated)
+        ldr_group_clear(group);
+    else
+        ldr_flights_overtake(group->context->flights, group);
+}
+
+/* What was begun under an older list may bring what is outdated under the new one. */
+static void listed(void *arg, bool outdated)
+{
+    struct larder_node *node = arg;
+    if (!ldr_cluster_strict(node->context.cluster))
+        return;
+    if (outdated)
+        ldr_log(node->log, LARDER_LOG_WARN, "others have served without this node: it begins without entries");
+    ldr_registry_each(node->registry, overtake, &outdated);
+}
+
+static void wake(void *arg)
+{
+    const struct larder_node *node = arg;
+    if (node->context.handoff != NULL)
+        ldr_handoff_wake(node->context.handoff);
+}
+
+static enum larder_status open_handoff(struct larder_node *node)
+{
+    const struct ldr_cluster_settings *settings = &node->settings->cluster;
+    node->context.replicas = settings->replicas;
+    node->context.peer_timeout_ms = settings->peer_timeout_ms;
+    node->context.tombstone_ttl_ms = settings->tombstone_ttl_ms;
+    if (!node->settings->gateway) {
+        node->context.handoff = ldr_handoff_open(&node->context, node->registry, settings->handoff_bandwidth);
+        if (node->context.handoff == NULL)
+            return LARDER_NO_MEMORY;
+    }
+    node->events = (struct ldr_cluster_events){node, listed, wake};
+    ldr_cluster_listen(node->context.cluster, &node->events);
+    return LARDER_OK;
+}
+
 static enum larder_status open_cluster(struct larder_node *node)
 {
     const struct ldr_settings *settings = node->settings;
@@ -120,10 +164,15 @@ static enum larder_status open_cluster(struct larder_node *node)
         .suspend_after = cluster->suspend_after,
         .suspend_ms = cluster->suspend_ms,
         .probe_ms = cluster->probe_ms,
+        .replicas = cluster->replicas,
+        .strict = cluster->strict,
+        .fence_peer_ms = cluster->fence_peer_ms,
+        .orphan_wait_ms = cluster->orphan_wait_ms,
+        .tombstone_ttl_ms = cluster->tombstone_ttl_ms,
         /* A gateway knows of no group; other nodes tell with each group they make. */
         .slow_limit_ms = settings->gateway ? settings->request_timeout_ms : 0,
     });
-    return node->context.cluster != NULL ? LARDER_OK : larder_last_status();
+    return node->context.cluster != NULL ? open_handoff(node) : larder_last_status();
 }
 
 static enum larder_status open_groups(struct larder_node *node)
@@ -161,6 +210,7 @@ static enum larder_status listen_all(struct larder_node *node)
         .weight = 1,
         .address_count = node->door_count,
         .addresses = node->addresses,
+        .zone = node->settings->zone,
     };
     return LARDER_OK;
 }
@@ -276,7 +326,9 @@ void larder_node_close(struct larder_node *node)
     wait_for_entrants(node); /* those that were answering gets before the flights were ended */
     if (node->owns_runtime)
         ldr_tally_wait(&node->changes, LARDER_NEVER); /* their answers go to doors, which are closed below */
+    ldr_handoff_stop(node->context.handoff);
     ldr_cluster_close(node->context.cluster);
+    ldr_handoff_close(node->context.handoff);
     ldr_node_shut_groups(node);
     ldr_group_release(node->transit);
     for (size_t i = 0; i < node->door_count; i++)

@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "core/group/flight.h"
+#include "core/group/handoff.h"
 #include "core/group/registry.h"
 #include "core/node/settings.h"
 #include "larder/larder.h"
@@ -43,6 +44,7 @@ struct larder_node {
     struct larder_address *addresses; /* of `self`: one a door */
     struct ldr_context context;
     struct ldr_registry *registry;
+    struct ldr_cluster_events events; /* of the cluster, for this node */
     struct ldr_group *transit; /* a gateway's; else NULL */
     struct ldr_door *doors;
     size_t door_count;

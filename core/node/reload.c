@@ -34,6 +34,8 @@ static void warn_of_fixed(struct larder_node *node, const struct ldr_settings *n
     warn_fixed(node,
                now->request_timeout_ms != next->request_timeout_ms || now->drain_timeout_ms != next->drain_timeout_ms,
                "node.request_timeout or node.drain_timeout");
+    warn_fixed(node, now->leave_timeout_ms != next->leave_timeout_ms || strcmp(now->zone, next->zone) != 0,
+               "node.leave_timeout or node.zone");
     warn_fixed(node, !same_transports(now, next), "transports");
     const struct ldr_cluster_settings *a = &now->cluster, *b = &next->cluster;
     warn_fixed(node, a->enabled != b->enabled, "the cluster section");
@@ -44,6 +46,9 @@ static void warn_of_fixed(struct larder_node *node, const struct ldr_settings *n
                        a->retries != b->retries || a->backoff_ms != b->backoff_ms ||
                        a->suspend_after != b->suspend_after || a->suspend_ms != b->suspend_ms ||
                        a->probe_ms != b->probe_ms || a->fallback_ttl_ms != b->fallback_ttl_ms ||
+                       a->replicas != b->replicas || a->strict != b->strict || a->fence_peer_ms != b->fence_peer_ms ||
+                       a->orphan_wait_ms != b->orphan_wait_ms || a->tombstone_ttl_ms != b->tombstone_ttl_ms ||
+                       a->handoff_bandwidth != b->handoff_bandwidth ||
                        a->discovery.table != b->discovery.table,
                    "cluster settings besides the parameters of discovery");
 }

@@ -74,6 +74,8 @@ static void read_node(struct ldr_settings *settings, const struct larder_param_v
     settings->queue = (uint64_t)integer(node, table, "load_queue");
     settings->request_timeout_ms = (uint64_t)integer(node, table, "request_timeout");
     settings->drain_timeout_ms = (uint64_t)integer(node, table, "drain_timeout");
+    settings->leave_timeout_ms = (uint64_t)integer(node, table, "leave_timeout");
+    settings->zone = text(node, table, "zone") != NULL ? text(node, table, "zone") : "";
 }
 
 /* `count` elements that are zero; NULL only when out of memory. */
@@ -97,7 +99,6 @@ static bool read_transports(const struct ldr_settings_input *input, struct ldr_s
     return true;
 }
 
-/* `replicas` has no member: one is all that its row takes. */
 static bool read_cluster(const struct ldr_settings_input *input, struct ldr_settings *settings,
                          const struct larder_param_value *value)
 {
@@ -118,6 +119,12 @@ static bool read_cluster(const struct ldr_settings_input *input, struct ldr_sett
         .suspend_ms = (uint64_t)integer(values, table, "suspend"),
         .probe_ms = (uint64_t)integer(values, table, "probe_interval"),
         .fallback_ttl_ms = (uint64_t)integer(values, table, "fallback_ttl"),
+        .replicas = (unsigned)integer(values, table, "replicas"),
+        .strict = strcmp(text(values, table, "write_acks"), "all") == 0,
+        .fence_peer_ms = (uint64_t)integer(values, table, "fence_peer"),
+        .orphan_wait_ms = (uint64_t)integer(values, table, "orphan_wait"),
+        .tombstone_ttl_ms = (uint64_t)integer(values, table, "tombstone_ttl"),
+        .handoff_bandwidth = (uint64_t)integer(values, table, "handoff_bandwidth"),
     };
     return ldr_settings_choice(input, LARDER_PLUGIN_HASH, ldr_settings_value(values, table, "hash"),
                                &settings->cluster.hash) &&

@@ -41,6 +41,10 @@ struct ldr_cluster_settings {
     unsigned suspend_after;
     uint64_t suspend_ms, probe_ms;
     uint64_t fallback_ttl_ms; /* most time to live of what is stored for a suspended owner */
+    unsigned replicas;
+    bool strict; /* `write_acks: all` */
+    uint64_t fence_peer_ms, orphan_wait_ms, tombstone_ttl_ms;
+    uint64_t handoff_bandwidth; /* bytes a second */
 };
 
 struct ldr_settings {
@@ -53,6 +57,8 @@ struct ldr_settings {
     uint64_t queue;              /* loads that may wait for a worker */
     uint64_t request_timeout_ms; /* default 10 s */
     uint64_t drain_timeout_ms;
+    uint64_t leave_timeout_ms; /* 0: it goes without handing over */
+    const char *zone;          /* "": none */
     struct ldr_plugin_choice *transports;
     size_t transport_count;
     struct ldr_cluster_settings cluster;

@@ -6,6 +6,7 @@
 #include "core/config/units.h"
 #include "core/node/settings_read.h"
 #include "core/node/settings_table.h"
+#include "larder/plugin/discovery.h"
 
 /* What an error points at: the setting, or what should have held it. */
 static const struct ldr_tree *place(const struct ldr_tree *map, const char *key)
@@ -111,6 +112,21 @@ static void check_peer_transport(const struct ldr_settings_input *input, const s
                    "cluster.peer_transport: got \"%.64s\", wanted one of the transports: %s", wanted, names);
 }
 
+/* Without leases nobody knows that he was taken off the list. */
+static void check_write_acks(const struct ldr_settings_input *input, const struct larder_param_value *cluster)
+{
+    const char *acks = ldr_settings_value(cluster->items, ldr_settings_cluster, "write_acks")->string;
+    const char *name = ldr_settings_value(cluster->items, ldr_settings_cluster, "discovery")->string;
+    const struct larder_plugin *table = name == NULL ? NULL
+                                                     : ldr_catalog_find(input->catalog, LARDER_PLUGIN_DISCOVERY, name);
+    if (table == NULL || acks == NULL || strcmp(acks, "all") != 0)
+        return;
+    if (table->size < sizeof(struct larder_discovery) ||
+        ((const struct larder_discovery *)(const void *)table)->leave == NULL)
+        ldr_errors_add(input->errors, place(ldr_tree_find(input->tree, "cluster"), "write_acks"),
+                       "cluster.write_acks: got \"all\", wanted one: discovery %s knows no leases", name);
+}
+
 static void check_cluster(const struct ldr_settings_input *input, const struct larder_param_value *cluster,
                           const struct larder_param_value *node, const struct larder_param_value *transports)
 {
@@ -119,8 +135,10 @@ static void check_cluster(const struct ldr_settings_input *input, const struct l
         ldr_errors_add(input->errors, at, "node.name: missing, a member of a cluster has a name of its own");
     if (!transports->given || (transports->count == 0 && ldr_tree_find(input->tree, "transports")->count == 0))
         ldr_errors_add(input->errors, at, "transports: missing, a cluster needs at least one");
-    if (cluster->items != NULL)
-        check_peer_transport(input, cluster, transports);
+    if (cluster->items == NULL)
+        return;
+    check_peer_transport(input, cluster, transports);
+    check_write_acks(input, cluster);
 }
 
 static void check_gateway(const struct ldr_settings_input *input, const struct larder_param_value *cluster,

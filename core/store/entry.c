@@ -33,6 +33,8 @@ static inline struct layout layout_of(const struct ldr_put *put)
         layout.flags |= LDR_ENTRY_CLOCK;
     if ((put->flags & LDR_PUT_NEGATIVE) != 0)
         layout.flags |= LDR_ENTRY_NEGATIVE;
+    if ((put->flags & LDR_PUT_TOMBSTONE) != 0)
+        layout.flags |= LDR_ENTRY_TOMBSTONE;
     layout.epoch = (uint8_t)(LDR_ENTRY_HEADER + words(layout.flags) * WORD);
     uint64_t rest = (layout.flags & LDR_ENTRY_EPOCH) != 0 ? 0 : version.epoch >> EPOCH_BITS;
     if (rest != 0)
@@ -157,4 +159,9 @@ bool ldr_entry_set_expires(struct ldr_entry *entry, uint64_t expires)
 bool ldr_entry_negative(const struct ldr_entry *entry)
 {
     return (entry->flags & LDR_ENTRY_NEGATIVE) != 0;
+}
+
+bool ldr_entry_tombstone(const struct ldr_entry *entry)
+{
+    return (entry->flags & LDR_ENTRY_TOMBSTONE) != 0;
 }

@@ -29,7 +29,8 @@ enum ldr_entry_flags {
     LDR_ENTRY_EXPIRES = 1u << 0,
     LDR_ENTRY_CLOCK = 1u << 1,
     LDR_ENTRY_EPOCH = 1u << 2, /* with LDR_ENTRY_CLOCK only: the epoch has a word */
-    LDR_ENTRY_NEGATIVE = 1u << 3
+    LDR_ENTRY_NEGATIVE = 1u << 3,
+    LDR_ENTRY_TOMBSTONE = 1u << 4 /* with LDR_ENTRY_NEGATIVE */
 };
 
 struct ldr_entry {

@@ -38,11 +38,6 @@ static enum larder_status check(const struct ldr_store *store, const struct ldr_
     return LARDER_OK;
 }
 
-static bool newer(struct larder_version a, struct larder_version b)
-{
-    return a.epoch != b.epoch ? a.epoch > b.epoch : a.clock > b.clock;
-}
-
 static uint32_t slot_of(const struct ldr_entry *entry)
 {
     return atomic_load_explicit(&entry->slot, memory_order_relaxed); /* the lock orders it */
@@ -199,7 +194,7 @@ static enum outcome try_put(struct ldr_store *store, struct ldr_shard *shard, st
 {
     const struct ldr_put *put = newcomer->put;
     struct ldr_found_entry found = ldr_shard_find(store, shard, put->key, newcomer->hash, newcomer->now);
-    const struct ldr_entry *present = ldr_entry_positive(found.entry);
+    const struct ldr_entry *present = found.past ? NULL : ldr_entry_positive(found.entry);
     bool gone = found.entry == NULL && newcomer->guard.went; /* for this very put: it was there when that was asked */
     *status = LARDER_OK;
     guard(newcomer, &found);
@@ -212,7 +207,12 @@ static enum outcome try_put(struct ldr_store *store, struct ldr_shard *shard, st
     if (!newcomer->prepared)
         newcomer->created = present == NULL;
     if ((put->flags & LDR_PUT_NEWER) != 0 && found.entry != NULL &&
-        !newer(put->version, ldr_entry_version(found.entry))) {
+        !ldr_version_after(put->version, ldr_entry_version(found.entry))) {
+        newcomer->created = false;
+        return DONE;
+    }
+    if ((put->flags & LDR_PUT_COPY) != 0 && found.entry == NULL && !newcomer->prepared &&
+        !ldr_version_after(put->version, shard->floor)) {
         newcomer->created = false;
         return DONE;
     }
@@ -399,7 +399,7 @@ enum larder_status ldr_store_touch(struct ldr_store *store, struct larder_slice 
     struct ldr_entry *pinned = NULL;
     ldr_shard_enter(shard, now);
     struct ldr_found_entry found = ldr_shard_find(store, shard, key, hash, now);
-    const struct ldr_entry *present = ldr_entry_positive(found.entry);
+    const struct ldr_entry *present = found.past ? NULL : ldr_entry_positive(found.entry);
     if (present != NULL && version != NULL)
         *version = ldr_entry_version(present);
     if (present != NULL && (present->flags & LDR_ENTRY_EXPIRES) != 0) {

@@ -17,6 +17,8 @@ static void remove_past(struct ldr_store *store, struct ldr_shard *shard, struct
 {
     if (now == LDR_NOW)
         now = store->clock(store->clock_arg);
+    if (ldr_store_holds(store))
+        return;
     if (!ldr_shard_try(shard, now))
         return;
     ldr_shard_find(store, shard, key, hash, now);

@@ -250,6 +250,7 @@ void ldr_rebuild_shard(struct ldr_store *store, struct ldr_shard *shard, const s
     close_policy(store, shard);
     shard->policy = target.policy;
     shard->slots = target.slots;
+    shard->layout++;
     shard->due = target.due;
     if (shard->guard != NULL)
         shard->guard->slot = target.guarded;

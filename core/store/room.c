@@ -35,7 +35,10 @@ static uint32_t another(struct ldr_store *store, struct ldr_shard *shard)
 static void drop_victim(struct ldr_store *store, struct ldr_shard *shard, uint32_t slot)
 {
     ldr_ref ref = shard->slots.refs[slot];
-    bool unexpired = !ldr_entry_past(ldr_entry_at(store->place, ref), shard->latest);
+    const struct ldr_entry *entry = ldr_entry_at(store->place, ref);
+    bool unexpired = !ldr_entry_past(entry, shard->latest);
+    if (__builtin_expect(ldr_store_holds(store), 0) && ldr_version_after(ldr_entry_version(entry), shard->floor))
+        shard->floor = ldr_entry_version(entry);
     if (ldr_shard_guards(shard, slot)) {
         *shard->guard = (struct ldr_guard){.slot = LARDER_NO_SLOT, .went = true, .unexpired = unexpired};
     } else {

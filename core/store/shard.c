@@ -86,7 +86,8 @@ struct ldr_found_entry ldr_shard_find(struct ldr_store *store, struct ldr_shard 
 {
     struct ldr_found_entry found = {.hash = hash};
     found.entry = ldr_index_find(&shard->index, store->place, key, hash, &found.ref);
-    if (found.entry == NULL || !ldr_entry_past(found.entry, now))
+    found.past = found.entry != NULL && ldr_entry_past(found.entry, now);
+    if (!found.past || ldr_store_holds(store))
         return found;
     shard->expirations++;
     ldr_shard_discard(store, shard, found.ref);

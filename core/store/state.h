@@ -92,7 +92,9 @@ struct ldr_shard {
     uint64_t value_bytes;
     uint64_t latest; /* the latest time that a caller told */
     uint64_t evictions, evictions_unexpired, expirations;
-    uint64_t dropped_hits;     /* of states of the policy that are closed */
+    struct larder_version floor; /* the newest version that was evicted while the store held */
+    uint32_t layout;             /* how often its slots were numbered anew */
+    uint64_t dropped_hits;       /* of states of the policy that are closed */
     _Atomic uint64_t next_due; /* when the first entry expires, for those who only want to know whether to come in */
 };
 
@@ -113,6 +115,7 @@ struct ldr_store {
     uint64_t base;       /* of the budget, spent before the first shard: a huge page of lines that is not full */
     uint64_t heap_fresh; /* what the heap kept besides spans when the store was opened */
     _Atomic bool exact_hits;
+    _Atomic bool hold; /* see ldr_store_hold() */
 
     _Alignas(64) struct ldr_budget budget;
     _Atomic uint32_t rows, extra_rows; /* of lines, and of extra lines, that are in the budget */
@@ -163,6 +166,17 @@ static inline const struct ldr_entry *ldr_entry_positive(const struct ldr_entry 
     return entry != NULL && (entry->flags & LDR_ENTRY_NEGATIVE) == 0 ? entry : NULL;
 }
 
+static inline bool ldr_version_after(struct larder_version a, struct larder_version b)
+{
+    return a.epoch != b.epoch ? a.epoch > b.epoch : a.clock > b.clock;
+}
+
+/* Relaxed: who does not see it yet is as one who came before. */
+static inline bool ldr_store_holds(const struct ldr_store *store)
+{
+    return atomic_load_explicit(&store->hold, memory_order_relaxed);
+}
+
 static inline bool ldr_entry_past(const struct ldr_entry *entry, uint64_t now)
 {
     return (entry->flags & LDR_ENTRY_EXPIRES) != 0 && ldr_entry_expires(entry) <= now;
@@ -184,11 +198,12 @@ void ldr_shard_leave(struct ldr_shard *shard);
 /* An entry as the writers meet it. */
 struct ldr_found_entry {
     struct ldr_entry *entry; /* NULL: not there */
+    bool past;               /* its time has passed, and it stays for its version's sake */
     ldr_ref ref;
     uint64_t hash;
 };
 
-/* The entry of a key whose time has not passed; one whose time has is removed. */
+/* The entry of a key whose time has not passed; one whose time has is removed, unless the store holds. */
 struct ldr_found_entry ldr_shard_find(struct ldr_store *store, struct ldr_shard *shard, struct larder_slice key,
                                       uint64_t hash, uint64_t now);
 

@@ -30,6 +30,7 @@ struct larder_slice ldr_entry_value(const struct ldr_entry *entry);
 struct larder_version ldr_entry_version(const struct ldr_entry *entry);
 uint64_t ldr_entry_expires(const struct ldr_entry *entry); /* LARDER_NEVER: never */
 bool ldr_entry_negative(const struct ldr_entry *entry);    /* remembers that the origin has no such key */
+bool ldr_entry_tombstone(const struct ldr_entry *entry);   /* remembers a delete; negative, too */
 void ldr_entry_release(struct ldr_entry *entry);           /* NULL is fine; also after ldr_store_close() */
 
 struct ldr_store_options {
@@ -99,7 +100,9 @@ enum ldr_put_flags {
     LDR_PUT_IF_VERSION = 1u << 2, /* only over an entry of version `expected`; a negative one counts as absent */
     LDR_PUT_NEWER = 1u << 3,      /* only over nothing or an entry (a negative one too) of an older version; else OK
                                      without effect */
-    LDR_PUT_NEGATIVE = 1u << 4    /* remember "not found"; the value is empty */
+    LDR_PUT_NEGATIVE = 1u << 4,   /* remember "not found"; the value is empty */
+    LDR_PUT_TOMBSTONE = 1u << 5,  /* remember a delete, with LDR_PUT_NEGATIVE */
+    LDR_PUT_COPY = 1u << 6        /* with LDR_PUT_NEWER, where nothing is: only above the floor, see ldr_store_hold() */
 };
 
 struct ldr_put {
@@ -152,6 +155,31 @@ enum larder_status ldr_store_set(struct ldr_store *store, const struct larder_ev
 
 /* Changes the option of this name. Cannot fail. Lookups under way may still tell their hit in the old way. */
 void ldr_store_set_exact_hits(struct ldr_store *store, bool exact_hits);
+
+/* ---- copies of entries that belong to several nodes; see copies.c */
+
+/*
+ * While older copies of what is here may still come from elsewhere: entries past their time are not found, but stay, so that
+ * their versions are known, and of those that are evicted the newest version is kept as a floor (a shard's each). Not holding
+ * any more forgets the floors.
+ */
+void ldr_store_hold(struct ldr_store *store, bool hold);
+struct larder_version ldr_store_floor(struct ldr_store *store, struct larder_slice key);
+struct larder_version ldr_store_highest_floor(struct ldr_store *store);
+void ldr_store_raise_floor(struct ldr_store *store, struct larder_slice key, struct larder_version floor);
+void ldr_store_raise_floors(struct ldr_store *store, struct larder_version floor);
+
+/* Removes the entry of the key, whatever it says, if it has this version. */
+bool ldr_store_drop(struct ldr_store *store, struct larder_slice key, struct larder_version version);
+
+/*
+ * All entries, some at a time, in no useful order: each that is there from the beginning to the end is met, perhaps twice.
+ * Zeroed: at the beginning. Returns how many were pinned; fewer than `most` (which is at least 1): `at` is at the end.
+ */
+struct ldr_store_walk {
+    uint32_t shard, slot, layout;
+};
+size_t ldr_store_walk(struct ldr_store *store, struct ldr_store_walk *at, struct ldr_entry **entries, size_t most);
 
 struct ldr_store_stats {
     uint64_t entries, bytes_used, bytes_limit;

@@ -116,7 +116,7 @@ class Info(Plugins):
 
     def test_json(self):
         (plugin,) = self.document("plugin", "info", "static")
-        self.assertEqual((plugin["kind"], plugin["name"], plugin["abi"]), ("discovery", "static", 1))
+        self.assertEqual((plugin["kind"], plugin["name"], plugin["abi"]), ("discovery", "static", 2))
         (members,) = plugin["params"]
         self.assertEqual((members["name"], members["required"], members["minimum"]), ("members", True, 1))
         weight = {field["name"]: field for field in members["fields"]}["weight"]

@@ -44,7 +44,7 @@ static void discovery_close(void *state)
 }
 
 LARDER_PLUGIN_DEFINE(struct larder_discovery, LARDER_PLUGIN_DISCOVERY, LARDER_DISCOVERY_ABI - 1, BROKEN_NAME, "broken",
-                     NULL, discovery_open, discovery_start, discovery_close);
+                     NULL, .open = discovery_open, .start = discovery_start, .close = discovery_close);
 
 #elif defined(BROKEN_HASH)
 

@@ -24,7 +24,7 @@ static void each_broken_module_is_refused_by_name(void **state)
         {EVICTION, "wrong_kind", "kind: got hash, wanted eviction"},
         {EVICTION, "old_abi", "abi: got 0, wanted 1"},
         {EVICTION, "new_abi", "abi: got 2, wanted 1"},
-        {LARDER_PLUGIN_DISCOVERY, "old_exact_abi", "abi: got 0, wanted 1"},
+        {LARDER_PLUGIN_DISCOVERY, "old_exact_abi", "abi: got 1, wanted 2"},
         {EVICTION, "tiny_size", "size: got 40, wanted at least 88"},
         {EVICTION, "huge_size", "size: got 18446744073709551615, wanted at most 65536"},
         {EVICTION, "wrong_size", "size: got 4096, wanted at most 120, as long as its symbol is"},

@@ -38,6 +38,7 @@ static struct larder_request some_request(void)
         .deadline = NOW + 2 * SECOND,
         .sender = text("node-a"),
         .ring = {9, UINT64_C(0xfedcba9876543210), 11},
+        .cluster = text("protocol"),
     };
 }
 
@@ -52,37 +53,40 @@ static struct larder_reply some_reply(void)
         .version = {3, 4},
         .ring = {5, 6, 7},
         .message = text("all is well"),
+        .cluster = text("answer"),
     };
 }
 
-/* The whole body, in memory of exactly its size, so that reading past its end is seen. */
+/* A body of its parts, in memory of exactly its size, so that reading past its end is seen. */
+static struct larder_slice joined(const struct larder_slice *parts, size_t count)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += parts[i].size;
+    unsigned char *body = malloc(total);
+    assert_non_null(body);
+    for (size_t i = 0, at = 0; i < count; at += parts[i++].size)
+        if (parts[i].size > 0)
+            memcpy(body + at, parts[i].data, parts[i].size);
+    return (struct larder_slice){body, total};
+}
+
 static struct larder_slice request_body(const struct larder_request *request)
 {
     unsigned char head[PEER_FORM_REQUEST_HEAD];
     size_t size = peer_form_encode_request(request, NOW, head);
     assert_true(size > 0);
-    size_t total = size + request->key.size + request->value.size;
-    unsigned char *body = malloc(total);
-    assert_non_null(body);
-    memcpy(body, head, size);
-    if (request->key.size > 0)
-        memcpy(body + size, request->key.data, request->key.size);
-    if (request->value.size > 0)
-        memcpy(body + size + request->key.size, request->value.data, request->value.size);
-    return (struct larder_slice){body, total};
+    const struct larder_slice parts[] = {{head, size}, request->cluster, request->key, request->value};
+    return joined(parts, 4);
 }
 
 static struct larder_slice reply_body(const struct larder_reply *reply)
 {
     unsigned char head[PEER_FORM_REPLY_HEAD];
-    size_t size = peer_form_encode_reply(reply, head);
-    struct larder_slice value = reply->value;
-    unsigned char *body = malloc(size + value.size);
-    assert_non_null(body);
-    memcpy(body, head, size);
-    if (value.size > 0)
-        memcpy(body + size, value.data, value.size);
-    return (struct larder_slice){body, size + value.size};
+    struct larder_slice cluster;
+    size_t size = peer_form_encode_reply(reply, head, &cluster);
+    const struct larder_slice parts[] = {{head, size}, cluster, reply->value};
+    return joined(parts, 3);
 }
 
 static void drop(struct larder_slice body)
@@ -102,6 +106,7 @@ static void check_request(const struct larder_request *sent)
     assert_bytes(got.key, sent->key.data, sent->key.size);
     assert_bytes(got.value, sent->value.data, sent->value.size);
     assert_bytes(got.sender, sent->sender.data, sent->sender.size);
+    assert_bytes(got.cluster, sent->cluster.data, sent->cluster.size);
     assert_true(got.ttl_ms == sent->ttl_ms);
     assert_true(got.version.epoch == sent->version.epoch && got.version.clock == sent->version.clock);
     assert_true(got.ring.epoch == sent->ring.epoch && got.ring.checksum == sent->ring.checksum &&
@@ -118,7 +123,8 @@ static void a_request_arrives_as_it_was_sent(void **state)
         LARDER_OP_GET,        LARDER_OP_SET,         LARDER_OP_DELETE,      LARDER_OP_TOUCH,
         LARDER_OP_PING,       LARDER_OP_GROUP_LIST,  LARDER_OP_GROUP_GET,   LARDER_OP_GROUP_PUT,
         LARDER_OP_GROUP_DROP, LARDER_OP_GROUP_CLEAR, LARDER_OP_GROUP_STATS, LARDER_OP_STATS,
-        LARDER_OP_CLUSTER,    LARDER_OP_METRICS,     LARDER_OP_HEALTH,      LARDER_OP_READY};
+        LARDER_OP_CLUSTER,    LARDER_OP_METRICS,     LARDER_OP_HEALTH,      LARDER_OP_READY,
+        LARDER_OP_EXCHANGE,   LARDER_OP_LEAVE};
     for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
         request.operation = operations[i];
         check_request(&request);
@@ -172,15 +178,15 @@ static void the_layout_is_as_documented(void **state)
     (void)state;
     struct larder_request request = some_request();
     struct larder_slice body = request_body(&request);
-    static const unsigned char start[] = {1, 2, 5, 0, 5, 6, 0, 0, 9, 0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0x30, 0x75};
+    static const unsigned char start[] = {2, 2, 5, 0, 5, 6, 0, 0, 9, 0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0x30, 0x75};
     assert_memory_equal(body.data, start, sizeof start);
-    assert_memory_equal((const char *)body.data + 76, "usersnode-aa\0b/\xffwhat is kept", 28);
+    assert_memory_equal((const char *)body.data + 80, "usersnode-aprotocola\0b/\xffwhat is kept", 36);
     drop(body);
     struct larder_reply reply = some_reply();
     body = reply_body(&reply);
-    static const unsigned char reply_start[] = {1, 0, 5, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    static const unsigned char reply_start[] = {2, 0, 5, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     assert_memory_equal(body.data, reply_start, sizeof reply_start);
-    assert_memory_equal((const char *)body.data + 66, "all is well\0value", 17);
+    assert_memory_equal((const char *)body.data + 72, "all is wellanswer\0value", 23);
     drop(body);
 }
 
@@ -241,6 +247,7 @@ static void a_reply_arrives_as_it_was_sent(void **state)
         assert_true(got.version.epoch == 3 && got.version.clock == 4);
         assert_true(got.ring.epoch == 5 && got.ring.checksum == 6 && got.ring.settings == 7);
         assert_bytes(got.message, "all is well", 11);
+        assert_bytes(got.cluster, "answer", 6);
         assert_null(got.release);
         drop(body);
     }
@@ -288,7 +295,7 @@ static bool take_request(const void *data, size_t size, char *reason)
     bool taken = peer_form_decode_request((struct larder_slice){copy, size}, NOW, &got, reason);
     if (taken) {
         assert_true(got.flags & LARDER_REQUEST_PEER);
-        assert_int_equal(got.group.size + got.sender.size + got.key.size + got.value.size,
+        assert_int_equal(got.group.size + got.sender.size + got.cluster.size + got.key.size + got.value.size,
                          size - PEER_FORM_REQUEST_FIXED);
         assert_ptr_equal((const unsigned char *)got.value.data + got.value.size, copy + size);
     } else {
@@ -307,7 +314,8 @@ static bool take_reply(const void *data, size_t size, char *reason)
     memset(reason, 0, PEER_FORM_REASON);
     bool taken = peer_form_decode_reply((struct larder_slice){copy, size}, &got, reason);
     if (taken) {
-        assert_true(got.value.data == NULL || got.message.size + got.value.size == size - PEER_FORM_REPLY_FIXED);
+        assert_true(got.value.data == NULL ||
+                    got.message.size + got.cluster.size + got.value.size == size - PEER_FORM_REPLY_FIXED);
         assert_true((unsigned)got.status < LARDER_STATUS_COUNT);
     } else {
         assert_in_range(strlen(reason), 1, PEER_FORM_REASON - 1);
@@ -328,7 +336,7 @@ static void nothing_cut_short_or_too_long_is_taken(void **state)
     unsigned char longer[300] = {0};
     memcpy(longer, body.data, body.size);
     assert_false(take_request(longer, body.size + 1, reason));
-    assert_string_equal(reason, "peer request: got 105 bytes, wanted 92 and a value of 12");
+    assert_string_equal(reason, "peer request: got 117 bytes, wanted 104 and a value of 12");
     drop(body);
 
     struct larder_reply reply = some_reply();
@@ -392,11 +400,11 @@ static void what_is_wrong_is_named(void **state)
     struct larder_slice body = request_body(&request);
     unsigned char *bytes = (unsigned char *)(uintptr_t)body.data;
     assert_false(take_request(bytes, 10, reason));
-    assert_string_equal(reason, "peer request: got 10 bytes, wanted 76 or more");
-    bytes[0] = 2;
-    assert_false(take_request(bytes, body.size, reason));
-    assert_string_equal(reason, "peer request: version: got 2, wanted 1");
+    assert_string_equal(reason, "peer request: got 10 bytes, wanted 80 or more");
     bytes[0] = 1;
+    assert_false(take_request(bytes, body.size, reason));
+    assert_string_equal(reason, "peer request: version: got 1, wanted 2");
+    bytes[0] = PEER_FORM_VERSION;
     bytes[1] = 99;
     assert_false(take_request(bytes, body.size, reason));
     assert_string_equal(reason, "peer request: operation: got 99, which is not known here");

@@ -242,9 +242,9 @@ static void errors_name_the_thing_and_the_place(void **state)
     assert_reports("groups: [{name: g, eviction: lruu}]\n",
                    "file:1:30: groups[0].eviction: no eviction plugin \"lruu\" in /nowhere\n");
     assert_reports("group: []\n", "file:1:1: group: unknown key, did you mean \"groups\"?\n");
-    assert_reports("cluster: {replicas: 2, discovery: {plugin: static, members: []}}\n"
+    assert_reports("cluster: {replicas: 8, discovery: {plugin: static, members: []}}\n"
                    "node: {name: a}\ntransports: [{plugin: http, listen: x}]\n",
-                   "file:1:21: cluster.replicas: got \"2\", wanted 1\n");
+                   "file:1:21: cluster.replicas: got \"8\", wanted 1 to 7\n");
 }
 
 static void settings_are_checked_like_files(void **state)

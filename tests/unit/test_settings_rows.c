@@ -30,6 +30,8 @@ static const struct {
     {"node.load_queue", "6"},
     {"node.request_timeout", "7s"},
     {"node.drain_timeout", "8s"},
+    {"node.leave_timeout", "8s"},
+    {"node.zone", "east"},
     {"plugins.path", "[/somewhere]"},
     {"transports", "[{plugin: http, listen: z}]"},
     {"cluster.peer_transport", "grpc"},
@@ -44,6 +46,11 @@ static const struct {
     {"cluster.suspend", "14s"},
     {"cluster.probe_interval", "15s"},
     {"cluster.fallback_ttl", "16s"},
+    {"cluster.replicas", "2"},
+    {"cluster.fence_peer", "17s"},
+    {"cluster.orphan_wait", "18s"},
+    {"cluster.tombstone_ttl", "19s"},
+    {"cluster.handoff_bandwidth", "20MiB"},
     {"groups.0.name", "h"},
     {"groups.0.max_bytes", "17MiB"},
     {"groups.0.max_entries", "1234"},
@@ -77,10 +84,13 @@ static void draw_choice(struct ldr_buffer *out, const struct ldr_plugin_choice *
 
 static void draw_cluster(struct ldr_buffer *out, const struct ldr_cluster_settings *c)
 {
-    ldr_buffer_printf(out, "\n%d %s %llu %u %llu %u %llu %u %llu %llu %llu", c->enabled, c->peer_transport,
+    ldr_buffer_printf(out, "\n%d %s %llu %u %llu %u %llu %u %llu %llu %llu %u %d %llu %llu %llu %llu", c->enabled,
+                      c->peer_transport,
                       (unsigned long long)c->seed, c->virtual_nodes, (unsigned long long)c->peer_timeout_ms, c->retries,
                       (unsigned long long)c->backoff_ms, c->suspend_after, (unsigned long long)c->suspend_ms,
-                      (unsigned long long)c->probe_ms, (unsigned long long)c->fallback_ttl_ms);
+                      (unsigned long long)c->probe_ms, (unsigned long long)c->fallback_ttl_ms, c->replicas, c->strict,
+                      (unsigned long long)c->fence_peer_ms, (unsigned long long)c->orphan_wait_ms,
+                      (unsigned long long)c->tombstone_ttl_ms, (unsigned long long)c->handoff_bandwidth);
     draw_choice(out, &c->hash);
     draw_choice(out, &c->discovery);
 }
@@ -97,9 +107,9 @@ static void draw_group(struct ldr_buffer *out, const struct ldr_group_settings *
 /* Everything that a node would be built from, as a text. */
 static void draw(struct ldr_buffer *out, const struct ldr_settings *s, const struct ldr_catalog *catalog)
 {
-    ldr_buffer_printf(out, "%s %d %d %d %u %llu %llu %llu", s->node_name, s->gateway, s->log_level, s->log_format,
+    ldr_buffer_printf(out, "%s %d %d %d %u %llu %llu %llu %llu %s", s->node_name, s->gateway, s->log_level, s->log_format,
                       s->workers, (unsigned long long)s->queue, (unsigned long long)s->request_timeout_ms,
-                      (unsigned long long)s->drain_timeout_ms);
+                      (unsigned long long)s->drain_timeout_ms, (unsigned long long)s->leave_timeout_ms, s->zone);
     for (size_t i = 0; i < catalog->path_count; i++)
         ldr_buffer_printf(out, " %s", catalog->paths[i]);
     for (size_t i = 0; i < s->transport_count; i++)
@@ -155,7 +165,7 @@ static const char *sample_of(const char *path)
 /* The two rows that no single setting shows on `base`. */
 static bool is_shown_elsewhere(const char *path)
 {
-    return strcmp(path, "node.role") == 0 || strcmp(path, "cluster.replicas") == 0;
+    return strcmp(path, "node.role") == 0 || strcmp(path, "cluster.write_acks") == 0;
 }
 
 static unsigned check_rows(const char *prefix, const struct larder_param *table)
@@ -191,17 +201,18 @@ static void fault_26_a_role_ends_in_the_settings(void **state)
     assert_changes(gateway, "node.role", "gateway");
 }
 
-/* One replica is all there is: anything else must be refused, not ignored. */
-static void fault_26_more_replicas_are_refused(void **state)
+/* What a static list cannot give must be refused, not ignored. */
+static void fault_26_strict_writes_need_leases(void **state)
 {
     (void)state;
     struct larder_config *config = larder_config_new();
     assert_int_equal(larder_config_parse(config, base, strlen(base), "file"), LARDER_OK);
-    assert_int_equal(larder_config_set(config, "cluster.replicas=1"), LARDER_OK);
+    assert_int_equal(larder_config_set(config, "cluster.replicas=7"), LARDER_OK);
     assert_int_equal(larder_config_check(config, NULL, NULL), LARDER_OK);
-    assert_int_equal(larder_config_set(config, "cluster.replicas=2"), LARDER_OK);
+    assert_int_equal(larder_config_set(config, "cluster.write_acks=all"), LARDER_OK);
     assert_int_equal(larder_config_check(config, NULL, NULL), LARDER_INVALID);
-    assert_string_equal(larder_last_error(), "--set: cluster.replicas: got \"2\", wanted 1");
+    assert_string_equal(larder_last_error(),
+                        "--set: cluster.write_acks: got \"all\", wanted one: discovery static knows no leases");
     larder_config_free(config);
 }
 
@@ -210,7 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fault_26_every_row_ends_in_the_settings),
         cmocka_unit_test(fault_26_a_role_ends_in_the_settings),
-        cmocka_unit_test(fault_26_more_replicas_are_refused),
+        cmocka_unit_test(fault_26_strict_writes_need_leases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,7 +34,9 @@ enum larder_operation {
     LARDER_OP_CLUSTER = 17,     /*                           -> document: members, shares, epoch */
     LARDER_OP_METRICS = 18,     /*                           -> text in Prometheus' exposition format 0.0.4 */
     LARDER_OP_HEALTH = 19,      /*                           -> OK while the process serves */
-    LARDER_OP_READY = 20        /*                           -> OK when the node answers for keys, else UNAVAILABLE */
+    LARDER_OP_READY = 20,       /*                           -> OK when the node answers for keys, else UNAVAILABLE */
+    LARDER_OP_EXCHANGE = 21,    /* between peers: copies on their way; what it asks is told in `cluster` */
+    LARDER_OP_LEAVE = 22        /*                           -> OK once this node hands its keys over, to go then */
 };
 
 enum larder_request_flags {

@@ -4,8 +4,8 @@
 #include <jansson.h>
 
 #include "batch.h"
+#include "server.h"
 #include "status_names.h"
-#include "worker.h"
 
 /* Text of a batch's answer beside the largest value. */
 #define BATCH_ANSWER_MIN ((size_t)8 << 20)
@@ -33,7 +33,7 @@ char *http_put_methods(char *at, unsigned methods)
 
 static struct larder_slice message_of(const struct http_exchange *exchange)
 {
-    return (struct larder_slice){exchange->message, exchange->message_size};
+    return (struct larder_slice){exchange->base.message, exchange->base.message_size};
 }
 
 static void problem(struct http_text *text, const char *slug, const char *title, int status, struct larder_slice detail)
@@ -63,10 +63,10 @@ static int old_failure(const struct http_exchange *exchange, struct http_text *t
         http_text_add(text, message.data, message.size);
         return exchange->refused;
     }
-    const struct http_status_name *name = http_status_name(exchange->reply.status);
-    if (exchange->reply.status == LARDER_NOT_FOUND) {
+    const struct http_status_name *name = http_status_name(exchange->base.reply.status);
+    if (exchange->base.reply.status == LARDER_NOT_FOUND) {
         http_text_literal(text, "key not found: ");
-        http_text_add(text, exchange->request.key.data, exchange->request.key.size);
+        http_text_add(text, exchange->base.request.key.data, exchange->base.request.key.size);
     } else if (message.size > 0) {
         http_text_add(text, message.data, message.size);
     } else {
@@ -85,7 +85,7 @@ int http_answer_failure(const struct http_exchange *exchange, struct http_text *
         problem(text, "", title, exchange->refused, message.size > 0 ? message : literal(title));
         return exchange->refused;
     }
-    const struct http_status_name *name = http_status_name(exchange->reply.status);
+    const struct http_status_name *name = http_status_name(exchange->base.reply.status);
     problem(text, name->slug, name->title, name->http, message.size > 0 ? message : literal(name->title));
     return name->http;
 }
@@ -93,7 +93,7 @@ int http_answer_failure(const struct http_exchange *exchange, struct http_text *
 /* The whole cluster's counts, out of the group's document. */
 static bool old_stats(struct http_exchange *exchange, struct http_text *text)
 {
-    struct larder_slice value = exchange->reply.value;
+    struct larder_slice value = exchange->base.reply.value;
     json_t *document = value.size > 0 ? json_loadb(value.data, value.size, 0, NULL) : NULL;
     json_t *entries = json_object_get(document, "entries"), *bytes = json_object_get(document, "value_bytes");
     bool good = json_is_integer(entries) && json_is_integer(bytes);
@@ -122,8 +122,8 @@ bool http_answer_text(struct http_exchange *exchange, struct http_text *text)
     case HTTP_KIND_OLD_DELETE: http_text_literal(text, "OK"); break;
     case HTTP_KIND_OLD_STATS: return old_stats(exchange, text);
     case HTTP_KIND_STATE:
-        if (exchange->reply.value.size > 0)
-            http_text_add(text, exchange->reply.value.data, exchange->reply.value.size);
+        if (exchange->base.reply.value.size > 0)
+            http_text_add(text, exchange->base.reply.value.data, exchange->base.reply.value.size);
         else
             http_text_literal(text, "{\"status\":\"ok\"}");
         break;

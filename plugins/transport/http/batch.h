@@ -10,8 +10,8 @@
 /* Reads the document; refuses the exchange when it makes no sense. */
 void http_batch_parse(struct http_exchange *exchange, struct larder_slice document);
 
-/* Submits all of it; http_exchange_complete() is called when the last is answered. */
-void http_batch_submit(struct http_exchange *exchange);
+/* Submits all of it: see tp_submit(). */
+bool http_batch_submit(struct http_exchange *exchange);
 
 /* Writes the answers as JSON. `limit`: values beyond so many bytes of text are left out and marked TOO_LARGE. */
 void http_batch_answer(const struct http_batch *batch, size_t limit, struct http_text *text);

@@ -132,14 +132,16 @@ static bool queue_request(struct http_client_connection *connection, struct http
     char head[HTTP_CLIENT_HEAD_MAX + 32 + sizeof form];
     memcpy(head, peer->head, peer->head_size);
     size_t size = peer->head_size;
-    size += (size_t)snprintf(head + size, 32, "%zu\r\n\r\n", form_size + request->key.size + request->value.size);
+    size_t rest = request->cluster.size + request->key.size + request->value.size;
+    size += (size_t)snprintf(head + size, 32, "%zu\r\n\r\n", form_size + rest);
     memcpy(head + size, form, form_size);
     size += form_size;
     call->start = connection->queued;
     bool queued = tp_output_copy(&connection->output, head, size) &&
+                  tp_output_pin(&connection->output, request->cluster, NULL, NULL) &&
                   tp_output_pin(&connection->output, request->key, NULL, NULL) &&
                   tp_output_pin(&connection->output, request->value, NULL, NULL);
-    connection->queued += size + request->key.size + request->value.size;
+    connection->queued += size + rest;
     call->end = connection->queued;
     return queued;
 }

@@ -60,7 +60,7 @@ static int on_head(llhttp_t *parser)
     if ((parser->flags & F_CONTENT_LENGTH) == 0 || (parser->flags & F_TRANSFER_ENCODING) != 0)
         return refuse(connection, LARDER_UNAVAILABLE, "answered without a Content-Length");
     uint64_t most = options->max_value;
-    if (__builtin_add_overflow(most, PEER_FORM_REPLY_HEAD, &most) || most > SIZE_MAX)
+    if (__builtin_add_overflow(most, PEER_FORM_REPLY_HEAD + PEER_FORM_CLUSTER_MAX, &most) || most > SIZE_MAX)
         most = SIZE_MAX;
     if (parser->content_length > most) {
         char reason[96];

@@ -2,11 +2,9 @@
 #ifndef TRANSPORT_HTTP_CONNECTION_H
 #define TRANSPORT_HTTP_CONNECTION_H
 
-#include <event2/event_struct.h>
-
 #include "exchange.h"
-#include "plugins/transport/common/output.h"
-#include "worker.h"
+#include "plugins/transport/common/connection.h"
+#include "server.h"
 
 struct http_chunks;
 
@@ -19,23 +17,13 @@ enum http_phase {
 };
 
 struct http_connection {
-    LIST_ENTRY(http_connection) link;  /* all of the worker */
-    LIST_ENTRY(http_connection) ready; /* when `scheduled` */
-    struct http_worker *worker;
-    struct event read_event, write_event;
-    int fd;
+    struct tp_connection base;
     enum http_phase phase;
-    bool scheduled, reading, writing;
-    bool end_seen;      /* the client will send no more */
-    bool lingering;     /* all is said: reads and drops until the client closes, so that the last answer is not lost */
-    bool continue_due;  /* 100 Continue is to be sent before the body */
-    bool blank_skipped; /* an empty line before the request */
-    bool reset;         /* broken: closes without a word */
-    uint64_t deadline;  /* LARDER_NEVER: none */
-    uint64_t began;     /* when the phase under way began */
-    uint64_t active;    /* when bytes last moved */
-    uint64_t read_on;   /* when the client last took bytes that wait for it, or they began to wait */
-    struct tp_output output;
+    bool end_seen;                      /* the client will send no more */
+    bool continue_due;                  /* 100 Continue is to be sent before the body */
+    bool blank_skipped;                 /* an empty line before the request */
+    bool reset;                         /* broken: closes without a word */
+    uint64_t began;                     /* when the phase under way began */
     struct http_exchange *first, *last; /* submitted or refused: answered in this order */
     size_t queued;                      /* of them */
     size_t held;                        /* bytes of their replies that wait for an earlier one */
@@ -47,11 +35,13 @@ struct http_connection {
     size_t in_size, in_capacity;
 };
 
-/* Takes over the socket, also when it fails. */
-void http_connection_open(struct http_worker *worker, int fd);
-
-/* Drops the connection at once. Exchanges that are submitted go on without it. */
-void http_connection_close(struct http_connection *connection);
+/* The protocol's callbacks; settling is in settle.c. */
+bool http_connection_opened(struct tp_connection *connection);
+void http_connection_closed(struct tp_connection *connection);
+void http_connection_read(struct tp_connection *connection);
+void http_connection_settle(struct tp_connection *connection);
+void http_connection_expire(struct tp_connection *connection);
+void http_connection_drain(struct tp_connection *connection);
 
 /* Keeps bytes that were not used yet. */
 void http_connection_keep(struct http_connection *connection, const char *data, size_t size);
@@ -59,23 +49,11 @@ void http_connection_keep(struct http_connection *connection, const char *data, 
 /* Uses up what can be used, and keeps the rest. */
 void http_connection_use(struct http_connection *connection, const char *data, size_t size);
 
-/* Adds or removes the event. In settle.c, like the next two. */
-void http_connection_watch(struct event *event, bool wanted, bool *watched);
-
-/* The server drains, and no request has begun to arrive that is not queued yet. */
+/* The server drains, and no request has begun to arrive that is not queued yet. In settle.c. */
 bool http_connection_drains(const struct http_connection *connection);
-
-/* Writes what is answered, goes on with what waited, and closes when all is done. May free the connection. */
-void http_connection_settle(struct http_connection *connection);
 
 /* An exchange of this connection is answered. In settle.c. */
 void http_connection_answered(struct http_connection *connection, const struct http_exchange *exchange);
-
-/* The time now is `worker->now`: closes or refuses when it is over for the connection. May free it. */
-void http_connection_expire(struct http_connection *connection);
-
-/* The server drains. May free the connection. */
-void http_connection_drain(struct http_connection *connection);
 
 /* Uses up bytes as requests and parts of requests; returns how many. In request.c. */
 size_t http_connection_consume(struct http_connection *connection, const char *data, size_t size);

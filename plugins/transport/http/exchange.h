@@ -1,9 +1,8 @@
 /*
  * One request and its answer.
  *
- * An exchange owns everything its request points at. It is submitted at most once and lives until its completion has
- * reached the loop's thread, also when its connection is gone by then. All of it is touched on that thread only, except
- * by the completion before it is handed over.
+ * An exchange owns everything its request points at. It lives until its answer has come, also when its connection is gone by
+ * then.
  */
 #ifndef TRANSPORT_HTTP_EXCHANGE_H
 #define TRANSPORT_HTTP_EXCHANGE_H
@@ -11,7 +10,7 @@
 #include "fields.h"
 #include "head.h"
 #include "larder/plugin/transport.h"
-#include "plugins/transport/common/loop.h"
+#include "plugins/transport/common/submission.h"
 
 struct http_connection;
 struct http_worker;
@@ -41,29 +40,21 @@ enum http_kind {
 #define HTTP_EXCHANGE_SMALL 512 /* group and key up to this size need no allocation */
 
 struct http_exchange {
-    struct http_exchange *next; /* in the connection's queue, or in the pool */
-    struct http_worker *worker;
+    struct tp_submission base;
+    struct http_exchange *next;         /* in the connection's queue, or in the pool */
     struct http_connection *connection; /* NULL: gone */
-    struct tp_task task;
-    struct larder_request request;
-    struct larder_reply reply;
     enum http_kind kind;
-    bool head_only;  /* HEAD */
-    bool old_client; /* HTTP/1.0 */
-    bool keep_alive; /* as far as the request is concerned */
-    bool alone;      /* changes something: not at the same time as others of its connection */
-    bool submitting; /* inside host->submit() */
-    bool done;       /* the answer can be written */
-    int refused;     /* HTTP status; 0: the node answers */
-    unsigned allow;  /* with 405: enum http_method */
-    char *message;   /* detail of a refusal or of a reply; allocated */
-    size_t message_size;
+    bool head_only;                     /* HEAD */
+    bool old_client;                    /* HTTP/1.0 */
+    bool keep_alive;                    /* as far as the request is concerned */
+    bool alone;                         /* changes something: not at the same time as others of its connection */
+    int refused;                        /* HTTP status; 0: the node answers */
+    unsigned allow;                     /* with 405: enum http_method */
     struct http_tags match, none_match; /* of GET; count 0 and not any: not given */
     uint64_t timeout_ms;
     bool no_group;      /* what would be written has no place here */
     size_t value_limit; /* of a batch: most bytes of one value */
     size_t body_limit;  /* most bytes of body that the route takes */
-    size_t charged;     /* bytes of body that are counted in server->body_bytes */
     char *body;         /* allocated */
     char *memory;       /* of group and key when `small` is too small; allocated */
     struct http_batch *batch;
@@ -91,13 +82,10 @@ void http_exchange_route(struct http_exchange *exchange, const struct http_head 
  */
 void http_exchange_body(struct http_exchange *exchange, char *body, size_t size, uint64_t now);
 
-/* Counts `size` bytes as the memory of the body. False: too much for all bodies together; nothing was counted. */
-bool http_exchange_charge(struct http_exchange *exchange, size_t size);
-
-/* Hands the request to the node; exchange->done tells whether it is answered already. */
+/* Hands the request to the node; exchange->base.done tells whether it is answered already. */
 void http_exchange_submit(struct http_exchange *exchange);
 
-/* Takes the answer over, on any thread: copies the reply and its message, and tells the connection. */
-void http_exchange_complete(void *exchange, struct larder_reply *reply);
+/* The protocol's callback: the answer comes later. */
+void http_exchange_answered(struct tp_submission *exchange);
 
 #endif

@@ -1,10 +1,6 @@
 /* The table of parameters, and its values. */
 #include "options.h"
 
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "larder/plugin/runtime.h"
 
 enum row {
@@ -26,24 +22,9 @@ enum row {
 #define HOUR 3600000.0
 
 const struct larder_param http_params[] = {
-    [ROW_LISTEN] = {.name = "listen",
-                    .type = LARDER_PARAM_STRING,
-                    .minimum = 2,
-                    .maximum = 512,
-                    .help =
-                        "address to listen on: HOST:PORT, [IPV6]:PORT, or :PORT for all addresses; port 0 takes any"},
-    [ROW_WORKERS] = {.name = "workers",
-                     .type = LARDER_PARAM_INT,
-                     .default_text = "0",
-                     .minimum = 0,
-                     .maximum = 256,
-                     .help = "threads that serve connections; 0: one for each processor"},
-    [ROW_MAX_CONNECTIONS] = {.name = "max_connections",
-                             .type = LARDER_PARAM_INT,
-                             .default_text = "10000",
-                             .minimum = 1,
-                             .maximum = 1000000,
-                             .help = "connections at a time; more are answered 503 and closed"},
+    [ROW_LISTEN] = TP_ROW_LISTEN,
+    [ROW_WORKERS] = TP_ROW_WORKERS,
+    [ROW_MAX_CONNECTIONS] = TP_ROW_MAX_CONNECTIONS("more are answered 503 and closed"),
     [ROW_MAX_PIPELINE] = {.name = "max_pipeline",
                           .type = LARDER_PARAM_INT,
                           .default_text = "128",
@@ -68,13 +49,7 @@ const struct larder_param http_params[] = {
                          .minimum = 1,
                          .maximum = 10000,
                          .help = "header fields of a request"},
-    [ROW_MAX_BODY_BYTES] = {.name = "max_body_bytes",
-                            .type = LARDER_PARAM_SIZE,
-                            .default_text = "1GiB",
-                            .minimum = 65536,
-                            .maximum = 1099511627776.0,
-                            .help =
-                                "memory for the bodies of all requests under way; beyond it 503, except for one alone"},
+    [ROW_MAX_BODY_BYTES] = TP_ROW_MAX_BODY_BYTES("beyond it 503, except for one alone"),
     [ROW_HEADER_TIMEOUT] = {.name = "header_timeout",
                             .type = LARDER_PARAM_DURATION,
                             .default_text = "10s",
@@ -87,12 +62,7 @@ const struct larder_param http_params[] = {
                           .minimum = 10,
                           .maximum = HOUR,
                           .help = "time for the whole body of a request to arrive"},
-    [ROW_IDLE_TIMEOUT] = {.name = "idle_timeout",
-                          .type = LARDER_PARAM_DURATION,
-                          .default_text = "60s",
-                          .minimum = 10,
-                          .maximum = 24 * HOUR,
-                          .help = "time until a connection that is unused, or whose client does not read, is closed"},
+    [ROW_IDLE_TIMEOUT] = TP_ROW_IDLE_TIMEOUT,
     [ROW_CONNECT_TIMEOUT] = {.name = "connect_timeout",
                              .type = LARDER_PARAM_DURATION,
                              .default_text = "1s",
@@ -107,39 +77,35 @@ const struct larder_param http_params[] = {
                               .help = "connections to one peer at a time"},
     {0}};
 
-static unsigned processors(void)
+static uint64_t duration(const struct larder_param_value *value)
 {
-    long count = sysconf(_SC_NPROCESSORS_ONLN);
-    return count < 1 ? 1 : count > 256 ? 256 : (unsigned)count;
+    return (uint64_t)value->integer * LARDER_NS_PER_MS;
 }
 
-bool http_options_read(struct http_options *options, const struct larder_param_value *params)
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+void http_options_read(struct http_options *options, struct tp_server_options *shared,
+                       const struct larder_param_value *params)
 {
     *options = (struct http_options){
-        .workers = (unsigned)params[ROW_WORKERS].integer,
-        .max_connections = (size_t)params[ROW_MAX_CONNECTIONS].integer,
         .max_pipeline = (size_t)params[ROW_MAX_PIPELINE].integer,
-        .max_body_bytes = (size_t)params[ROW_MAX_BODY_BYTES].integer,
         .limits = {.request_line = (size_t)params[ROW_MAX_REQUEST_LINE].integer,
                    .header_bytes = (size_t)params[ROW_MAX_HEADER_BYTES].integer,
                    .headers = (size_t)params[ROW_MAX_HEADERS].integer},
-        .header_timeout = (uint64_t)params[ROW_HEADER_TIMEOUT].integer * LARDER_NS_PER_MS,
-        .body_timeout = (uint64_t)params[ROW_BODY_TIMEOUT].integer * LARDER_NS_PER_MS,
-        .idle_timeout = (uint64_t)params[ROW_IDLE_TIMEOUT].integer * LARDER_NS_PER_MS,
-        .idle_timeout_ms = (uint64_t)params[ROW_IDLE_TIMEOUT].integer,
+        .header_timeout = duration(&params[ROW_HEADER_TIMEOUT]),
+        .body_timeout = duration(&params[ROW_BODY_TIMEOUT]),
         .connect_timeout_ms = (uint64_t)params[ROW_CONNECT_TIMEOUT].integer,
         .peer_connections = (unsigned)params[ROW_PEER_CONNECTIONS].integer,
     };
-    if (options->workers == 0)
-        options->workers = processors();
-    if (params[ROW_LISTEN].string == NULL)
-        return true;
-    options->listen = strdup(params[ROW_LISTEN].string);
-    return options->listen != NULL;
-}
-
-void http_options_free(struct http_options *options)
-{
-    free(options->listen);
-    options->listen = NULL;
+    *shared = (struct tp_server_options){
+        .listen = params[ROW_LISTEN].string,
+        .workers = (unsigned)params[ROW_WORKERS].integer,
+        .max_connections = (size_t)params[ROW_MAX_CONNECTIONS].integer,
+        .max_body_bytes = (size_t)params[ROW_MAX_BODY_BYTES].integer,
+        .idle_timeout = duration(&params[ROW_IDLE_TIMEOUT]),
+    };
+    shared->shortest_timeout = least(least(options->header_timeout, options->body_timeout), shared->idle_timeout);
 }

@@ -74,7 +74,7 @@ static size_t put_bytes(unsigned char *at, const void *data, size_t size)
 static bool known_operation(unsigned operation)
 {
     return (operation >= LARDER_OP_GET && operation <= LARDER_OP_PING) ||
-           (operation >= LARDER_OP_GROUP_LIST && operation <= LARDER_OP_READY);
+           (operation >= LARDER_OP_GROUP_LIST && operation <= LARDER_OP_LEAVE);
 }
 
 /* Microseconds from `now` to the deadline, rounded up, so that what is left of the last one still counts. */
@@ -98,7 +98,8 @@ static uint64_t deadline_after(uint64_t now, uint64_t us)
 
 size_t peer_form_encode_request(const struct larder_request *request, uint64_t now, unsigned char *head)
 {
-    if (request->group.size > UINT8_MAX || request->sender.size > UINT8_MAX || request->key.size > LARDER_KEY_MAX)
+    if (request->group.size > UINT8_MAX || request->sender.size > UINT8_MAX || request->key.size > LARDER_KEY_MAX ||
+        request->cluster.size > PEER_FORM_CLUSTER_MAX)
         return 0;
     head[0] = PEER_FORM_VERSION;
     head[1] = (unsigned char)request->operation;
@@ -113,6 +114,7 @@ size_t peer_form_encode_request(const struct larder_request *request, uint64_t n
     put64(head + 36, request->version.clock);
     put64(head + 44, remaining_us(request->deadline, now));
     put_ring(head + 52, &request->ring);
+    put32(head + 76, (uint32_t)request->cluster.size);
     size_t size = PEER_FORM_REQUEST_FIXED;
     size += put_bytes(head + size, request->group.data, request->group.size);
     size += put_bytes(head + size, request->sender.data, request->sender.size);
@@ -178,7 +180,8 @@ bool peer_form_decode_request(struct larder_slice body, uint64_t now, struct lar
         return false;
     }
     uint64_t value = get64(head + 12);
-    if (!check_size(body.size, PEER_FORM_REQUEST_FIXED, group + sender + key, value, "request", reason))
+    size_t cluster = get32(head + 76);
+    if (!check_size(body.size, PEER_FORM_REQUEST_FIXED, group + sender + cluster + key, value, "request", reason))
         return false;
     const unsigned char *at = head + PEER_FORM_REQUEST_FIXED;
     *request = (struct larder_request){
@@ -191,14 +194,16 @@ bool peer_form_decode_request(struct larder_slice body, uint64_t now, struct lar
     };
     request->group = take(&at, group);
     request->sender = take(&at, sender);
+    request->cluster = take(&at, cluster);
     request->key = take(&at, key);
     request->value = take(&at, (size_t)value);
     return true;
 }
 
-size_t peer_form_encode_reply(const struct larder_reply *reply, unsigned char *head)
+size_t peer_form_encode_reply(const struct larder_reply *reply, unsigned char *head, struct larder_slice *cluster)
 {
     size_t message = reply->message.size < PEER_FORM_MESSAGE_MAX ? reply->message.size : PEER_FORM_MESSAGE_MAX;
+    *cluster = reply->cluster.size <= PEER_FORM_CLUSTER_MAX ? reply->cluster : (struct larder_slice){0};
     head[0] = PEER_FORM_VERSION;
     head[1] = (unsigned char)reply->status;
     head[2] = (unsigned char)reply->source;
@@ -210,6 +215,8 @@ size_t peer_form_encode_reply(const struct larder_reply *reply, unsigned char *h
     put64(head + 32, reply->version.clock);
     put_ring(head + 40, &reply->ring);
     put16(head + 64, (uint16_t)message);
+    put16(head + 66, 0);
+    put32(head + 68, (uint32_t)cluster->size);
     return PEER_FORM_REPLY_FIXED + put_bytes(head + PEER_FORM_REPLY_FIXED, reply->message.data, message);
 }
 
@@ -218,7 +225,7 @@ bool peer_form_decode_reply(struct larder_slice body, struct larder_reply *reply
     if (!check_head(body, PEER_FORM_REPLY_FIXED, "reply", reason))
         return false;
     const unsigned char *head = body.data;
-    if (head[1] >= LARDER_STATUS_COUNT || head[2] > LARDER_SOURCE_LOADER || head[3] != 0) {
+    if (head[1] >= LARDER_STATUS_COUNT || head[2] > LARDER_SOURCE_LOADER || head[3] != 0 || get16(head + 66) != 0) {
         snprintf(reason, PEER_FORM_REASON,
                  "peer reply: got status %u, source %u and byte 3 as %u, of which one is not known", head[1], head[2],
                  head[3]);
@@ -226,7 +233,8 @@ bool peer_form_decode_reply(struct larder_slice body, struct larder_reply *reply
     }
     uint64_t value = get64(head + 8);
     size_t message = get16(head + 64);
-    if (!check_size(body.size, PEER_FORM_REPLY_FIXED, message, value, "reply", reason))
+    size_t cluster = get32(head + 68);
+    if (!check_size(body.size, PEER_FORM_REPLY_FIXED, message + cluster, value, "reply", reason))
         return false;
     const unsigned char *at = head + PEER_FORM_REPLY_FIXED;
     *reply = (struct larder_reply){
@@ -238,6 +246,7 @@ bool peer_form_decode_reply(struct larder_slice body, struct larder_reply *reply
         .ring = get_ring(head + 40),
     };
     reply->message = take(&at, message);
+    reply->cluster = take(&at, cluster);
     reply->value = take(&at, (size_t)value);
     return true;
 }

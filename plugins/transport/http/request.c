@@ -13,9 +13,9 @@
 
 bool http_connection_open_for_more(const struct http_connection *connection)
 {
-    const struct http_worker *worker = connection->worker;
-    return connection->phase < HTTP_PHASE_TURN && connection->queued < worker->server->options.max_pipeline &&
-           connection->output.pending < OUTPUT_HIGH && connection->held < OUTPUT_HIGH &&
+    return connection->phase < HTTP_PHASE_TURN &&
+           connection->queued < http_options_of(connection->base.worker)->max_pipeline &&
+           connection->base.output.pending < OUTPUT_HIGH && connection->held < OUTPUT_HIGH &&
            !(connection->last != NULL && connection->last->alone);
 }
 
@@ -46,7 +46,7 @@ void http_connection_turn(struct http_connection *connection)
 /* The request is complete. Those that change something wait until all before them are answered (RFC 9112, 9.3.2). */
 static void complete(struct http_connection *connection, char *body, size_t size)
 {
-    http_exchange_body(connection->current, body, size, connection->worker->now);
+    http_exchange_body(connection->current, body, size, connection->base.worker->now);
     connection->phase = HTTP_PHASE_TURN;
     http_connection_turn(connection);
 }
@@ -64,7 +64,7 @@ void http_connection_refuse(struct http_connection *connection, int status, cons
 {
     struct http_exchange *exchange = connection->current;
     if (exchange == NULL)
-        exchange = http_exchange_new(connection->worker, connection);
+        exchange = http_exchange_new(http_worker_of(connection->base.worker), connection);
     if (exchange == NULL) {
         connection->reset = true;
         return;
@@ -118,7 +118,7 @@ static void begin_body(struct http_connection *connection, const struct http_hea
         return;
     }
     connection->continue_due = head->expect_continue;
-    connection->began = connection->worker->now;
+    connection->began = connection->base.worker->now;
     if (!head->chunked) {
         connection->phase = HTTP_PHASE_LENGTH;
         connection->body_size = (size_t)head->length;
@@ -142,7 +142,7 @@ static void begin_request(struct http_connection *connection, const char *data, 
         http_connection_refuse(connection, refusal.status, refusal.detail);
         return;
     }
-    connection->current = http_exchange_new(connection->worker, connection);
+    connection->current = http_exchange_new(http_worker_of(connection->base.worker), connection);
     if (connection->current == NULL) {
         connection->reset = true;
         return;
@@ -164,10 +164,10 @@ static size_t consume_head(struct http_connection *connection, const char *data,
         }
         if (size == 1 && data[0] == '\r')
             return 0;
-        connection->began = connection->worker->now;
+        connection->began = connection->base.worker->now;
     }
-    enum http_scan_result result = http_scan_head(&connection->scan, &connection->worker->server->options.limits, data,
-                                                  size);
+    enum http_scan_result result = http_scan_head(&connection->scan, &http_options_of(connection->base.worker)->limits,
+                                                  data, size);
     if (result == HTTP_SCAN_MORE)
         return 0;
     size_t used = connection->scan.at;
@@ -187,7 +187,7 @@ char *http_connection_body_room(struct http_connection *connection, size_t *room
         size_t capacity = connection->body_capacity == 0 ? BODY_FIRST : connection->body_capacity * 2;
         if (capacity > connection->body_size)
             capacity = connection->body_size;
-        char *body = http_exchange_charge(exchange, capacity) ? realloc(exchange->body, capacity) : NULL;
+        char *body = tp_submission_charge(&exchange->base, capacity) ? realloc(exchange->body, capacity) : NULL;
         if (body == NULL) {
             refuse_memory(connection);
             return NULL;
@@ -224,9 +224,9 @@ static size_t consume_chunks(struct http_connection *connection, const char *dat
     struct http_chunks *chunks = connection->chunks;
     size_t used = 0;
     connection->continue_due = false;
-    enum http_chunks_result result = http_chunks_feed(chunks, &connection->worker->server->options.limits, data, size,
-                                                      &used);
-    if (!http_exchange_charge(connection->current, chunks->body.capacity))
+    enum http_chunks_result result = http_chunks_feed(chunks, &http_options_of(connection->base.worker)->limits, data,
+                                                      size, &used);
+    if (!tp_submission_charge(&connection->current->base, chunks->body.capacity))
         result = HTTP_CHUNKS_NO_MEMORY;
     switch (result) {
     case HTTP_CHUNKS_MORE: return used;

@@ -5,10 +5,10 @@
 
 #include "answer.h"
 #include "peer_form.h"
+#include "server.h"
 #include "status_names.h"
 #include "status_page.h"
 #include "text.h"
-#include "worker.h"
 
 /* Status line and fields, all of bounded length. */
 #define HEAD_MAX 768
@@ -88,7 +88,7 @@ static bool end(struct response *response)
 /* The reply's value becomes the output's, with its pin. */
 static bool end_with_value(struct response *response)
 {
-    struct larder_reply *reply = &response->exchange->reply;
+    struct larder_reply *reply = &response->exchange->base.reply;
     if (!end(response))
         return false;
     if (response->exchange->head_only)
@@ -130,7 +130,7 @@ static bool respond_failure(struct response *response)
 static bool respond_empty(struct response *response, int status)
 {
     begin(response, status);
-    put_version(response, response->exchange->reply.version);
+    put_version(response, response->exchange->base.reply.version);
     if (status != 204 && status != 304)
         put_length(response, 0);
     return end(response);
@@ -139,7 +139,7 @@ static bool respond_empty(struct response *response, int status)
 static bool respond_get(struct response *response)
 {
     struct http_exchange *exchange = response->exchange;
-    struct larder_reply *reply = &exchange->reply;
+    struct larder_reply *reply = &exchange->base.reply;
     const struct http_tags *match = &exchange->match, *none = &exchange->none_match;
     if (match->count > 0 && !http_tags_match(match, reply->version, false)) {
         reply->status = LARDER_PRECONDITION;
@@ -164,7 +164,7 @@ static bool respond_value(struct response *response, int status, const char *typ
 {
     begin(response, status);
     put_type(response, type);
-    put_length(response, response->exchange->reply.value.size);
+    put_length(response, response->exchange->base.reply.value.size);
     return end_with_value(response);
 }
 
@@ -183,13 +183,15 @@ static bool respond_page(struct response *response)
 
 static bool respond_peer(struct response *response)
 {
-    struct larder_reply *reply = &response->exchange->reply;
+    struct larder_reply *reply = &response->exchange->base.reply;
     unsigned char form[PEER_FORM_REPLY_HEAD];
-    size_t size = peer_form_encode_reply(reply, form);
+    struct larder_slice cluster;
+    size_t size = peer_form_encode_reply(reply, form, &cluster);
     begin(response, 200);
     put_type(response, PEER_FORM_TYPE);
-    put_length(response, size + reply->value.size);
-    if (!end(response) || !tp_output_copy(response->output, form, size))
+    put_length(response, size + cluster.size + reply->value.size);
+    if (!end(response) || !tp_output_copy(response->output, form, size) ||
+        (cluster.size > 0 && !tp_output_copy(response->output, cluster.data, cluster.size)))
         return false;
     if (!tp_output_pin(response->output, reply->value, reply->release, reply->pin))
         return false;
@@ -206,7 +208,7 @@ static bool respond_made(struct response *response)
     if (good) {
         good = respond_text(response, 200, plain ? HTTP_TYPE_PLAIN : HTTP_TYPE_JSON, &text);
     } else if (!text.failed) { /* the node's document is not what was wanted */
-        exchange->reply.status = LARDER_IO;
+        exchange->base.reply.status = LARDER_IO;
         good = respond_failure(response);
     }
     http_text_free(&text);
@@ -216,7 +218,7 @@ static bool respond_made(struct response *response)
 bool http_respond(struct http_exchange *exchange, const char *date, bool last, struct tp_output *output)
 {
     struct response response = {.exchange = exchange, .output = output, .date = date, .last = last};
-    const struct larder_reply *reply = &exchange->reply;
+    const struct larder_reply *reply = &exchange->base.reply;
     if (exchange->kind == HTTP_KIND_PEER && exchange->refused == 0)
         return respond_peer(&response);
     if (exchange->refused != 0 || reply->status != LARDER_OK)

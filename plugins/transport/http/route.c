@@ -3,8 +3,8 @@
 
 #include "exchange.h"
 #include "peer_form.h"
+#include "server.h"
 #include "target.h"
-#include "worker.h"
 
 #define OTHER_BODY_MAX 65536               /* bytes of a body that means nothing and is dropped */
 #define GROUP_BODY_MAX (UINT64_C(1) << 20) /* bytes of a group's settings */
@@ -138,8 +138,8 @@ static bool decode_names(struct http_exchange *exchange, struct larder_slice gro
         http_exchange_refuse(exchange, 413, "the key has %zu bytes, wanted 1 to %d", key_size, LARDER_KEY_MAX);
         return false;
     }
-    exchange->request.group = (struct larder_slice){memory, group_size};
-    exchange->request.key = (struct larder_slice){memory + group_size, key_size};
+    exchange->base.request.group = (struct larder_slice){memory, group_size};
+    exchange->base.request.key = (struct larder_slice){memory + group_size, key_size};
     return true;
 }
 
@@ -156,7 +156,7 @@ static void read_ttl(struct http_exchange *exchange, struct larder_slice query)
         if (!http_slice_is(name, "ttl"))
             http_exchange_refuse(exchange, 400, "unknown parameter \"%.*s\", wanted ttl", shown(name),
                                  (const char *)name.data);
-        else if (!http_parse_ttl(value, &exchange->request.ttl_ms))
+        else if (!http_parse_ttl(value, &exchange->base.request.ttl_ms))
             http_exchange_refuse(exchange, 400, "ttl: got \"%.*s\", wanted a time like 250ms, 30s, 5m or 1h, or none",
                                  shown(value), (const char *)value.data);
     }
@@ -167,7 +167,7 @@ static void read_scope(struct http_exchange *exchange, struct larder_slice query
     struct larder_slice name, value;
     while (http_query_next(&query, &name, &value))
         if (http_slice_is(name, "cluster") && http_slice_is(value, "true"))
-            exchange->request.flags |= LARDER_REQUEST_CLUSTER;
+            exchange->base.request.flags |= LARDER_REQUEST_CLUSTER;
 }
 
 /* The earlier system's parameters: key, and group when it is not "default". */
@@ -186,14 +186,14 @@ static void read_old(struct http_exchange *exchange, struct larder_slice query)
     else
         decode_names(exchange, group, key_wanted ? key : (struct larder_slice){"", 0}, key_wanted);
     if (!key_wanted)
-        exchange->request.flags |= LARDER_REQUEST_CLUSTER;
+        exchange->base.request.flags |= LARDER_REQUEST_CLUSTER;
 }
 
 /* If-Match and If-None-Match of a write: what the node can decide with the key at hand. */
 static void read_write_conditions(struct http_exchange *exchange, const struct http_head *head)
 {
     struct http_tags match = {0}, none = {0};
-    struct larder_request *request = &exchange->request;
+    struct larder_request *request = &exchange->base.request;
     if (head->if_match.data != NULL && !http_parse_tags(head->if_match, &match))
         http_exchange_refuse(exchange, 400, "If-Match: wanted * or an entity tag");
     if (head->if_none_match.data != NULL && (!http_parse_tags(head->if_none_match, &none) || !none.any))
@@ -231,7 +231,7 @@ static void read_timeout(struct http_exchange *exchange, const struct http_head 
         http_exchange_refuse(exchange, 400, "Larder-Timeout: wanted a time like 500ms, 30s or 5m");
         return;
     }
-    exchange->timeout_ms = ms > 0 ? (uint64_t)ms : exchange->worker->server->host->request_timeout_ms;
+    exchange->timeout_ms = ms > 0 ? (uint64_t)ms : exchange->base.worker->server->host->request_timeout_ms;
 }
 
 static size_t clamp(uint64_t size)
@@ -242,12 +242,12 @@ static size_t clamp(uint64_t size)
 /* The group is known: what it takes decides how much is buffered. */
 static void set_body_limit(struct http_exchange *exchange)
 {
-    const struct larder_transport_host *host = exchange->worker->server->host;
+    const struct larder_transport_host *host = exchange->base.worker->server->host;
     switch (exchange->kind) {
     case HTTP_KIND_SET:
     case HTTP_KIND_OLD_SET:
     case HTTP_KIND_BATCH: {
-        size_t value = clamp(host->value_limit(host, exchange->request.group));
+        size_t value = clamp(host->value_limit(host, exchange->base.request.group));
         exchange->no_group = value == 0;
         exchange->value_limit = value > 0 ? value : OTHER_BODY_MAX;
         if (value == 0)
@@ -257,7 +257,7 @@ static void set_body_limit(struct http_exchange *exchange)
     }
     case HTTP_KIND_GROUP_PUT: exchange->body_limit = GROUP_BODY_MAX; return;
     case HTTP_KIND_PEER:
-        exchange->body_limit = clamp(host->max_value) + LARDER_KEY_MAX + PEER_FORM_REQUEST_HEAD;
+        exchange->body_limit = clamp(host->max_value) + LARDER_KEY_MAX + PEER_FORM_REQUEST_HEAD + PEER_FORM_CLUSTER_MAX;
         return;
     default: return;
     }
@@ -303,7 +303,7 @@ void http_exchange_route(struct http_exchange *exchange, const struct http_head 
         return;
     exchange->kind = route->kind;
     exchange->alone = route->alone;
-    exchange->request.operation = route->operation;
+    exchange->base.request.operation = route->operation;
     read_timeout(exchange, head);
     read_parameters(exchange, route, &parts, head, query);
     if (exchange->refused == 0)

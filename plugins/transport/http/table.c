@@ -1,6 +1,5 @@
 /* The module's table: the server's half and the client's half meet here. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "client.h"
 #include "server.h"
@@ -31,10 +30,11 @@ static void *transport_open(const struct larder_transport_host *host, const stru
     if (transport->server == NULL)
         goto transport;
     const struct http_options *options = &transport->server->options;
-    uint64_t idle_ms = options->idle_timeout_ms / 2;
+    const struct tp_server *shared = &transport->server->base;
+    uint64_t idle_ms = shared->options.idle_timeout / LARDER_NS_PER_MS / 2;
     const struct http_client_options client = {.host = &host->base,
-                                               .loops = transport->server->loops,
-                                               .loop_count = options->workers,
+                                               .loops = shared->loops,
+                                               .loop_count = shared->options.workers,
                                                .connect_timeout_ms = options->connect_timeout_ms,
                                                .peer_connections = options->peer_connections,
                                                .idle_ms = idle_ms, /* before the peer's server closes it */
@@ -48,26 +48,24 @@ transport:
     return NULL;
 }
 
+static struct tp_server *server_of(void *state)
+{
+    return &((struct http_transport *)state)->server->base;
+}
+
 static enum larder_status transport_listen(void *state)
 {
-    return http_server_listen(((struct http_transport *)state)->server);
+    return tp_server_listen(server_of(state));
 }
 
 static void transport_address(void *state, char *buffer, size_t capacity)
 {
-    const struct http_server *server = ((struct http_transport *)state)->server;
-    size_t size = strlen(server->address);
-    if (capacity == 0)
-        return;
-    if (size >= capacity)
-        size = capacity - 1;
-    memcpy(buffer, server->address, size);
-    buffer[size] = '\0';
+    tp_server_address(server_of(state), buffer, capacity);
 }
 
 static void transport_drain(void *state, uint64_t deadline)
 {
-    http_server_drain(((struct http_transport *)state)->server, deadline);
+    tp_server_drain(server_of(state), deadline);
 }
 
 static void *transport_peer_open(void *state, const char *address)
@@ -87,7 +85,7 @@ static void transport_call(void *peer, const struct larder_request *request, lar
 
 static void transport_stats(void *state, struct larder_transport_stats *stats)
 {
-    http_server_stats(((struct http_transport *)state)->server, stats);
+    tp_server_stats(server_of(state), stats);
 }
 
 LARDER_TRANSPORT("http", "HTTP/1.1 for clients, and between peers", http_params, .open = transport_open,

@@ -114,15 +114,15 @@ static enum larder_status take_apart(const struct larder_host *host, const char 
     return host->fail(host, LARDER_INVALID, "listen: got \"%s\", wanted HOST:PORT, [IPV6]:PORT or :PORT", text);
 }
 
-enum larder_status http_listen_check(const struct larder_host *host, const char *text)
+enum larder_status tp_listen_check(const struct larder_host *host, const char *text)
 {
     char name[NAME_MAX_SIZE];
     const char *port;
     return take_apart(host, text, name, sizeof name, &port);
 }
 
-enum larder_status http_listen(const struct larder_host *host, const char *text, int *sockets, size_t count,
-                               char *address, size_t capacity)
+enum larder_status tp_listen(const struct larder_host *host, const char *text, int *sockets, size_t count,
+                             char *address, size_t capacity)
 {
     char name[NAME_MAX_SIZE];
     const char *port;
@@ -143,7 +143,7 @@ enum larder_status http_listen(const struct larder_host *host, const char *text,
     if ((error == EAFNOSUPPORT || error == EADDRNOTAVAIL) && name[0] == '\0') { /* a machine without IPv6 */
         char any[16];
         snprintf(any, sizeof any, "0.0.0.0:%.6s", port);
-        return http_listen(host, any, sockets, count, address, capacity);
+        return tp_listen(host, any, sockets, count, address, capacity);
     }
     if (error != 0)
         return host->fail(host, LARDER_IO, "listen: \"%s\": %s", text, strerror(error));

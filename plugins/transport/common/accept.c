@@ -11,28 +11,26 @@
 #define ACCEPT_BATCH 64 /* connections taken before others get their turn */
 #define PAUSE_MS     50 /* without a file descriptor */
 
-static void count_refused(struct http_worker *worker)
+static void count_refused(struct tp_worker *worker)
 {
     atomic_fetch_add_explicit(&worker->server->refused_connections, 1, memory_order_relaxed);
 }
 
 /* Over the limit: says so and closes. What the client may have sent is read first, or the answer would be lost. */
-static void turn_away(struct http_worker *worker, int fd)
+static void turn_away(struct tp_worker *worker, int fd)
 {
-    static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
-                                 "Retry-After: 1\r\nConnection: close\r\nContent-Length: 97\r\n\r\n"
-                                 "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"
-                                 "\"detail\":\"too many connections\"}";
+    struct larder_slice answer = worker->server->protocol->turned_away;
     count_refused(worker);
-    send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (answer.size > 0)
+        send(fd, answer.data, answer.size, MSG_NOSIGNAL | MSG_DONTWAIT);
     shutdown(fd, SHUT_WR);
     recv(fd, worker->scratch, sizeof worker->scratch, MSG_DONTWAIT);
     close(fd);
 }
 
-static void take(struct http_worker *worker, int fd)
+static void take(struct tp_worker *worker, int fd)
 {
-    struct http_server *server = worker->server;
+    struct tp_server *server = worker->server;
     size_t before = atomic_fetch_add_explicit(&server->connections, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&server->accepted, 1, memory_order_relaxed);
     if (before >= server->options.max_connections) {
@@ -42,10 +40,10 @@ static void take(struct http_worker *worker, int fd)
     }
     int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    http_connection_open(worker, fd);
+    tp_connection_open(worker, fd);
 }
 
-int http_reserve_open(void)
+int tp_reserve_open(void)
 {
     return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
@@ -54,7 +52,7 @@ int http_reserve_open(void)
  * No file descriptor is left. The one kept for this is given up for a moment, so that whoever waits in the queue is
  * refused instead of waiting for nothing; when even that fails, accepting pauses, since the event would fire for ever.
  */
-static void accept_without_descriptor(struct http_worker *worker)
+static void accept_without_descriptor(struct tp_worker *worker)
 {
     int fd = -1;
     pthread_mutex_lock(&worker->server->accepting);
@@ -64,7 +62,7 @@ static void accept_without_descriptor(struct http_worker *worker)
         if (fd >= 0)
             turn_away(worker, fd);
     }
-    worker->reserve = http_reserve_open();
+    worker->reserve = tp_reserve_open();
     pthread_mutex_unlock(&worker->server->accepting);
     if (fd < 0) {
         struct timeval pause = {0, PAUSE_MS * 1000};
@@ -73,18 +71,18 @@ static void accept_without_descriptor(struct http_worker *worker)
     }
 }
 
-void http_worker_on_pause_over(evutil_socket_t fd, short what, void *arg)
+void tp_worker_on_pause_over(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    struct http_worker *worker = arg;
+    struct tp_worker *worker = arg;
     if (worker->reserve < 0)
-        worker->reserve = http_reserve_open();
+        worker->reserve = tp_reserve_open();
     if (worker->accept_event != NULL)
         event_add(worker->accept_event, NULL);
 }
 
-static int accept_next(struct http_worker *worker)
+static int accept_next(struct tp_worker *worker)
 {
     pthread_mutex_lock(&worker->server->accepting);
     int fd = accept4(worker->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -94,12 +92,12 @@ static int accept_next(struct http_worker *worker)
     return fd;
 }
 
-void http_worker_on_accept(evutil_socket_t listener, short what, void *arg)
+void tp_worker_on_accept(evutil_socket_t listener, short what, void *arg)
 {
     (void)listener;
     (void)what;
-    struct http_worker *worker = arg;
-    http_worker_now(worker);
+    struct tp_worker *worker = arg;
+    tp_worker_now(worker);
     for (int i = 0; i < ACCEPT_BATCH; i++) {
         int fd = accept_next(worker);
         if (fd >= 0) {

@@ -1,0 +1,462 @@
+#include "core/cluster/standing.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/cluster/peer.h"
+
+#define EAGER_MS 100 /* between two pings while something is still open */
+
+static uint64_t read(const _Atomic uint64_t *value)
+{
+    return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+static void write(_Atomic uint64_t *value, uint64_t to)
+{
+    atomic_store_explicit(value, to, memory_order_relaxed);
+}
+
+/* ------------------------------------------------------------------------------------------------ a new list */
+
+static const struct ldr_view_member *find(const struct ldr_view *view, const char *name)
+{
+    size_t i = ldr_view_find(view, name);
+    return i < view->count ? &view->members[i] : NULL;
+}
+
+/* This node is on the list anew. Whether somebody has acted without it since it last did, or it was away for too long. */
+static bool is_outdated(struct ldr_cluster *cluster, const struct ldr_view *view)
+{
+    const struct ldr_last_list *last = cluster->last;
+    uint64_t now = larder_now(cluster->options.runtime), until = read(&cluster->lease_until);
+    bool survived = false;
+    for (size_t i = 0; last != NULL && i < last->count; i++) {
+        const struct ldr_view_member *member = find(view, last->members[i].name);
+        survived |= member != NULL && member->incarnation == last->members[i].incarnation;
+    }
+    return survived || (now > until && now - until > ldr_ns(cluster->options.tombstone_ttl_ms));
+}
+
+/* Whether everybody of the last list that this node acted under is back. */
+static bool all_returned(const struct ldr_cluster *cluster, const struct ldr_view *view)
+{
+    const struct ldr_last_list *last = cluster->last;
+    for (size_t i = 0; last != NULL && i < last->count; i++)
+        if (find(view, last->members[i].name) == NULL)
+            return false;
+    return last != NULL;
+}
+
+bool ldr_standing_listed(struct ldr_cluster *cluster, struct ldr_view *old, struct ldr_view *view)
+{
+    bool outdated = false, clean = old != NULL && read(&cluster->complete) == old->serial &&
+                                   read(&cluster->caught_up) == old->serial;
+    uint64_t mine = view->self < view->count ? view->members[view->self].incarnation : 0;
+    pthread_mutex_lock(&cluster->standing_lock);
+    cluster->listed_at = larder_now(cluster->options.runtime);
+    if (mine != 0 && mine != cluster->incarnation) {
+        outdated = cluster->options.strict && cluster->incarnation != 0 && is_outdated(cluster, view);
+        clean &= cluster->incarnation == 0;
+        cluster->came_back = cluster->last != NULL;
+        cluster->seasoned = false;
+        cluster->incarnation = mine;
+    }
+    cluster->returned = cluster->came_back && all_returned(cluster, view);
+    pthread_mutex_unlock(&cluster->standing_lock);
+    struct ldr_view *base = atomic_load_explicit(&cluster->base, memory_order_relaxed);
+    if (clean)
+        old->holds++;
+    atomic_store_explicit(&cluster->base, clean ? old : NULL, memory_order_release);
+    ldr_view_let_go(base);
+    return outdated;
+}
+
+void ldr_standing_told(struct ldr_cluster *cluster, uint64_t serial)
+{
+    atomic_store_explicit(&cluster->told, serial, memory_order_release);
+}
+
+/* ------------------------------------------------------------------------------------------------ what follows */
+
+/*
+ * Whether the list goes on from the last one that was acted under: some member was caught up all the time. Without one, only
+ * who made the first list of all may act, or all of the last list together, or anybody after a long while.
+ */
+static bool is_tied(const struct ldr_cluster *cluster, bool seasoned)
+{
+    uint64_t now = larder_now(cluster->options.runtime);
+    return seasoned || cluster->seasoned || cluster->founder || cluster->returned ||
+           now - cluster->listed_at >= ldr_ns(cluster->options.orphan_wait_ms);
+}
+
+/* Keeps whom the list has, now that it is acted under. */
+static void keep_list(struct ldr_cluster *cluster, const struct ldr_view *view)
+{
+    struct ldr_last_list *last = calloc(1, sizeof *last + view->count * sizeof last->members[0]);
+    if (last == NULL)
+        return; /* the older one only makes this node wait longer once */
+    last->count = view->count;
+    for (size_t i = 0; i < view->count; i++) {
+        memcpy(last->members[i].name, view->members[i].name, sizeof last->members[i].name);
+        last->members[i].incarnation = view->members[i].incarnation;
+    }
+    free(cluster->last);
+    cluster->last = last;
+}
+
+/* Looks at the standings of all others. With the lock held. True: somebody wants to know. */
+static bool evaluate(struct ldr_cluster *cluster, const struct ldr_view *view)
+{
+    bool sealed = true, done = true, seasoned = false, news = false;
+    uint64_t asked = view->count > 1 ? LARDER_NEVER : 0;
+    for (size_t i = 0; i < view->count; i++) {
+        const struct ldr_peer *peer = view->members[i].peer;
+        if (peer == NULL)
+            continue;
+        const struct ldr_standing *standing = &peer->standing;
+        bool there = standing->epoch == view->seen.epoch && standing->boot != 0;
+        sealed &= there;
+        done &= standing->done && standing->done_serial == view->serial;
+        seasoned |= there && standing->seasoned;
+        asked = !there ? 0 : standing->asked < asked ? standing->asked : asked;
+    }
+    sealed &= read(&cluster->told) == view->serial && view->self < view->count;
+    if (cluster->options.strict && read(&cluster->sealed) != view->serial && sealed && is_tied(cluster, seasoned)) {
+        write(&cluster->sealed, view->serial);
+        cluster->founder = cluster->returned = cluster->came_back = false;
+        keep_list(cluster, view);
+        news = true;
+    }
+    write(&cluster->evidence_until, asked == 0 ? 0 : asked + ldr_ns(cluster->options.fence_peer_ms));
+    bool acts = !cluster->options.strict || read(&cluster->sealed) == view->serial;
+    if (acts && done && view->self < view->count && read(&cluster->caught_up) != view->serial) {
+        write(&cluster->caught_up, view->serial);
+        cluster->seasoned = true;
+        news = true;
+    }
+    return news;
+}
+
+static void tell(struct ldr_cluster *cluster)
+{
+    const struct ldr_cluster_events *events = cluster->events;
+    if (events != NULL)
+        events->wake(events->arg);
+}
+
+/* ------------------------------------------------------------------------------------------------ talking */
+
+void ldr_standing_header(struct ldr_cluster *cluster, struct ldr_peer *peer, const uint64_t *epoch,
+                         struct ldr_header *header)
+{
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    uint64_t theirs = epoch != NULL ? *epoch : 0;
+    header->stamp = larder_now(cluster->options.runtime);
+    if (view == NULL || atomic_load_explicit(&cluster->told, memory_order_acquire) != view->serial)
+        return; /* without a boot: it stands for nothing */
+    header->boot = cluster->boot;
+    header->id = view->seen.epoch; /* the ring beside it may be a later one already */
+    size_t place = peer != NULL ? ldr_view_find(view, peer->name) : view->count;
+    pthread_mutex_lock(&cluster->standing_lock);
+    header->incarnation = cluster->incarnation;
+    if (epoch == NULL && peer != NULL)
+        theirs = peer->standing.epoch;
+    if (place < view->count)
+        header->target = view->members[place].incarnation;
+    if (cluster->seasoned)
+        header->flags |= LDR_HEADER_SEASONED;
+    if (read(&cluster->caught_up) == view->serial)
+        header->flags |= LDR_HEADER_CAUGHT_UP;
+    if (peer != NULL && ldr_peer_is_passed(peer, view))
+        header->flags |= LDR_HEADER_DONE;
+    pthread_mutex_unlock(&cluster->standing_lock);
+    if (view->registered && theirs < view->seen.epoch)
+        header->list = ldr_slice(view->list.data, view->list.size);
+}
+
+/* Whether what was said under their view counts for ours. Epochs of lists that are not registered are each node's own. */
+static bool same_list(const struct ldr_view *view, const struct larder_ring_view *ring,
+                      const struct ldr_header *header)
+{
+    return view->registered ? header->id == view->seen.epoch : ring->checksum == view->seen.checksum;
+}
+
+static bool hear(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct ldr_view *view,
+                 const struct larder_ring_view *ring, const struct ldr_header *header, uint64_t asked)
+{
+    struct ldr_standing *standing = &peer->standing;
+    bool news = standing->boot != header->boot;
+    if (news) /* its process began anew, and has nothing */
+        standing->behind = true;
+    standing->boot = header->boot;
+    standing->seasoned = (header->flags & LDR_HEADER_SEASONED) != 0;
+    standing->stamp = header->stamp;
+    standing->stamped = larder_now(cluster->options.runtime);
+    if (asked != 0 && (header->id > standing->epoch || asked >= standing->asked)) {
+        standing->epoch = header->id;
+        standing->asked = asked;
+    }
+    if (same_list(view, ring, header)) {
+        bool done = (header->flags & LDR_HEADER_DONE) != 0 && (header->target == 0 || header->target == cluster->incarnation);
+        news |= done && !(standing->done && standing->done_serial == view->serial);
+        if (done) {
+            standing->done = true;
+            standing->done_serial = view->serial;
+        }
+    }
+    return news | evaluate(cluster, view);
+}
+
+void ldr_standing_heard(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_ring_view *ring,
+                        const struct ldr_header *header, uint64_t asked)
+{
+    bool news = false;
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    size_t place = view != NULL ? ldr_view_find(view, peer->name) : 0;
+    bool known = view != NULL && place < view->count && header->boot != 0;
+    /* Who is another registration than the one on the list, or takes this node for one, says nothing about the list. */
+    if (known && view->registered && view->members[place].incarnation != header->incarnation)
+        known = header->id != view->seen.epoch; /* behind, which is worth knowing */
+    if (known) {
+        pthread_mutex_lock(&cluster->standing_lock);
+        news = hear(cluster, peer, view, ring, header, asked);
+        pthread_mutex_unlock(&cluster->standing_lock);
+    }
+    bool later = header->list.size > 0 && (view == NULL || view->registered) &&
+                 (view == NULL || header->id > view->seen.epoch);
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    if (later)
+        ldr_cluster_adopt(cluster, header->list);
+    if (news)
+        tell(cluster);
+}
+
+uint64_t ldr_standing_interval_ms(struct ldr_cluster *cluster, struct ldr_peer *peer)
+{
+    uint64_t usual = cluster->options.probe_ms, eager = usual < EAGER_MS ? usual : EAGER_MS;
+    if (cluster->options.strict && eager > cluster->options.fence_peer_ms / 3)
+        eager = cluster->options.fence_peer_ms / 3 + 1;
+    uint64_t now = larder_now(cluster->options.runtime);
+    bool open = false;
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    if (view != NULL && view->self < view->count) {
+        if (cluster->options.strict)
+            open = read(&cluster->sealed) != view->serial || read(&cluster->lease_until) <= now + ldr_ns(usual);
+        pthread_mutex_lock(&cluster->standing_lock);
+        const struct ldr_standing *standing = &peer->standing;
+        if (standing->boot != 0 && ldr_peer_is_up(peer))
+            open |= !ldr_peer_is_passed(peer, view) || !(standing->done && standing->done_serial == view->serial);
+        pthread_mutex_unlock(&cluster->standing_lock);
+    }
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    return open ? eager : usual;
+}
+
+/* ------------------------------------------------------------------------------------------------ the doors */
+
+void ldr_cluster_lease(struct ldr_cluster *cluster, uint64_t until)
+{
+    write(&cluster->lease_until, until);
+}
+
+void ldr_cluster_founded(struct ldr_cluster *cluster)
+{
+    pthread_mutex_lock(&cluster->standing_lock);
+    cluster->founder = true;
+    pthread_mutex_unlock(&cluster->standing_lock);
+}
+
+bool ldr_cluster_strict(const struct ldr_cluster *cluster)
+{
+    return cluster->options.strict;
+}
+
+/* A list that nobody else is on, or that waits for orphan_wait, has no ping to bring it further. */
+static void look_again(struct ldr_cluster *cluster)
+{
+    bool news = false;
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    if (view != NULL) {
+        pthread_mutex_lock(&cluster->standing_lock);
+        news = evaluate(cluster, view);
+        pthread_mutex_unlock(&cluster->standing_lock);
+    }
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    if (news)
+        tell(cluster);
+}
+
+bool ldr_cluster_acts(struct ldr_cluster *cluster, uint64_t serial)
+{
+    if (!cluster->options.strict)
+        return true;
+    if (read(&cluster->sealed) != serial)
+        look_again(cluster);
+    if (read(&cluster->sealed) != serial)
+        return false;
+    uint64_t now = larder_now(cluster->options.runtime);
+    return now < read(&cluster->lease_until) || now < read(&cluster->evidence_until);
+}
+
+bool ldr_cluster_caught_up(struct ldr_cluster *cluster, uint64_t serial)
+{
+    if (read(&cluster->caught_up) != serial && (cluster->options.gateway || serial == 0))
+        return true;
+    if (read(&cluster->caught_up) != serial)
+        look_again(cluster);
+    return read(&cluster->caught_up) == serial;
+}
+
+bool ldr_cluster_done_by(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t serial)
+{
+    pthread_mutex_lock(&cluster->standing_lock);
+    bool done = peer->standing.done && peer->standing.done_serial == serial;
+    pthread_mutex_unlock(&cluster->standing_lock);
+    return done;
+}
+
+bool ldr_peer_is_passed(const struct ldr_peer *peer, const struct ldr_view *view)
+{
+    const struct ldr_standing *standing = &peer->standing;
+    return standing->boot != 0 && standing->passed_serial == view->serial && standing->passed_boot == standing->boot &&
+           !standing->behind;
+}
+
+bool ldr_cluster_wants_pass(struct ldr_cluster *cluster, struct ldr_peer *peer, uint64_t serial, uint64_t *boot,
+                            bool *full)
+{
+    pthread_mutex_lock(&cluster->standing_lock);
+    struct ldr_standing *standing = &peer->standing;
+    *boot = standing->boot;
+    *full = standing->behind || standing->passed_boot != standing->boot;
+    bool wanted = standing->boot != 0 && (*full || standing->passed_serial != serial) && ldr_peer_is_up(peer);
+    if (wanted)
+        standing->behind = false; /* whatever fails from now on makes it so again */
+    pthread_mutex_unlock(&cluster->standing_lock);
+    return wanted;
+}
+
+/* With the lock held. */
+static bool all_passed(const struct ldr_view *view)
+{
+    for (size_t i = 0; i < view->count; i++)
+        if (view->members[i].peer != NULL && view->members[i].on_ring != SIZE_MAX &&
+            !ldr_peer_is_passed(view->members[i].peer, view))
+            return false;
+    return true;
+}
+
+void ldr_cluster_passed(struct ldr_cluster *cluster, struct ldr_peer *peer, uint64_t serial, uint64_t boot)
+{
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    pthread_mutex_lock(&cluster->standing_lock);
+    peer->standing.passed_serial = serial;
+    peer->standing.passed_boot = boot;
+    if (view != NULL && view->serial == serial && all_passed(view))
+        write(&cluster->complete, serial);
+    pthread_mutex_unlock(&cluster->standing_lock);
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    ldr_probe_now(peer);
+}
+
+static bool set_behind(struct ldr_cluster *cluster, struct ldr_peer *peer)
+{
+    pthread_mutex_lock(&cluster->standing_lock);
+    bool news = !peer->standing.behind;
+    peer->standing.behind = true;
+    write(&cluster->complete, 0);
+    pthread_mutex_unlock(&cluster->standing_lock);
+    return news;
+}
+
+void ldr_cluster_behind(struct ldr_cluster *cluster, struct ldr_peer *peer)
+{
+    if (set_behind(cluster, peer))
+        tell(cluster);
+}
+
+void ldr_cluster_behind_quietly(struct ldr_cluster *cluster, struct ldr_peer *peer)
+{
+    set_behind(cluster, peer);
+}
+
+void ldr_cluster_pass_again(struct ldr_cluster *cluster)
+{
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    pthread_mutex_lock(&cluster->standing_lock);
+    for (size_t i = 0; view != NULL && i < view->count; i++)
+        if (view->members[i].peer != NULL)
+            view->members[i].peer->standing.passed_serial = 0;
+    write(&cluster->complete, 0);
+    pthread_mutex_unlock(&cluster->standing_lock);
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+}
+
+void ldr_cluster_complete(struct ldr_cluster *cluster, uint64_t serial)
+{
+    write(&cluster->complete, serial);
+}
+
+bool ldr_cluster_is_complete(struct ldr_cluster *cluster, uint64_t serial)
+{
+    return read(&cluster->complete) == serial;
+}
+
+bool ldr_cluster_may_pass(struct ldr_cluster *cluster, uint64_t serial)
+{
+    return !cluster->options.strict || read(&cluster->sealed) == serial;
+}
+
+void ldr_cluster_sign(struct ldr_cluster *cluster, const struct ldr_peer *peer, struct ldr_header *header)
+{
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    size_t place = view != NULL ? ldr_view_find(view, peer->name) : 0;
+    header->boot = cluster->boot;
+    if (view != NULL && place < view->count)
+        header->target = view->members[place].incarnation;
+    if (view != NULL && view->self < view->count)
+        header->incarnation = view->members[view->self].incarnation;
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+}
+
+bool ldr_cluster_signed(struct ldr_cluster *cluster, const struct larder_request *request,
+                        const struct ldr_header *header)
+{
+    bool good = true;
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    if (view != NULL && view->registered) {
+        if (view->self < view->count)
+            good = header->target == 0 || header->target == view->members[view->self].incarnation;
+        for (size_t i = 0; i < view->count; i++)
+            if (ldr_slice_equal(ldr_slice_text(view->members[i].name), request->sender))
+                good &= header->incarnation == view->members[i].incarnation || !cluster->options.strict;
+    }
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    return good;
+}
+
+uint64_t ldr_cluster_version_epoch(struct ldr_cluster *cluster)
+{
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    uint64_t epoch = view != NULL && view->registered ? view->seen.epoch : 0;
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    return epoch;
+}
+
+bool ldr_cluster_stamp(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t *stamp, uint64_t *age)
+{
+    pthread_mutex_lock(&cluster->standing_lock);
+    *stamp = peer->standing.stamp;
+    *age = larder_now(cluster->options.runtime) - peer->standing.stamped;
+    pthread_mutex_unlock(&cluster->standing_lock);
+    return *stamp != 0;
+}

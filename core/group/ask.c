@@ -1,0 +1,130 @@
+/* Before the origin is asked for what has moved here: those that may have it. */
+#include <stdlib.h>
+
+#include "core/base/fail.h"
+#include "core/group/copies.h"
+
+#define ASKED_MOST 64
+
+struct question {
+    struct asking *asking;
+    struct ldr_peer *peer;
+    uint64_t asked;
+    struct larder_request request;
+    unsigned char header[LDR_HEADER_SIZE];
+};
+
+struct asking {
+    struct ldr_flight *flight;
+    _Atomic unsigned left;
+    _Atomic bool incomplete;
+    void (*all)(struct ldr_flight *flight, bool complete);
+    struct question questions[];
+};
+
+static void leave(struct asking *asking)
+{
+    /* acq_rel: what was stored by each answer comes before it is looked at. */
+    if (atomic_fetch_sub_explicit(&asking->left, 1, memory_order_acq_rel) != 1)
+        return;
+    struct ldr_flight *flight = asking->flight;
+    void (*all)(struct ldr_flight *flight, bool complete) = asking->all;
+    bool complete = !atomic_load_explicit(&asking->incomplete, memory_order_relaxed);
+    free(asking);
+    all(flight, complete);
+}
+
+/* The time to live counts from the question: it has become no longer on the way. */
+static bool take(struct question *question, const struct larder_reply *reply)
+{
+    struct ldr_group *group = question->asking->flight->group;
+    struct ldr_header header;
+    bool news;
+    if (reply->cluster.size == 0 || !ldr_header_decode(reply->cluster, &header) ||
+        (reply->status != LARDER_OK && reply->status != LARDER_NOT_FOUND))
+        return reply->status == LARDER_NO_GROUP;
+    ldr_store_raise_floor(group->store, question->request.key, header.floor);
+    if (reply->status == LARDER_NOT_FOUND)
+        return true;
+    struct ldr_wire_copy copy = {
+        .key = question->request.key,
+        .value = reply->value,
+        .version = reply->version,
+        .ttl_ms = reply->ttl_ms,
+        .negative = (header.flags & LDR_HEADER_NEGATIVE) != 0,
+        .tombstone = (header.flags & LDR_HEADER_TOMBSTONE) != 0,
+    };
+    uint64_t age = larder_now(group->context->runtime) - question->asked;
+    return ldr_group_take_copy(group, question->request.group, &copy, age, &news) == LARDER_OK;
+}
+
+static void answered(void *arg, struct larder_reply *reply)
+{
+    struct question *question = arg;
+    struct asking *asking = question->asking;
+    if (!take(question, reply))
+        atomic_store_explicit(&asking->incomplete, true, memory_order_relaxed);
+    larder_reply_release(reply);
+    leave(asking);
+}
+
+static void ask(struct asking *asking, struct question *question, struct ldr_peer *peer)
+{
+    struct ldr_flight *flight = asking->flight;
+    struct ldr_context *context = flight->group->context;
+    struct ldr_header header = {.kind = LDR_EXCHANGE_ASK};
+    ldr_cluster_sign(context->cluster, peer, &header);
+    ldr_header_encode(&header, question->header);
+    question->asking = asking;
+    question->asked = larder_now(context->runtime);
+    question->request = (struct larder_request){
+        .operation = LARDER_OP_EXCHANGE,
+        .group = flight->name,
+        .key = flight->key,
+        .deadline = larder_deadline_in(context->runtime, context->peer_timeout_ms),
+        .cluster = ldr_slice(question->header, sizeof question->header),
+    };
+    ldr_cluster_call_once(context->cluster, peer, &question->request, answered, question);
+}
+
+/* Strict: everybody who has not said that he has given all. Else those that had the key before, as far as they are up. */
+static size_t whom(struct ldr_context *context, struct ldr_flight *flight, struct ldr_peer **peers)
+{
+    struct ldr_cluster *cluster = context->cluster;
+    if (!ldr_cluster_strict(cluster)) {
+        struct ldr_placement placement;
+        ldr_cluster_place(cluster, flight->name, flight->key, &placement);
+        ldr_placement_release(&placement);
+        return ldr_cluster_holders(cluster, placement.digest, peers, ASKED_MOST);
+    }
+    uint64_t serial;
+    size_t count = ldr_cluster_others(cluster, peers, ASKED_MOST, &serial), kept = 0;
+    if (count > ASKED_MOST) /* nobody has so many; were it so, only some would be asked */
+        count = ASKED_MOST;
+    for (size_t i = 0; i < count; i++) {
+        if (ldr_cluster_done_by(cluster, peers[i], serial))
+            ldr_peer_release(peers[i]);
+        else
+            peers[kept++] = peers[i];
+    }
+    return kept;
+}
+
+void ldr_group_ask(struct ldr_flight *flight, void (*all)(struct ldr_flight *flight, bool complete))
+{
+    struct ldr_peer *peers[ASKED_MOST];
+    size_t count = whom(flight->group->context, flight, peers);
+    struct asking *asking = count == 0 ? NULL : calloc(1, sizeof *asking + count * sizeof asking->questions[0]);
+    if (asking == NULL) {
+        for (size_t i = 0; i < count; i++)
+            ldr_peer_release(peers[i]);
+        all(flight, count == 0);
+        return;
+    }
+    asking->flight = flight;
+    asking->all = all;
+    atomic_init(&asking->left, (unsigned)count + 1);
+    for (size_t i = 0; i < count; i++)
+        ask(asking, &asking->questions[i], peers[i]);
+    leave(asking);
+}

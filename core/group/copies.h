@@ -1,0 +1,52 @@
+/*
+ * Copies of a group's entries at several members: what is taken from others, given to them, asked of them. The protocol is
+ * told in docs/cluster.md; who holds what is core/cluster's to say.
+ */
+#ifndef LDR_GROUP_COPIES_H
+#define LDR_GROUP_COPIES_H
+
+#include "core/cluster/wire.h"
+#include "core/group/flight.h"
+#include "core/group/group.h"
+#include "core/group/handoff.h"
+
+/* What may be stored besides entries: whether deletes are remembered, and touches are writes. */
+bool ldr_group_has_copies(const struct ldr_group *group);
+
+/* An entry as it travels. The entry stays pinned by the caller. `now` is the runtime's. */
+struct ldr_wire_copy ldr_group_copy_of(const struct ldr_entry *entry, uint64_t now);
+
+/*
+ * Stores a copy unless what is here is as new. `age`: how long it may have been on its way, in ns. LARDER_OK also when it was
+ * not newer; a copy for which there is no room makes what is older go. *news: it was stored.
+ */
+enum larder_status ldr_group_take_copy(struct ldr_group *group, struct larder_slice name,
+                                       const struct ldr_wire_copy *copy, uint64_t age, bool *news);
+
+/* Executes LARDER_OP_EXCHANGE. */
+void ldr_group_exchange(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg);
+
+/* A reply of a status with a header, for peers: it is this node's own, whatever the status. */
+void ldr_answer_header(struct ldr_context *context, enum larder_status status, uint32_t flags, larder_reply_fn done,
+                       void *arg);
+
+/* Nothing was done, as the lists differ or this node may not act: says so, with the list if the peer's is older. */
+void ldr_answer_moved(struct ldr_context *context, const struct larder_request *request, larder_reply_fn done, void *arg);
+
+/*
+ * Sends what is stored for the key to all others that hold it. `all` (may be NULL) is called when each has it, or has not:
+ * `failed` tells how many have not, and then somebody makes up for it later.
+ */
+void ldr_group_replicate(struct ldr_group *group, struct larder_slice name, struct larder_slice key,
+                         const struct ldr_placement *placement, void (*all)(void *arg, unsigned failed), void *arg);
+
+/*
+ * Asks those that may have the key what they have, and stores the newest. `all` is called with whether everybody who may have
+ * it said so. The flight stays the caller's.
+ */
+void ldr_group_ask(struct ldr_flight *flight, void (*all)(struct ldr_flight *flight, bool complete));
+
+/* Whether what is not here, or (strict) is here from before, may be newer elsewhere. */
+bool ldr_group_must_ask(struct ldr_group *group);
+
+#endif

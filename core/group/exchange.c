@@ -1,0 +1,214 @@
+/* What other members want of the copies here: to store some, to know which are wanted, to have one. */
+#include <stdlib.h>
+
+#include "core/base/fail.h"
+#include "core/group/copies.h"
+
+/* How long a copy may have been on its way: since this node's clock was told to the sender, but for what that waited. */
+static uint64_t age_of(const struct ldr_context *context, const struct ldr_header *header)
+{
+    uint64_t now = larder_now(context->runtime), since = header->stamp;
+    if (header->stamp == 0 || __builtin_add_overflow(since, header->budget, &since) || since >= now)
+        return 0;
+    return now - since;
+}
+
+/* Strict: whether this node holds the key under the sender's list. Else it takes what it is given, and hands it on. */
+static bool is_mine(struct ldr_group *group, const struct larder_request *request, struct larder_slice key,
+                    bool *with_others)
+{
+    struct ldr_placement placement;
+    struct ldr_cluster *cluster = group->context->cluster;
+    ldr_cluster_place(cluster, request->group, key, &placement);
+    bool mine = placement.self < placement.count && placement.epoch == request->ring.epoch;
+    /* Somebody besides the sender and this node holds it, and might not have it. */
+    *with_others = placement.self == placement.count;
+    for (unsigned i = 0; i < placement.count; i++)
+        if (placement.peers[i] != NULL &&
+            !ldr_slice_equal(ldr_slice_text(ldr_peer_name(placement.peers[i])), request->sender))
+            *with_others = true;
+    ldr_placement_release(&placement);
+    return mine || !ldr_cluster_strict(cluster);
+}
+
+static void replicate(struct ldr_group *group, const struct larder_request *request, const struct ldr_header *header,
+                      larder_reply_fn done, void *arg)
+{
+    bool news, others;
+    struct ldr_wire_copy copy = {
+        .key = request->key,
+        .value = request->value,
+        .version = request->version,
+        .ttl_ms = request->ttl_ms,
+        .negative = (header->flags & LDR_HEADER_NEGATIVE) != 0,
+        .tombstone = (header->flags & LDR_HEADER_TOMBSTONE) != 0,
+    };
+    if (!is_mine(group, request, copy.key, &others)) {
+        ldr_answer_moved(group->context, request, done, arg);
+        return;
+    }
+    enum larder_status status = ldr_group_take_copy(group, request->group, &copy, age_of(group->context, header), &news);
+    ldr_answer_status(group->context, status, status != LARDER_OK ? larder_last_error() : NULL, done, arg);
+}
+
+/* The answer to a batch: a bit for each of its items, in `value`. */
+struct answer {
+    unsigned char *bits;
+    uint32_t items;
+};
+
+static void set_bit(struct answer *answer, uint32_t item)
+{
+    answer->bits[item / 8] |= (unsigned char)(1u << item % 8);
+}
+
+static void send_bits(struct ldr_context *context, struct answer *answer, larder_reply_fn done, void *arg)
+{
+    struct larder_reply reply = {
+        .status = LARDER_OK,
+        .value = ldr_slice(answer->bits, (answer->items + 7) / 8),
+        .release = free,
+        .pin = answer->bits,
+    };
+    ldr_answer(context, &reply, done, arg);
+}
+
+static bool is_here(struct ldr_group *group, const struct ldr_wire_copy *copy)
+{
+    struct ldr_entry *entry = ldr_store_peek(group->store, copy->key, 0);
+    bool newer = entry != NULL ? ldr_version_newer(copy->version, ldr_entry_version(entry))
+                               : ldr_version_newer(copy->version, ldr_store_floor(group->store, copy->key));
+    ldr_entry_release(entry);
+    return !newer;
+}
+
+static bool look_at_offer(struct ldr_group *group, const struct larder_request *request, struct answer *answer)
+{
+    struct larder_slice rest = request->value;
+    struct ldr_wire_copy copy;
+    bool others;
+    for (uint32_t i = 0; i < answer->items; i++) {
+        if (!ldr_offer_decode(&rest, &copy))
+            return false;
+        if (!is_mine(group, request, copy.key, &others))
+            return false; /* it would be taken for not wanted */
+        if (!is_here(group, &copy))
+            set_bit(answer, i);
+    }
+    return rest.size == 0;
+}
+
+static bool take_push(struct ldr_group *group, const struct larder_request *request, const struct ldr_header *header,
+                      struct answer *answer)
+{
+    struct ldr_context *context = group->context;
+    struct larder_slice rest = request->value;
+    struct ldr_wire_copy copy;
+    bool others, news, spread = false;
+    uint64_t age = age_of(context, header);
+    for (uint32_t i = 0; i < answer->items; i++) {
+        if (!ldr_copy_decode(&rest, &copy))
+            return false;
+        if (!is_mine(group, request, copy.key, &others) ||
+            ldr_group_take_copy(group, request->group, &copy, age, &news) != LARDER_OK)
+            continue;
+        set_bit(answer, i);
+        spread |= news && others;
+        if (news)
+            ldr_count(&context->handoff_received);
+    }
+    if (spread)
+        ldr_handoff_again(context->handoff);
+    return rest.size == 0;
+}
+
+static void take_batch(struct ldr_group *group, const struct larder_request *request, const struct ldr_header *header,
+                       larder_reply_fn done, void *arg)
+{
+    /* No item is smaller than its key's one byte and head. */
+    struct answer answer = {.items = header->items};
+    if (header->items > request->value.size)
+        goto nonsense;
+    if (ldr_cluster_strict(group->context->cluster) &&
+        request->ring.epoch != ldr_cluster_ring(group->context->cluster).epoch) {
+        ldr_answer_moved(group->context, request, done, arg);
+        return;
+    }
+    answer.bits = calloc(1, answer.items / 8 + 1);
+    if (answer.bits == NULL) {
+        ldr_answer_status(group->context, LARDER_NO_MEMORY, NULL, done, arg);
+        return;
+    }
+    if (header->kind == LDR_EXCHANGE_OFFER ? look_at_offer(group, request, &answer)
+                                           : take_push(group, request, header, &answer)) {
+        send_bits(group->context, &answer, done, arg);
+        return;
+    }
+    free(answer.bits);
+nonsense:
+    ldr_answer_status(group->context, LARDER_INVALID, "a batch of copies that makes no sense", done, arg);
+}
+
+struct told {
+    struct ldr_entry *entry;
+    unsigned char header[LDR_HEADER_SIZE];
+};
+
+static void release_told(void *pin)
+{
+    struct told *told = pin;
+    ldr_entry_release(told->entry);
+    free(told);
+}
+
+/* What is here for the key, tombstones too, and above which version something else may have been. */
+static void tell(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg)
+{
+    struct ldr_context *context = group->context;
+    if (ldr_cluster_strict(context->cluster) &&
+        request->ring.epoch != ldr_cluster_ring(context->cluster).epoch) {
+        ldr_answer_moved(context, request, done, arg);
+        return;
+    }
+    struct told *told = malloc(sizeof *told);
+    if (told == NULL) {
+        ldr_answer_status(context, LARDER_NO_MEMORY, NULL, done, arg);
+        return;
+    }
+    told->entry = ldr_store_peek(group->store, request->key, 0);
+    struct ldr_header header = {.kind = LDR_EXCHANGE_ASK, .floor = ldr_store_floor(group->store, request->key)};
+    struct larder_reply reply = {.status = LARDER_NOT_FOUND, .release = release_told, .pin = told};
+    if (told->entry != NULL) {
+        struct ldr_wire_copy copy = ldr_group_copy_of(told->entry, larder_now(context->runtime));
+        header.flags = (copy.negative ? LDR_HEADER_NEGATIVE : 0u) | (copy.tombstone ? LDR_HEADER_TOMBSTONE : 0u);
+        reply.status = LARDER_OK;
+        reply.value = copy.value;
+        reply.ttl_ms = copy.ttl_ms;
+        reply.version = copy.version;
+    }
+    ldr_header_encode(&header, told->header);
+    reply.cluster = ldr_slice(told->header, sizeof told->header);
+    ldr_answer(context, &reply, done, arg);
+}
+
+void ldr_group_exchange(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg)
+{
+    struct ldr_context *context = group->context;
+    struct ldr_header header;
+    if (context->cluster == NULL || group->store == NULL || (request->flags & LARDER_REQUEST_PEER) == 0 ||
+        request->cluster.size == 0 || !ldr_header_decode(request->cluster, &header)) {
+        ldr_answer_status(context, LARDER_INVALID, "copies are exchanged between members only", done, arg);
+        return;
+    }
+    bool key_good = request->key.size > 0 && request->key.size <= LARDER_KEY_MAX;
+    if (!ldr_cluster_signed(context->cluster, request, &header))
+        ldr_answer_moved(context, request, done, arg);
+    else if (header.kind == LDR_EXCHANGE_REPLICATE && key_good && request->version.clock >> 62 == 0)
+        replicate(group, request, &header, done, arg);
+    else if (header.kind == LDR_EXCHANGE_OFFER || header.kind == LDR_EXCHANGE_PUSH)
+        take_batch(group, request, &header, done, arg);
+    else if (header.kind == LDR_EXCHANGE_ASK && key_good)
+        tell(group, request, done, arg);
+    else
+        ldr_answer_status(context, LARDER_INVALID, "an exchange that is not known here", done, arg);
+}

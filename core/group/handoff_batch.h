@@ -1,0 +1,87 @@
+/* The state of a hand-off as its files see it: a pass, and the batch under way. */
+#ifndef LDR_GROUP_HANDOFF_BATCH_H
+#define LDR_GROUP_HANDOFF_BATCH_H
+
+#include "core/group/copies.h"
+#include "core/group/handoff.h"
+
+#define LDR_HANDOFF_ITEMS  256   /* entries of a batch */
+#define LDR_HANDOFF_CHUNK  64    /* looked at at a time */
+#define LDR_HANDOFF_GROUPS 10000 /* as many as a configuration may have */
+#define LDR_HANDOFF_BYTES  (256u << 10) /* of values in one message, but for one that is larger by itself */
+
+struct ldr_handoff_target {
+    struct ldr_peer *peer; /* a counted reference */
+    uint64_t boot;
+    bool full;   /* it is offered all, whatever it had before this list */
+    bool failed; /* something did not arrive */
+};
+
+/* An entry of the batch. */
+struct ldr_handoff_item {
+    struct ldr_entry *entry; /* pinned */
+    bool stray;              /* this node does not hold it: it goes when `missing` is 0 */
+    unsigned missing;        /* members that hold it and have not said so */
+};
+
+/* What goes to one member. Owned by the call under way. */
+struct ldr_handoff_message {
+    struct ldr_handoff *handoff;
+    struct ldr_peer *peer; /* a counted reference */
+    bool failed;
+    unsigned count, from, to; /* items; those of the push under way */
+    struct larder_request request;
+    struct ldr_buffer bytes;
+    unsigned char header[LDR_HEADER_SIZE];
+    bool wanted[LDR_HANDOFF_ITEMS];
+    uint16_t items[LDR_HANDOFF_ITEMS];
+};
+
+struct ldr_handoff {
+    struct ldr_context *context;
+    struct ldr_registry *registry;
+    uint64_t bandwidth;
+
+    pthread_mutex_t lock; /* what follows to `timer`; last but for the runtime's own */
+    pthread_cond_t changed;
+    bool stopped, stepping, waiting, passing, woken;
+    bool in_flight; /* a batch was sent and is not over */
+    uint64_t at;
+    struct larder_timer timer;
+
+    /* The pass: touched by its step, or by the last answer to its batch, never by both at a time. */
+    uint64_t serial;
+    struct ldr_handoff_target *targets;
+    size_t target_count;
+    struct ldr_group *groups[LDR_HANDOFF_GROUPS]; /* counted references */
+    size_t group_count, group;
+    struct ldr_store_walk walk;
+    bool walked; /* to the end of the group */
+    _Atomic uint64_t total, scanned;
+
+    /* The batch. */
+    struct ldr_handoff_item items[LDR_HANDOFF_ITEMS];
+    size_t item_count;
+    struct ldr_handoff_message **messages;
+    size_t message_count;
+    uint64_t begun;
+    _Atomic uint64_t bytes;
+    _Atomic unsigned under_way;
+
+    _Atomic uint64_t sent, dropped, failures;
+};
+
+void ldr_handoff_step(struct larder_timer *timer);
+void ldr_handoff_go_on(struct ldr_handoff *handoff, uint64_t delay);
+
+/* Takes the next entries of the group that somebody has to be offered. Returns how many were looked at. */
+size_t ldr_handoff_fill(struct ldr_handoff *handoff, struct ldr_group *group);
+
+void ldr_handoff_next_group(struct ldr_handoff *handoff);
+
+/* Sends the batch; goes on when all is answered. */
+void ldr_handoff_send(struct ldr_handoff *handoff);
+
+void ldr_handoff_drop_batch(struct ldr_handoff *handoff);
+
+#endif

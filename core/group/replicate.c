@@ -1,0 +1,162 @@
+/* What was written here goes to the other members that hold the key. */
+#include <stdlib.h>
+
+#include "core/base/fail.h"
+#include "core/group/copies.h"
+
+#define UNDER_WAY 4096 /* most that are on their way at a time; further ones are made up for by the hand-off */
+
+struct leg {
+    struct round *round;
+    struct ldr_peer *peer; /* a reference of its own */
+    unsigned attempts;
+    struct larder_request request;
+    unsigned char header[LDR_HEADER_SIZE];
+};
+
+/* One entry on its way to all. */
+struct round {
+    struct ldr_group *group; /* a counted reference */
+    struct ldr_entry *entry; /* pinned */
+    struct ldr_placement placement;
+    _Atomic unsigned left, failed;
+    void (*all)(void *arg, unsigned failed);
+    void *arg;
+    size_t name_size;
+    struct leg legs[LDR_REPLICAS_MAX];
+    char name[LARDER_GROUP_MAX];
+};
+
+static void leave(struct round *round)
+{
+    /* acq_rel: what each leg noted comes before it is added up. */
+    if (atomic_fetch_sub_explicit(&round->left, 1, memory_order_acq_rel) != 1)
+        return;
+    struct ldr_context *context = round->group->context;
+    unsigned failed = atomic_load_explicit(&round->failed, memory_order_relaxed);
+    ldr_placement_release(&round->placement);
+    ldr_entry_release(round->entry);
+    ldr_group_release(round->group);
+    void (*all)(void *arg, unsigned failed) = round->all;
+    void *arg = round->arg;
+    free(round);
+    atomic_fetch_sub_explicit(&context->replicating, 1, memory_order_relaxed);
+    if (all != NULL)
+        all(arg, failed);
+    ldr_tally_end(&context->waiting);
+}
+
+static void send(struct leg *leg);
+
+/* Strict: an answer under another list acknowledges nothing. */
+static bool acknowledges(const struct round *round, const struct larder_reply *reply)
+{
+    return reply->status == LARDER_OK &&
+           (!ldr_cluster_strict(round->group->context->cluster) || reply->ring.epoch == round->placement.epoch);
+}
+
+static void replicated(void *arg, struct larder_reply *reply)
+{
+    struct leg *leg = arg;
+    struct round *round = leg->round;
+    struct ldr_cluster *cluster = round->group->context->cluster;
+    bool stored = acknowledges(round, reply), told = reply->cluster.size > 0;
+    larder_reply_release(reply);
+    /* A message that was lost is repeated once: it does no harm twice. */
+    if (!stored && !told && ++leg->attempts < 2 && ldr_peer_is_up(leg->peer) &&
+        ldr_cluster_serial(cluster) == round->placement.serial) {
+        send(leg);
+        return;
+    }
+    if (!stored) {
+        ldr_cluster_behind(cluster, leg->peer);
+        atomic_fetch_add_explicit(&round->failed, 1, memory_order_relaxed);
+    }
+    ldr_peer_release(leg->peer);
+    leave(round);
+}
+
+static void send(struct leg *leg)
+{
+    struct round *round = leg->round;
+    struct ldr_context *context = round->group->context;
+    struct ldr_wire_copy copy = ldr_group_copy_of(round->entry, larder_now(context->runtime));
+    struct ldr_header header = {
+        .kind = LDR_EXCHANGE_REPLICATE,
+        .flags = (copy.negative ? LDR_HEADER_NEGATIVE : 0u) | (copy.tombstone ? LDR_HEADER_TOMBSTONE : 0u),
+    };
+    ldr_cluster_stamp(context->cluster, leg->peer, &header.stamp, &header.budget);
+    ldr_cluster_sign(context->cluster, leg->peer, &header);
+    ldr_header_encode(&header, leg->header);
+    leg->request = (struct larder_request){
+        .operation = LARDER_OP_EXCHANGE,
+        .group = ldr_slice(round->name, round->name_size),
+        .key = copy.key,
+        .value = copy.value,
+        .ttl_ms = copy.ttl_ms,
+        .version = copy.version,
+        .deadline = larder_deadline_in(context->runtime, context->peer_timeout_ms),
+        .cluster = ldr_slice(leg->header, sizeof leg->header),
+    };
+    ldr_peer_hold(leg->peer);
+    ldr_cluster_call_once(context->cluster, leg->peer, &leg->request, replicated, leg);
+}
+
+/* Nobody has it besides this node; whoever does not have it yet gets it later. */
+static void give_up(struct ldr_group *group, const struct ldr_placement *placement, void (*all)(void *arg, unsigned),
+                    void *arg)
+{
+    unsigned failed = 0;
+    for (unsigned i = 0; i < placement->count; i++) {
+        if (placement->peers[i] == NULL)
+            continue;
+        ldr_cluster_behind(group->context->cluster, placement->peers[i]);
+        failed++;
+    }
+    if (all != NULL)
+        all(arg, failed);
+}
+
+void ldr_group_replicate(struct ldr_group *group, struct larder_slice name, struct larder_slice key,
+                         const struct ldr_placement *placement, void (*all)(void *arg, unsigned failed), void *arg)
+{
+    struct ldr_context *context = group->context;
+    unsigned others = placement->count - (placement->self < placement->count);
+    struct ldr_entry *entry = others == 0 ? NULL : ldr_store_peek(group->store, key, 0);
+    if (entry == NULL) { /* nobody else, or evicted already */
+        if (all != NULL)
+            all(arg, 0);
+        return;
+    }
+    bool many = atomic_fetch_add_explicit(&context->replicating, 1, memory_order_relaxed) >= UNDER_WAY;
+    struct round *round = many ? NULL : calloc(1, sizeof *round);
+    if (round == NULL) {
+        atomic_fetch_sub_explicit(&context->replicating, 1, memory_order_relaxed);
+        ldr_entry_release(entry);
+        give_up(group, placement, all, arg);
+        return;
+    }
+    round->group = ldr_group_reference(group);
+    round->entry = entry;
+    round->placement = *placement;
+    round->all = all;
+    round->arg = arg;
+    round->name_size = name.size;
+    memcpy(round->name, name.data, name.size);
+    for (unsigned i = 0; i < placement->count; i++)
+        if (placement->peers[i] != NULL)
+            ldr_peer_hold(placement->peers[i]);
+    atomic_init(&round->left, others + 1);
+    ldr_tally_begin(&context->waiting);
+    struct ldr_peer *peers[LDR_REPLICAS_MAX];
+    unsigned count = placement->count;
+    memcpy(peers, placement->peers, sizeof peers);
+    for (unsigned i = 0; i < count; i++) {
+        if (peers[i] == NULL)
+            continue;
+        round->legs[i] = (struct leg){.round = round, .peer = peers[i]};
+        ldr_peer_hold(peers[i]);
+        send(&round->legs[i]);
+    }
+    leave(round);
+}
