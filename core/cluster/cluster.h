@@ -209,7 +209,7 @@ enum larder_status ldr_cluster_accept(struct ldr_cluster *cluster, const struct 
 struct ldr_member_info {
     const char *name;
     const char *address; /* on the peer transport; "" when it has none */
-    const char *zone; /* "": none */
+    const char *zone;    /* "": none */
     uint64_t incarnation;
     bool leaving;
     uint32_t weight;

@@ -50,8 +50,8 @@ static bool all_returned(const struct ldr_cluster *cluster, const struct ldr_vie
 
 bool ldr_standing_listed(struct ldr_cluster *cluster, struct ldr_view *old, struct ldr_view *view)
 {
-    bool outdated = false, clean = old != NULL && read(&cluster->complete) == old->serial &&
-                                   read(&cluster->caught_up) == old->serial;
+    bool outdated = false,
+         clean = old != NULL && read(&cluster->complete) == old->serial && read(&cluster->caught_up) == old->serial;
     uint64_t mine = view->self < view->count ? view->members[view->self].incarnation : 0;
     pthread_mutex_lock(&cluster->standing_lock);
     cluster->listed_at = larder_now(cluster->options.runtime);
@@ -176,8 +176,7 @@ void ldr_standing_header(struct ldr_cluster *cluster, struct ldr_peer *peer, con
 }
 
 /* Whether what was said under their view counts for ours. Epochs of lists that are not registered are each node's own. */
-static bool same_list(const struct ldr_view *view, const struct larder_ring_view *ring,
-                      const struct ldr_header *header)
+static bool same_list(const struct ldr_view *view, const struct larder_ring_view *ring, const struct ldr_header *header)
 {
     return view->registered ? header->id == view->seen.epoch : ring->checksum == view->seen.checksum;
 }
@@ -198,7 +197,8 @@ static bool hear(struct ldr_cluster *cluster, struct ldr_peer *peer, const struc
         standing->asked = asked;
     }
     if (same_list(view, ring, header)) {
-        bool done = (header->flags & LDR_HEADER_DONE) != 0 && (header->target == 0 || header->target == cluster->incarnation);
+        bool done = (header->flags & LDR_HEADER_DONE) != 0 &&
+                    (header->target == 0 || header->target == cluster->incarnation);
         news |= done && !(standing->done && standing->done_serial == view->serial);
         if (done) {
             standing->done = true;

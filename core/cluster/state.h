@@ -62,25 +62,26 @@ struct ldr_cluster {
     uint64_t settings_digest;
 
     struct ldr_view *_Atomic view; /* NULL: no list yet, or closing */
-    struct ldr_view *_Atomic base; /* the last one under which every copy here was known to be where it belongs, or NULL */
-    pthread_mutex_t list_lock;     /* one new list at a time */
-    uint64_t serial;               /* of the latest view */
+    struct ldr_view
+        *_Atomic base;         /* the last one under which every copy here was known to be where it belongs, or NULL */
+    pthread_mutex_t list_lock; /* one new list at a time */
+    uint64_t serial;           /* of the latest view */
     const struct ldr_cluster_events *events; /* NULL: nobody listens */
 
     /* Who this node is to the others; see standing.c. */
-    uint64_t boot;                         /* of this process, at random */
-    pthread_mutex_t standing_lock;         /* the standings of all peers, and what follows to the atomic members */
-    uint64_t incarnation;                  /* of this node's registration; 0: none yet */
-    uint64_t listed_at;                    /* when the current list came */
-    bool came_back;                        /* it is on the list anew, and has not acted since */
-    bool seasoned, founder, returned;      /* see is_tied() */
-    struct ldr_last_list *last;            /* NULL: it has not acted yet */
-    _Atomic uint64_t lease_until;          /* relaxed, like all that follow: each is looked at by itself */
-    _Atomic uint64_t evidence_until;       /* until when the others' answers stand for the lease */
-    _Atomic uint64_t sealed, caught_up;    /* serials of the views for which this holds */
-    _Atomic uint64_t complete;             /* of the view under which all copies here are where they belong */
-    _Atomic uint64_t told;                 /* of the view that everything in this node has heard of */
-    _Atomic bool leaving;                  /* this node was told to leave */
+    uint64_t boot;                      /* of this process, at random */
+    pthread_mutex_t standing_lock;      /* the standings of all peers, and what follows to the atomic members */
+    uint64_t incarnation;               /* of this node's registration; 0: none yet */
+    uint64_t listed_at;                 /* when the current list came */
+    bool came_back;                     /* it is on the list anew, and has not acted since */
+    bool seasoned, founder, returned;   /* see is_tied() */
+    struct ldr_last_list *last;         /* NULL: it has not acted yet */
+    _Atomic uint64_t lease_until;       /* relaxed, like all that follow: each is looked at by itself */
+    _Atomic uint64_t evidence_until;    /* until when the others' answers stand for the lease */
+    _Atomic uint64_t sealed, caught_up; /* serials of the views for which this holds */
+    _Atomic uint64_t complete;          /* of the view under which all copies here are where they belong */
+    _Atomic uint64_t told;              /* of the view that everything in this node has heard of */
+    _Atomic bool leaving;               /* this node was told to leave */
 
     pthread_mutex_t lock;   /* the members below, and last references to peers */
     pthread_cond_t changed; /* while closing: a peer lost its last reference, or the reaper is done */

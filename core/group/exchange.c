@@ -47,7 +47,8 @@ static void replicate(struct ldr_group *group, const struct larder_request *requ
         ldr_answer_moved(group->context, request, done, arg);
         return;
     }
-    enum larder_status status = ldr_group_take_copy(group, request->group, &copy, age_of(group->context, header), &news);
+    enum larder_status status = ldr_group_take_copy(group, request->group, &copy, age_of(group->context, header),
+                                                    &news);
     ldr_answer_status(group->context, status, status != LARDER_OK ? larder_last_error() : NULL, done, arg);
 }
 
@@ -165,8 +166,7 @@ static void release_told(void *pin)
 static void tell(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg)
 {
     struct ldr_context *context = group->context;
-    if (ldr_cluster_strict(context->cluster) &&
-        request->ring.epoch != ldr_cluster_ring(context->cluster).epoch) {
+    if (ldr_cluster_strict(context->cluster) && request->ring.epoch != ldr_cluster_ring(context->cluster).epoch) {
         ldr_answer_moved(context, request, done, arg);
         return;
     }

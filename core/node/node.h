@@ -45,7 +45,7 @@ struct larder_node {
     struct ldr_context context;
     struct ldr_registry *registry;
     struct ldr_cluster_events events; /* of the cluster, for this node */
-    struct ldr_group *transit; /* a gateway's; else NULL */
+    struct ldr_group *transit;        /* a gateway's; else NULL */
     struct ldr_door *doors;
     size_t door_count;
     void *discovery; /* state of the module in settings->cluster.discovery; NULL: none, or not started */

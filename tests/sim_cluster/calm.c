@@ -2,55 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/node/node.h"
 #include "stages.h"
 
 #define QUIET_MS 8000 /* after the last fault: no answer of that time is under way any more, no stand-in remembered */
-
-/* ------------------------------------------------------------------------------------------------ in order again */
-
-/* All see the same ring, with all members that belong, and nobody shuns anybody. */
-static bool in_order(const struct sim_world *world)
-{
-    struct larder_ring_view first = {0};
-    unsigned members = 0;
-    for (unsigned i = 0; i < SIM_MEMBERS; i++)
-        members += world->nodes[i].belongs;
-    for (unsigned i = 0; i < SIM_NODES; i++) {
-        if (world->nodes[i].node == NULL)
-            continue;
-        struct ldr_cluster *cluster = world->nodes[i].node->context.cluster;
-        struct larder_ring_view view = ldr_cluster_ring(cluster);
-        struct ldr_cluster_stats stats;
-        ldr_cluster_stats(cluster, &stats);
-        if (first.epoch == 0)
-            first = view;
-        if (view.checksum != first.checksum || view.epoch != first.epoch || stats.members != members ||
-            stats.peer_suspended != 0)
-            return false;
-    }
-    return true;
-}
-
-bool sim_settle_down(struct scenario *scenario)
-{
-    struct sim_world *world = scenario->world;
-    uint64_t start = larder_now(&world->runtime), taken;
-    sim_tell(world, "the faults end");
-    sim_end_faults(scenario);
-    while (world->failure[0] == '\0' && !in_order(world)) {
-        sim_wait(world, 50);
-        if (larder_now(&world->runtime) - start > SIM_SETTLED_MS * SIM_MS)
-            sim_fail(world, "not everything is in order %d ms after the last fault", SIM_SETTLED_MS);
-    }
-    taken = larder_now(&world->runtime) - start;
-    sim_tell(world, "everything is in order");
-    scenario->settlings++;
-    scenario->settling_ns += taken;
-    if (taken > scenario->slowest_ns)
-        scenario->slowest_ns = taken;
-    return world->failure[0] == '\0';
-}
 
 /* ------------------------------------------------------------------------------------------------ everything works */
 

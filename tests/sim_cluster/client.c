@@ -192,8 +192,8 @@ static bool may_come(const struct sim_request *request)
 {
     const struct sim_world *world = request->world;
     const struct sim_machine *machine = &world->machines[request->node];
-    return !machine->stopped && (larder_now(&machine->runtime) <= request->deadline + 1 ||
-                                 machine->went_on == larder_now(&world->runtime));
+    return !machine->stopped &&
+           (larder_now(&machine->runtime) <= request->deadline + 1 || machine->went_on == larder_now(&world->runtime));
 }
 
 void sim_await(struct sim_request *request)

@@ -64,6 +64,10 @@ static bool fill_config(struct larder_config *config, const struct sim_world *wo
            set(config, "cluster.peer_timeout=%dms", SIM_PEER_MS) &&
            set(config, "cluster.suspend_after=%u", world->plan.suspend_after) &&
            set(config, "cluster.replicas=%u", world->plan.replicas) &&
+           set(config, "cluster.write_acks=%s", world->plan.kind == SIM_STRICT ? "all" : "one") &&
+           set(config, "cluster.fence_peer=%dms", SIM_FENCE_MS) &&
+           set(config, "cluster.orphan_wait=%dms", SIM_ORPHAN_MS) &&
+           set(config, "cluster.tombstone_ttl=%ums", world->plan.tombstone_ms) &&
            set(config, "cluster.discovery={plugin: %s}", registry ? "registry" : "memory") &&
            (node == SIM_GATEWAY ? set(config, "node.role=gateway") : set_groups(config, world)) &&
            (!world->verbose || set(config, "node.log_level=info")) && add_modules(config, registry);

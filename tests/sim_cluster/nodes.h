@@ -18,6 +18,7 @@ struct sim_world;
 #define SIM_SETTLED_MS 10000 /* after the last fault everything is in order within this time */
 #define SIM_FENCE_MS   500   /* fence_peer */
 #define SIM_NEAR_MS    500   /* near_ttl */
+#define SIM_ORPHAN_MS  5000  /* orphan_wait */
 
 struct sim_node {
     struct larder_node *node; /* NULL: down */

@@ -18,6 +18,7 @@ struct sim_plan {
     unsigned members; /* that there are at first */
     unsigned replicas;
     unsigned suspend_after;
+    unsigned tombstone_ms;
     bool small; /* groups are too small for all keys, so that entries are evicted */
 };
 

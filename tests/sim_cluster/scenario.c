@@ -63,11 +63,15 @@ static struct sim_plan draw_plan(struct sim_world *world, enum sim_kind kind)
         .members = 5,
         .replicas = 1,
         .suspend_after = sim_chance(world, 500) ? 3 : 50,
+        .tombstone_ms = sim_chance(world, 500) ? 10000 : 60000,
     };
-    if (kind == SIM_LEASED || kind == SIM_STRICT)
+    if (kind == SIM_LEASED || kind == SIM_STRICT) {
         plan.members = 1 + (unsigned)sim_draw(world, 5);
-    if (kind == SIM_STRICT)
-        plan.replicas = 2 + (unsigned)sim_draw(world, 2);
+        plan.replicas = (kind == SIM_STRICT ? 2 : 1) + (unsigned)sim_draw(world, 2);
+        plan.small = sim_chance(world, 100);
+    }
+    sim_tell(world, "%s: %u members, %u replicas, tombstones of %u ms%s", sim_kind_name(kind), plan.members,
+             plan.replicas, plan.tombstone_ms, plan.small ? ", little room" : "");
     return plan;
 }
 
