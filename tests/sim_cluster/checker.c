@@ -277,14 +277,17 @@ void sim_checker_answered(struct sim_request *request)
 void sim_checker_begin(struct sim_world *world, bool strict)
 {
     world->checker.strict = strict;
-    world->checker.since = larder_now(&world->runtime);
-    if (!strict || world->plan.kind != SIM_STRICT)
-        sim_checker_excuse(world);
+    world->checker.since = world->checker.lost_since = larder_now(&world->runtime);
 }
 
-void sim_checker_excuse(struct sim_world *world)
+void sim_checker_removed(struct sim_world *world, unsigned node)
 {
-    world->checker.lost_since = larder_now(&world->runtime);
+    struct sim_checker *checker = &world->checker;
+    checker->removed |= 1u << node;
+    if ((unsigned)__builtin_popcount(checker->removed) < world->plan.replicas)
+        return;
+    checker->lost_since = larder_now(&world->runtime);
+    sim_tell(world, "what was acknowledged until now may be lost");
 }
 
 void sim_checker_close(struct sim_world *world)

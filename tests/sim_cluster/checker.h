@@ -40,6 +40,7 @@ struct sim_checker {
     bool strict;         /* what is found is a broken promise; else it is counted */
     uint64_t since;      /* writes and gets that were begun earlier are not judged */
     uint64_t lost_since; /* the same for the question whether a write was lost */
+    unsigned removed;    /* members that went, with what they had, since all was in order: a bit for each */
     struct sim_verdicts verdicts;
 };
 
@@ -49,8 +50,8 @@ void sim_checker_answered(struct sim_request *request);
 /* From now on: what was before is not judged by what comes. */
 void sim_checker_begin(struct sim_world *world, bool strict);
 
-/* So many members went at once that what they had acknowledged may be lost. */
-void sim_checker_excuse(struct sim_world *world);
+/* A member is gone, or has been for others: once as many went as there are copies, what they had may be lost. */
+void sim_checker_removed(struct sim_world *world, unsigned node);
 
 /* Whether the cluster must have the key: a write of it was acknowledged and no delete can have come after it. */
 bool sim_checker_present(const struct sim_world *world, unsigned key);

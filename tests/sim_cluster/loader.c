@@ -126,8 +126,9 @@ static void memory_load(void *state, struct larder_load *asked)
     new_value(world, load->key, machine->node);
     load->number = origin->loads[load->key];
     sim_tell(world, "node %s asks the origin for k%u=o%u", sim_node_name(machine->node), load->key, load->number);
-    /* A write closes a flight to late comers, so only keys that are never written have one load at a time. */
-    if (++origin->active[load->key][machine->node] > 1 && load->key >= SIM_KEYS_READ)
+    /* A write closes a flight to late comers, and so does a new list: only keys that are never written have one load at a
+       time, where members do not come and go. */
+    if (++origin->active[load->key][machine->node] > 1 && load->key >= SIM_KEYS_READ && world->plan.kind <= SIM_DYNAMIC)
         sim_fail(world, "node %s loads key k%u twice at a time", sim_node_name(machine->node), load->key);
     load->next = origin->under_way;
     load->link = &origin->under_way;

@@ -89,6 +89,7 @@ bool sim_node_start(struct sim_world *world, unsigned node)
 void sim_node_close(struct sim_world *world, unsigned node)
 {
     sim_tell(world, "node %s closes", sim_node_name(node));
+    sim_checker_removed(world, node);
     struct larder_node *closed = world->nodes[node].node;
     world->nodes[node].node = NULL;
     larder_node_close(closed);
@@ -98,6 +99,8 @@ void sim_node_crash(struct sim_world *world, unsigned node, bool silent)
 {
     sim_tell(world, "node %s crashes%s", sim_node_name(node), silent ? " silently" : "");
     sim_network_leave(world, node, silent);
+    if (node < SIM_MEMBERS)
+        sim_checker_removed(world, node);
     struct larder_node *crashed = world->nodes[node].node;
     world->nodes[node].node = NULL;
     world->nodes[node].crashing = true;

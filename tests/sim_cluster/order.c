@@ -28,6 +28,24 @@ static const char *disorder_at(const struct larder_node *node, unsigned members,
     return ldr_cluster_is_complete(cluster, serial) ? NULL : "has not given others what they are to hold";
 }
 
+bool sim_converged(const struct sim_world *world)
+{
+    const struct sim_list *list = sim_registry_list(world);
+    unsigned members = 0;
+    for (unsigned i = 0; i < SIM_MEMBERS; i++)
+        members += list->members[i].in;
+    for (unsigned i = 0; i < SIM_MEMBERS; i++) {
+        if (!list->members[i].in)
+            continue;
+        if (world->nodes[i].node == NULL || sim_node_epoch(world, i) != list->epoch)
+            return false;
+        const struct larder_ring_view view = ldr_cluster_ring(world->nodes[i].node->context.cluster);
+        if (disorder_at(world->nodes[i].node, members, &view) != NULL)
+            return false;
+    }
+    return true;
+}
+
 /* The first node that is not in order, and why; NULL: all are. */
 static const char *find_disorder(const struct sim_world *world, unsigned *node)
 {
@@ -91,6 +109,7 @@ bool sim_settle_down(struct scenario *scenario)
         taken = larder_now(&world->runtime) - start;
     }
     sim_tell(world, "everything is in order");
+    world->checker.removed = 0;
     scenario->settlings++;
     scenario->settling_ns += taken;
     if (taken > scenario->slowest_ns)

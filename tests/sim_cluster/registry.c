@@ -120,6 +120,7 @@ static void remove_member(struct sim_world *world, unsigned node)
 {
     struct sim_registry *registry = &world->registry;
     registry->registrations[node].in = false;
+    sim_checker_removed(world, node);
     registry->revision++;
     publish(world);
 }

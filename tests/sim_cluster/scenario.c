@@ -61,13 +61,13 @@ static struct sim_plan draw_plan(struct sim_world *world, enum sim_kind kind)
     struct sim_plan plan = {
         .kind = kind,
         .members = 5,
-        .replicas = 1,
+        .replicas = 1 + (unsigned)sim_draw(world, 2),
         .suspend_after = sim_chance(world, 500) ? 3 : 50,
         .tombstone_ms = sim_chance(world, 500) ? 10000 : 60000,
     };
     if (kind == SIM_LEASED || kind == SIM_STRICT) {
         plan.members = 1 + (unsigned)sim_draw(world, 5);
-        plan.replicas = (kind == SIM_STRICT ? 2 : 1) + (unsigned)sim_draw(world, 2);
+        plan.replicas += kind == SIM_STRICT;
         plan.small = sim_chance(world, 100);
     }
     sim_tell(world, "%s: %u members, %u replicas, tombstones of %u ms%s", sim_kind_name(kind), plan.members,
@@ -129,6 +129,7 @@ bool sim_run(struct sim_run *run)
     if (world == NULL)
         return false;
     world->plan = draw_plan(world, sim_run_kind(run));
+    world->checker.strict = world->plan.kind == SIM_STRICT;
     struct scenario scenario = {.world = world, .next_key = SIM_KEYS_READ};
     uint64_t start = larder_now(&world->runtime);
     play(&scenario);

@@ -23,6 +23,9 @@ struct scenario {
 struct sim_request *sim_alone(struct scenario *scenario, enum larder_operation operation, unsigned key,
                               unsigned most_calls);
 
+/* Whether all members of the registry's list are up, know it, and have what they are to hold. */
+bool sim_converged(const struct sim_world *world);
+
 /* Ends all faults and starts all nodes that belong; false: not everything is in order in time, or something is broken. */
 bool sim_settle_down(struct scenario *scenario);
 
