@@ -34,12 +34,12 @@ static bool is_safe_to_repeat(const struct larder_request *request)
     }
 }
 
-static uint64_t attempt_limit_ms(const struct ldr_cluster *cluster, const struct larder_request *request, bool once)
+static uint64_t attempt_limit_ms(const struct ldr_cluster *cluster, const struct larder_request *request)
 {
     uint64_t limit = cluster->options.peer_timeout_ms;
     /* A get may have to wait for the origin. */
     uint64_t slow = atomic_load_explicit(&cluster->slow_limit_ms, memory_order_relaxed);
-    if (request->operation == LARDER_OP_GET && !once && __builtin_add_overflow(limit, slow, &limit))
+    if (request->operation == LARDER_OP_GET && __builtin_add_overflow(limit, slow, &limit))
         return UINT64_MAX;
     return limit;
 }
@@ -75,7 +75,7 @@ static void attempt(struct ldr_call *call)
         finish_without(call, LARDER_DEADLINE);
         return;
     }
-    uint64_t limit = larder_deadline_in(runtime, attempt_limit_ms(cluster, &call->request, call->once));
+    uint64_t limit = larder_deadline_in(runtime, attempt_limit_ms(cluster, &call->request));
     call->own_limit = limit < call->deadline;
     call->request.deadline = call->own_limit ? limit : call->deadline;
     call->request.ring = ldr_cluster_ring(cluster);

@@ -163,10 +163,13 @@ uint64_t ldr_cluster_version_epoch(struct ldr_cluster *cluster);
 /* The peer's clock as it told it last, and how long ago that was, in ns. False: it has not. */
 bool ldr_cluster_stamp(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t *stamp, uint64_t *age);
 
+/* A peer's answer to a request said more than what was asked: its clock, and its list. */
+void ldr_cluster_heard(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_reply *reply);
+
 /* Answers a ping: *reply gets the cluster's part, with memory of its own. */
 void ldr_cluster_greet(struct ldr_cluster *cluster, const struct larder_request *request, struct larder_reply *reply);
 
-/* This node was told to leave: others are told, and the list will say it. */
+/* Whether the list in use says that this node leaves. */
 bool ldr_cluster_is_leaving(struct ldr_cluster *cluster);
 
 /*

@@ -186,8 +186,10 @@ static void answered(struct ldr_peer *peer, const struct larder_reply *reply, bo
     pthread_mutex_lock(&peer->lock);
     bool admitted = !peer->closed && ldr_breaker_success(&peer->breaker, ping);
     pthread_mutex_unlock(&peer->lock);
-    if (admitted)
-        ldr_log(cluster->options.log, LARDER_LOG_INFO, "peer %s answers again", peer->name);
+    if (!admitted)
+        return;
+    ldr_log(cluster->options.log, LARDER_LOG_INFO, "peer %s answers again", peer->name);
+    ldr_standing_tell(cluster); /* what it did not get meanwhile, it can have now */
 }
 
 static void failed(struct ldr_peer *peer, const struct larder_reply *reply, bool ping)

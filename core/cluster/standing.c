@@ -138,7 +138,7 @@ static bool evaluate(struct ldr_cluster *cluster, const struct ldr_view *view)
     return news;
 }
 
-static void tell(struct ldr_cluster *cluster)
+void ldr_standing_tell(struct ldr_cluster *cluster)
 {
     const struct ldr_cluster_events *events = cluster->events;
     if (events != NULL)
@@ -186,8 +186,10 @@ static bool hear(struct ldr_cluster *cluster, struct ldr_peer *peer, const struc
 {
     struct ldr_standing *standing = &peer->standing;
     bool news = standing->boot != header->boot;
-    if (news) /* its process began anew, and has nothing */
+    if (news) { /* its process began anew, and has nothing */
         standing->behind = true;
+        write(&cluster->complete, 0);
+    }
     standing->boot = header->boot;
     standing->seasoned = (header->flags & LDR_HEADER_SEASONED) != 0;
     standing->stamp = header->stamp;
@@ -230,7 +232,7 @@ void ldr_standing_heard(struct ldr_cluster *cluster, struct ldr_peer *peer, cons
     if (later)
         ldr_cluster_adopt(cluster, header->list);
     if (news)
-        tell(cluster);
+        ldr_standing_tell(cluster);
 }
 
 uint64_t ldr_standing_interval_ms(struct ldr_cluster *cluster, struct ldr_peer *peer)
@@ -287,7 +289,7 @@ static void look_again(struct ldr_cluster *cluster)
     }
     ldr_epoch_exit(LDR_EPOCH_NODE);
     if (news)
-        tell(cluster);
+        ldr_standing_tell(cluster);
 }
 
 bool ldr_cluster_acts(struct ldr_cluster *cluster, uint64_t serial)
@@ -377,7 +379,7 @@ static bool set_behind(struct ldr_cluster *cluster, struct ldr_peer *peer)
 void ldr_cluster_behind(struct ldr_cluster *cluster, struct ldr_peer *peer)
 {
     if (set_behind(cluster, peer))
-        tell(cluster);
+        ldr_standing_tell(cluster);
 }
 
 void ldr_cluster_behind_quietly(struct ldr_cluster *cluster, struct ldr_peer *peer)
@@ -459,4 +461,20 @@ bool ldr_cluster_stamp(struct ldr_cluster *cluster, const struct ldr_peer *peer,
     *age = larder_now(cluster->options.runtime) - peer->standing.stamped;
     pthread_mutex_unlock(&cluster->standing_lock);
     return *stamp != 0;
+}
+
+void ldr_cluster_heard(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_reply *reply)
+{
+    struct ldr_header header;
+    if (ldr_header_decode(reply->cluster, &header))
+        ldr_standing_heard(cluster, peer, &reply->ring, &header, 0);
+}
+
+bool ldr_cluster_is_leaving(struct ldr_cluster *cluster)
+{
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    bool leaving = view != NULL && view->self < view->count && view->members[view->self].leaving;
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    return leaving;
 }

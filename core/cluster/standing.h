@@ -44,6 +44,9 @@ void ldr_standing_header(struct ldr_cluster *cluster, struct ldr_peer *peer, con
 void ldr_standing_heard(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_ring_view *ring,
                         const struct ldr_header *header, uint64_t asked);
 
+/* There may be copies to hand over. */
+void ldr_standing_tell(struct ldr_cluster *cluster);
+
 /* The interval to the next ping in ms: shorter while there is something to learn. */
 uint64_t ldr_standing_interval_ms(struct ldr_cluster *cluster, struct ldr_peer *peer);
 

@@ -2,6 +2,7 @@
 #ifndef LDR_GROUP_CONTEXT_H
 #define LDR_GROUP_CONTEXT_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "core/base/log.h"
@@ -11,6 +12,15 @@
 
 struct ldr_flights;
 struct ldr_handoff;
+struct ldr_seen;
+struct ldr_strict_ask;
+
+/* Requests of strict groups that wait for their next try; see strict.h. */
+struct ldr_strict_wait {
+    pthread_mutex_t lock;
+    struct ldr_strict_ask *first;
+    bool aborted;
+};
 
 /* Owned by the node; all members before `waiting` are fixed while groups live. */
 struct ldr_context {
@@ -21,8 +31,11 @@ struct ldr_context {
     struct ldr_flights *flights;
     struct ldr_handoff *handoff; /* NULL: this node is alone, or a gateway */
     unsigned replicas;           /* 1 without a cluster */
+    unsigned sends_most;         /* strict: requests to peers for one of a client */
+    struct ldr_seen *seen;       /* strict: numbers of writes; else NULL */
     uint64_t request_timeout_ms, peer_timeout_ms, tombstone_ttl_ms;
     uint64_t fallback_ttl_ms; /* most time to live of what is stored for an owner that cannot be reached */
+    struct ldr_strict_wait strict;
     struct ldr_tally waiting; /* callers that wait for a flight, or for a peer that was told to write */
     _Atomic uint64_t clock;   /* the last hybrid logical clock handed out, or seen at others */
     _Atomic uint64_t replicating, handoff_received;

@@ -35,11 +35,17 @@ void ldr_answer_moved(struct ldr_context *context, const struct larder_request *
                       void *arg);
 
 /*
- * Sends what is stored for the key to all others that hold it. `all` (may be NULL) is called when each has it, or has not:
- * `failed` tells how many have not, and then somebody makes up for it later.
+ * Sends what is stored for the key to all others that hold it. `all` (may be NULL) is called when each has it, or has not, by
+ * the deadline: `failed` tells how many have not, and then somebody makes up for it later.
  */
-void ldr_group_replicate(struct ldr_group *group, struct larder_slice name, struct larder_slice key,
-                         const struct ldr_placement *placement, void (*all)(void *arg, unsigned failed), void *arg);
+struct ldr_replication {
+    struct larder_slice name, key;
+    uint64_t deadline;
+    void (*all)(void *arg, unsigned failed);
+    void *arg;
+};
+void ldr_group_replicate(struct ldr_group *group, const struct ldr_replication *what,
+                         const struct ldr_placement *placement);
 
 /*
  * Asks those that may have the key what they have, and stores the newest. `all` is called with whether everybody who may have

@@ -250,6 +250,7 @@ static struct ldr_flight *new_flight(struct ldr_flights *flights, const struct l
     flight->key = ldr_slice(key, ask->key.size);
     flight->deadline = ask->flight_deadline;
     flight->away = ask->away;
+    flight->overtaken = ask->alone;
     flight->hash = hash;
     flight->references = 2;
     flight->timer.fire = flight_timed_out;
@@ -276,7 +277,7 @@ bool ldr_flight_ask(struct ldr_flights *flights, const struct ldr_flight_ask *as
         return false;
     }
     pthread_mutex_lock(&shard->lock);
-    struct ldr_flight *flight = find(shard, hash, ask);
+    struct ldr_flight *flight = ask->alone ? NULL : find(shard, hash, ask);
     bool joined = flight != NULL;
     if (!joined)
         flight = new_flight(flights, ask, hash);

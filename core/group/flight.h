@@ -28,6 +28,8 @@ struct ldr_flight {
     /* For whoever does the work. */
     struct larder_version version; /* drawn before the origin is asked */
     uint64_t begun;                /* when the loader was called */
+    uint64_t serial, epoch;        /* strict: of the list under which this node is the owner; else 0 */
+    enum larder_source source;     /* of what may be stored when the work comes to look */
     unsigned tried;                /* which of the members that hold the key was asked last */
     struct larder_request request; /* the call to a peer */
     struct larder_load load;       /* the call of a loader module */
@@ -66,6 +68,7 @@ struct ldr_flight_ask {
      * the ring differently, each would wait for the other until the deadline.
      */
     bool of_peer, away;
+    bool alone;               /* nobody joins it, it joins none, and what it brings is not stored */
     uint64_t deadline;        /* of the waiter */
     uint64_t flight_deadline; /* of a flight that this begins */
     larder_reply_fn done;     /* called exactly once, by `deadline` */
@@ -89,6 +92,9 @@ void ldr_flight_finish(struct ldr_flight *flight, struct larder_reply *reply);
 
 /* Whether the flight has not been completed yet, nor all aborted: what would only be dropped need not be begun. */
 bool ldr_flight_wanted(struct ldr_flight *flight);
+
+/* As if a write had overtaken it. */
+void ldr_flight_overtake(struct ldr_flight *flight);
 
 /*
  * Runs store(flight, arg) under the lock that keeps writes of the key out, unless a write has overtaken the flight or its

@@ -10,6 +10,14 @@ bool ldr_flight_wanted(struct ldr_flight *flight)
     return wanted;
 }
 
+void ldr_flight_overtake(struct ldr_flight *flight)
+{
+    struct shard *shard = shard_of(flight->flights, flight->hash);
+    pthread_mutex_lock(&shard->lock);
+    flight->overtaken = true;
+    pthread_mutex_unlock(&shard->lock);
+}
+
 void ldr_flight_store(struct ldr_flight *flight, void (*store)(struct ldr_flight *flight, void *arg), void *arg)
 {
     struct shard *shard = shard_of(flight->flights, flight->hash);

@@ -5,6 +5,7 @@
 #include "core/group/copies.h"
 #include "core/group/flight.h"
 #include "core/group/group.h"
+#include "core/group/strict.h"
 
 /* A get that could not be answered at once. */
 struct pending {
@@ -146,7 +147,8 @@ static struct ldr_peer *next_replica(struct ldr_flight *flight)
     if (context->replicas == 1)
         return NULL;
     ldr_cluster_place(context->cluster, flight->name, flight->key, &placement);
-    while (next == NULL && ++flight->tried < placement.count && flight->tried != placement.self)
+    while (next == NULL && flight->tried + 1 < context->sends_most && ++flight->tried < placement.count &&
+           flight->tried != placement.self)
         if (ldr_peer_is_up(placement.peers[flight->tried]))
             ldr_peer_hold(next = placement.peers[flight->tried]);
     ldr_placement_release(&placement);
@@ -194,7 +196,11 @@ static void begin_call(struct ldr_flight *flight, void *arg)
     struct ldr_peer **peer = arg;
     struct ldr_peer *target = *peer;
     *peer = NULL; /* the call takes the reference */
-    ldr_cluster_call(group->context->cluster, target, &flight->request, peer_answered, flight);
+    /* Where there are others that have the key, they are asked in place of one a second time. */
+    if (group->context->replicas > 1)
+        ldr_cluster_call_once(group->context->cluster, target, &flight->request, peer_answered, flight);
+    else
+        ldr_cluster_call(group->context->cluster, target, &flight->request, peer_answered, flight);
 }
 
 static void get_there(struct ldr_group *group, const struct larder_request *request, uint64_t begun,
@@ -212,6 +218,10 @@ static void get_there(struct ldr_group *group, const struct larder_request *requ
 
 void ldr_group_get(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg)
 {
+    if (group->context->seen != NULL) {
+        ldr_strict_do(group, request, done, arg);
+        return;
+    }
     uint64_t begun = larder_now(group->context->runtime);
     count(group, LDR_GETS);
     struct ldr_route route = ldr_group_route(group, request);

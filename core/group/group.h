@@ -153,6 +153,10 @@ struct ldr_route ldr_group_route(struct ldr_group *group, const struct larder_re
  */
 void ldr_group_load(struct ldr_flight *flight);
 
+/* The parts of it: what is stored, else what the origin gives; and the origin alone. */
+void ldr_group_load_now(struct ldr_flight *flight);
+void ldr_group_load_from_origin(struct ldr_flight *flight);
+
 /* A reply that holds the entry; takes the entry's pin. `now` may be LDR_NOW: the clock is read when it has to be. */
 struct larder_reply ldr_group_entry_reply(const struct ldr_group *group, struct ldr_entry *entry,
                                           enum larder_source source, uint64_t now);

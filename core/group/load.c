@@ -104,7 +104,8 @@ static void spread(const struct ldr_flight *flight)
     struct ldr_placement placement;
     ldr_cluster_place(flight->group->context->cluster, flight->name, flight->key, &placement);
     if (placement.self < placement.count)
-        ldr_group_replicate(flight->group, flight->name, flight->key, &placement, NULL, NULL);
+        ldr_group_replicate(flight->group,
+                            &(struct ldr_replication){flight->name, flight->key, LARDER_NEVER, NULL, NULL}, &placement);
     ldr_placement_release(&placement);
 }
 
@@ -219,11 +220,13 @@ static void load_by_callback(struct ldr_flight *flight)
 
 /* ------------------------------------------------------------------------------------------------ both */
 
-static void load(struct ldr_flight *flight)
+void ldr_group_load_from_origin(struct ldr_flight *flight)
 {
     struct ldr_group *group = flight->group;
     struct ldr_context *context = group->context;
     flight->version = ldr_context_version(context);
+    if (flight->serial != 0) /* the epoch in which this node was found to be the owner */
+        flight->version.epoch = flight->epoch;
     flight->begun = larder_now(context->runtime);
     ldr_count(&group->counters.loads);
     if (group->loader != NULL)
@@ -250,17 +253,23 @@ static bool finish_with_stored(struct ldr_flight *flight, enum larder_source sou
     return true;
 }
 
+/* What is stored, or what the origin gives; NOT_FOUND where there is none to ask. */
+void ldr_group_load_now(struct ldr_flight *flight)
+{
+    if (finish_with_stored(flight, flight->source))
+        return;
+    if (ldr_group_loads(flight->group) && ldr_flight_wanted(flight))
+        ldr_group_load_from_origin(flight);
+    else
+        ldr_flight_finish(flight, &(struct larder_reply){.status = LARDER_NOT_FOUND});
+}
+
 /* Those that had the key before have said what they have, as far as they can be reached. */
 static void asked(struct ldr_flight *flight, bool complete)
 {
-    struct larder_reply reply = {.status = LARDER_NOT_FOUND};
     (void)complete;
-    if (finish_with_stored(flight, LARDER_SOURCE_PEER))
-        return;
-    if (ldr_group_loads(flight->group) && ldr_flight_wanted(flight))
-        load(flight);
-    else
-        ldr_flight_finish(flight, &reply);
+    flight->source = LARDER_SOURCE_PEER;
+    ldr_group_load_now(flight);
 }
 
 void ldr_group_load(struct ldr_flight *flight)
@@ -271,5 +280,5 @@ void ldr_group_load(struct ldr_flight *flight)
     if (ldr_group_must_ask(flight->group))
         ldr_group_ask(flight, asked);
     else
-        load(flight);
+        ldr_group_load_from_origin(flight);
 }

@@ -19,6 +19,7 @@ struct round {
     struct ldr_group *group; /* a counted reference */
     struct ldr_entry *entry; /* pinned */
     struct ldr_placement placement;
+    uint64_t deadline;
     _Atomic unsigned left, failed;
     void (*all)(void *arg, unsigned failed);
     void *arg;
@@ -81,6 +82,7 @@ static void send(struct leg *leg)
     struct round *round = leg->round;
     struct ldr_context *context = round->group->context;
     struct ldr_wire_copy copy = ldr_group_copy_of(round->entry, larder_now(context->runtime));
+    uint64_t limit = larder_deadline_in(context->runtime, context->peer_timeout_ms);
     struct ldr_header header = {
         .kind = LDR_EXCHANGE_REPLICATE,
         .flags = (copy.negative ? LDR_HEADER_NEGATIVE : 0u) | (copy.tombstone ? LDR_HEADER_TOMBSTONE : 0u),
@@ -95,11 +97,29 @@ static void send(struct leg *leg)
         .value = copy.value,
         .ttl_ms = copy.ttl_ms,
         .version = copy.version,
-        .deadline = larder_deadline_in(context->runtime, context->peer_timeout_ms),
+        .deadline = limit < round->deadline ? limit : round->deadline,
         .cluster = ldr_slice(leg->header, sizeof leg->header),
     };
     ldr_peer_hold(leg->peer);
     ldr_cluster_call_once(context->cluster, leg->peer, &leg->request, replicated, leg);
+}
+
+/* The round may be over before this is: it is one of those that keep it. */
+static void send_all(struct round *round, unsigned others)
+{
+    atomic_init(&round->left, others + 1);
+    for (unsigned i = 0; i < round->placement.count; i++)
+        if (round->placement.peers[i] != NULL)
+            ldr_peer_hold(round->placement.peers[i]);
+    for (unsigned i = 0; i < round->placement.count; i++) {
+        struct ldr_peer *peer = round->placement.peers[i];
+        if (peer == NULL)
+            continue;
+        round->legs[i] = (struct leg){.round = round, .peer = peer};
+        ldr_peer_hold(peer);
+        send(&round->legs[i]);
+    }
+    leave(round);
 }
 
 /* Nobody has it besides this node; whoever does not have it yet gets it later. */
@@ -117,15 +137,15 @@ static void give_up(struct ldr_group *group, const struct ldr_placement *placeme
         all(arg, failed);
 }
 
-void ldr_group_replicate(struct ldr_group *group, struct larder_slice name, struct larder_slice key,
-                         const struct ldr_placement *placement, void (*all)(void *arg, unsigned failed), void *arg)
+void ldr_group_replicate(struct ldr_group *group, const struct ldr_replication *what,
+                         const struct ldr_placement *placement)
 {
     struct ldr_context *context = group->context;
     unsigned others = placement->count - (placement->self < placement->count);
-    struct ldr_entry *entry = others == 0 ? NULL : ldr_store_peek(group->store, key, 0);
+    struct ldr_entry *entry = others == 0 ? NULL : ldr_store_peek(group->store, what->key, 0);
     if (entry == NULL) { /* nobody else, or evicted already */
-        if (all != NULL)
-            all(arg, 0);
+        if (what->all != NULL)
+            what->all(what->arg, 0);
         return;
     }
     bool many = atomic_fetch_add_explicit(&context->replicating, 1, memory_order_relaxed) >= UNDER_WAY;
@@ -133,30 +153,17 @@ void ldr_group_replicate(struct ldr_group *group, struct larder_slice name, stru
     if (round == NULL) {
         atomic_fetch_sub_explicit(&context->replicating, 1, memory_order_relaxed);
         ldr_entry_release(entry);
-        give_up(group, placement, all, arg);
+        give_up(group, placement, what->all, what->arg);
         return;
     }
     round->group = ldr_group_reference(group);
     round->entry = entry;
     round->placement = *placement;
-    round->all = all;
-    round->arg = arg;
-    round->name_size = name.size;
-    memcpy(round->name, name.data, name.size);
-    for (unsigned i = 0; i < placement->count; i++)
-        if (placement->peers[i] != NULL)
-            ldr_peer_hold(placement->peers[i]);
-    atomic_init(&round->left, others + 1);
+    round->deadline = what->deadline;
+    round->all = what->all;
+    round->arg = what->arg;
+    round->name_size = what->name.size;
+    memcpy(round->name, what->name.data, what->name.size);
     ldr_tally_begin(&context->waiting);
-    struct ldr_peer *peers[LDR_REPLICAS_MAX];
-    unsigned count = placement->count;
-    memcpy(peers, placement->peers, sizeof peers);
-    for (unsigned i = 0; i < count; i++) {
-        if (peers[i] == NULL)
-            continue;
-        round->legs[i] = (struct leg){.round = round, .peer = peers[i]};
-        ldr_peer_hold(peers[i]);
-        send(&round->legs[i]);
-    }
-    leave(round);
+    send_all(round, others);
 }

@@ -6,6 +6,7 @@
 #include "core/group/copies.h"
 #include "core/group/flight.h"
 #include "core/group/group.h"
+#include "core/group/strict.h"
 
 struct write;
 
@@ -19,10 +20,12 @@ struct write {
     write_fn execute;
     bool stand_in;
     bool copies; /* others may have copies: deletes are remembered, and touches are writes */
+    uint64_t serial, epoch; /* strict: of the list under which this node is the owner; else 0 */
     bool spread; /* what is stored now, the others that hold the key have to get */
     uint64_t begun;
     larder_reply_fn done;
     void *arg;
+    struct larder_version version; /* as drawn */
     struct larder_reply reply;
 };
 
@@ -44,6 +47,18 @@ static uint64_t expires(const struct write *write)
                                            });
 }
 
+/* Strict: the owner's own epoch, whatever list may have come meanwhile; and then older than what came with that. */
+static struct larder_version draw(struct write *write, struct ldr_put *put)
+{
+    struct larder_version version = ldr_context_version(write->group->context);
+    if (write->serial != 0) {
+        version.epoch = write->epoch;
+        put->flags |= LDR_PUT_NEWER;
+    }
+    put->version = version;
+    return version;
+}
+
 static bool is_absent(struct ldr_group *group, struct larder_slice key)
 {
     struct ldr_entry *entry = ldr_store_peek(group->store, key, larder_now(group->context->runtime));
@@ -60,15 +75,16 @@ static enum larder_status put(struct write *write)
         .key = request->key,
         .value = request->value,
         .expires = expires(write),
-        .version = ldr_context_version(group->context),
         .expected = request->version,
         .flags = put_flags(request->flags),
     };
     bool created = false;
+    draw(write, &put);
     enum larder_status status = ldr_store_put(group->store, &put, larder_now(group->context->runtime), &created);
     if (status == LARDER_OK) {
         ldr_count(&group->counters.sets);
         write->spread = write->copies;
+        write->version = put.version;
         write->reply.version = put.version;
         write->reply.flags = created ? LARDER_REPLY_CREATED : 0;
     }
@@ -84,11 +100,11 @@ static enum larder_status bury(struct write *write)
     struct ldr_put put = {
         .key = request->key,
         .expires = larder_deadline_in(context->runtime, context->tombstone_ttl_ms),
-        .version = ldr_context_version(context),
         .expected = request->version,
         .flags = put_flags(request->flags) | LDR_PUT_NEGATIVE | LDR_PUT_TOMBSTONE,
     };
     bool absent = true;
+    write->version = draw(write, &put);
     enum larder_status status = ldr_store_put(group->store, &put, larder_now(context->runtime), &absent);
     if (status == LARDER_PRECONDITION) /* as without copies: a condition on what is not there finds nothing */
         status = is_absent(group, request->key) ? LARDER_NOT_FOUND : LARDER_PRECONDITION;
@@ -127,10 +143,10 @@ static enum larder_status rewrite(struct write *write)
         .key = write->request->key,
         .value = ldr_entry_value(entry),
         .expires = expires(write),
-        .version = ldr_context_version(context),
         .expected = ldr_entry_version(entry),
         .flags = LDR_PUT_IF_VERSION,
     };
+    write->version = draw(write, &put);
     enum larder_status status = ldr_store_put(group->store, &put, larder_now(context->runtime), NULL);
     ldr_entry_release(entry);
     write->reply.version = put.version;
@@ -187,7 +203,8 @@ static void spread(struct write *write)
     const struct larder_request *request = write->request;
     struct ldr_placement placement;
     ldr_cluster_place(write->group->context->cluster, request->group, request->key, &placement);
-    ldr_group_replicate(write->group, request->group, request->key, &placement, NULL, NULL);
+    ldr_group_replicate(write->group,
+                        &(struct ldr_replication){request->group, request->key, LARDER_NEVER, NULL, NULL}, &placement);
     ldr_placement_release(&placement);
 }
 
@@ -274,6 +291,10 @@ static void write_there(const struct write *write, struct ldr_peer *peer)
 static void run(struct ldr_group *group, const struct larder_request *request, write_fn function, larder_reply_fn done,
                 void *arg)
 {
+    if (group->context->seen != NULL) {
+        ldr_strict_do(group, request, done, arg);
+        return;
+    }
     struct write write = {
         .group = group,
         .request = request,
@@ -290,6 +311,166 @@ static void run(struct ldr_group *group, const struct larder_request *request, w
         write_here(&write);
     else
         ldr_answer_status(group->context, LARDER_UNAVAILABLE, "no member of the cluster can be reached", done, arg);
+}
+
+/* ------------------------------------------------------------------------------------------------ strict */
+
+/* All others have it, or not: only if all have, the list is the same, and nobody can have acted without this node. */
+static void acknowledged(void *arg, unsigned failed)
+{
+    struct write *write = arg;
+    struct ldr_group *group = write->group;
+    struct ldr_cluster *cluster = group->context->cluster;
+    if (failed == 0 && ldr_cluster_serial(cluster) == write->serial && ldr_cluster_acts(cluster, write->serial))
+        answer(write);
+    else
+        ldr_answer_header(group->context, LARDER_UNAVAILABLE, 0, write->done, write->arg);
+    free(write);
+    ldr_group_release(group);
+}
+
+/* Whether what was drawn is what is stored: an entry of a later list may have been there. */
+static bool is_stored(const struct write *write)
+{
+    struct ldr_entry *entry = ldr_store_peek(write->group->store, write->request->key, 0);
+    bool stored = entry == NULL || !ldr_version_newer(ldr_entry_version(entry), write->version);
+    ldr_entry_release(entry);
+    return stored;
+}
+
+/* Under the key's lock, which is where it is decided whether this node still is the owner. */
+static enum larder_status execute_strictly(void *arg)
+{
+    struct write *write = arg;
+    struct ldr_cluster *cluster = write->group->context->cluster;
+    if (!ldr_cluster_acts(cluster, write->serial) || ldr_cluster_serial(cluster) != write->serial)
+        return LARDER_UNAVAILABLE;
+    enum larder_status status = write->execute(write);
+    return write->spread && !is_stored(write) ? LARDER_UNAVAILABLE : status;
+}
+
+static void write_strictly(struct write *write, const struct ldr_placement *placement)
+{
+    struct ldr_group *group = write->group;
+    const struct larder_request *request = write->request;
+    write->copies = true;
+    enum larder_status status = ldr_flights_write(group->context->flights, group, request->group, request->key,
+                                                  execute_strictly, write);
+    if (status == LARDER_UNAVAILABLE) {
+        ldr_answer_header(group->context, LARDER_UNAVAILABLE, LDR_HEADER_MOVED, write->done, write->arg);
+        free(write);
+        ldr_group_release(group);
+        return;
+    }
+    if (status == LARDER_OK && request->operation == LARDER_OP_SET && ldr_group_loads(group))
+        answer_overtaken(group, request);
+    write->reply.status = status;
+    write->reply.source = LARDER_SOURCE_LOCAL;
+    if (write->spread)
+        ldr_group_replicate(
+            group,
+            &(struct ldr_replication){request->group, request->key, request->deadline, acknowledged, write}, placement);
+    else
+        acknowledged(write, 0);
+}
+
+/* A write that depends on what is there, at an owner that may not have it yet: that is fetched first. */
+struct pull {
+    struct write *write;
+    struct ldr_placement placement;
+};
+
+static void pulled(struct ldr_flight *flight, bool complete)
+{
+    struct larder_reply reply = {.status = complete ? LARDER_NOT_FOUND : LARDER_UNAVAILABLE};
+    ldr_flight_overtake(flight);
+    ldr_flight_finish(flight, &reply);
+}
+
+static void begin_pull(struct ldr_flight *flight, void *arg)
+{
+    (void)arg;
+    ldr_group_ask(flight, pulled);
+}
+
+static void pull_done(void *arg, struct larder_reply *reply)
+{
+    struct pull *pull = arg;
+    struct write *write = pull->write;
+    struct ldr_group *group = write->group;
+    bool complete = reply->status == LARDER_NOT_FOUND;
+    larder_reply_release(reply);
+    if (complete) {
+        write_strictly(write, &pull->placement);
+    } else {
+        ldr_answer_header(group->context, LARDER_UNAVAILABLE, LDR_HEADER_MOVED, write->done, write->arg);
+        free(write);
+        ldr_group_release(group);
+    }
+    ldr_placement_release(&pull->placement);
+    free(pull);
+}
+
+static bool depends(const struct larder_request *request)
+{
+    const uint32_t conditions = LARDER_REQUEST_IF_ABSENT | LARDER_REQUEST_IF_PRESENT | LARDER_REQUEST_IF_VERSION;
+    return (request->flags & conditions) != 0 || request->operation != LARDER_OP_SET;
+}
+
+/* Takes the placement. */
+static void pull_first(struct write *write, struct ldr_placement *placement)
+{
+    struct ldr_context *context = write->group->context;
+    const struct larder_request *request = write->request;
+    struct pull *pull = malloc(sizeof *pull);
+    if (pull == NULL) {
+        ldr_group_release(write->group);
+        ldr_answer_status(context, LARDER_NO_MEMORY, NULL, write->done, write->arg);
+        ldr_placement_release(placement);
+        free(write);
+        return;
+    }
+    *pull = (struct pull){write, *placement};
+    struct ldr_flight_ask ask = {
+        .group = write->group,
+        .name = request->group,
+        .key = request->key,
+        .alone = true,
+        .deadline = request->deadline,
+        .flight_deadline = larder_deadline_in(context->runtime, 2 * context->peer_timeout_ms),
+        .done = pull_done,
+        .arg = pull,
+        .begin = begin_pull,
+    };
+    ldr_flight_ask(context->flights, &ask);
+}
+
+void ldr_strict_write(struct ldr_group *group, const struct larder_request *request, struct ldr_placement *placement,
+                      larder_reply_fn done, void *arg)
+{
+    struct write *write = calloc(1, sizeof *write);
+    if (write == NULL) {
+        ldr_answer_status(group->context, LARDER_NO_MEMORY, NULL, done, arg);
+        ldr_placement_release(placement);
+        return;
+    }
+    write_fn const functions[] = {[LARDER_OP_SET] = put, [LARDER_OP_DELETE] = erase, [LARDER_OP_TOUCH] = retime};
+    *write = (struct write){
+        .group = ldr_group_reference(group),
+        .request = request,
+        .execute = functions[request->operation],
+        .begun = larder_now(group->context->runtime),
+        .serial = placement->serial,
+        .epoch = placement->epoch,
+        .done = done,
+        .arg = arg,
+    };
+    if (depends(request) && !placement->was_mine && ldr_group_must_ask(group)) {
+        pull_first(write, placement);
+        return;
+    }
+    write_strictly(write, placement);
+    ldr_placement_release(placement);
 }
 
 void ldr_group_set(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg)

@@ -7,6 +7,7 @@
 #include "core/base/epoch.h"
 #include "core/base/fail.h"
 #include "core/base/runtime.h"
+#include "core/group/strict.h"
 
 #define TICK_MS      250
 #define EXPIRE_BATCH 10000 /* entries a group and tick: bounds how long the runtime's thread is kept */
@@ -132,6 +133,9 @@ static enum larder_status open_handoff(struct larder_node *node)
     node->context.replicas = settings->replicas;
     node->context.peer_timeout_ms = settings->peer_timeout_ms;
     node->context.tombstone_ttl_ms = settings->tombstone_ttl_ms;
+    node->context.sends_most = 1 + settings->retries;
+    if (settings->strict && (node->context.seen = ldr_seen_open(2 * settings->peer_timeout_ms * LARDER_NS_PER_MS)) == NULL)
+        return LARDER_NO_MEMORY;
     if (!node->settings->gateway) {
         node->context.handoff = ldr_handoff_open(&node->context, node->registry, settings->handoff_bandwidth);
         if (node->context.handoff == NULL)
@@ -242,6 +246,7 @@ struct larder_node *ldr_node_open_on(const struct larder_config *config, const s
     pthread_mutex_init(&node->reload, NULL);
     pthread_mutex_init(&node->admin, NULL);
     ldr_tally_init(&node->context.waiting);
+    pthread_mutex_init(&node->context.strict.lock, NULL);
     ldr_tally_init(&node->changes);
     enum larder_status status = open_settings(node, config);
     if (status == LARDER_OK) {
@@ -323,6 +328,7 @@ void larder_node_close(struct larder_node *node)
             ->close(node->discovery);
     if (node->context.flights != NULL)
         ldr_flights_abort(node->context.flights);
+    ldr_strict_abort(&node->context);
     wait_for_entrants(node); /* those that were answering gets before the flights were ended */
     if (node->owns_runtime)
         ldr_tally_wait(&node->changes, LARDER_NEVER); /* their answers go to doors, which are closed below */
@@ -340,6 +346,7 @@ void larder_node_close(struct larder_node *node)
     ldr_registry_close(node->registry);
     ldr_epoch_barrier(); /* groups dropped earlier */
     ldr_flights_close(node->context.flights);
+    ldr_seen_close(node->context.seen);
     ldr_catalog_close(node->catalog);
     ldr_arena_close(node->discovery_arena);
     ldr_settings_free(node->settings);
@@ -361,6 +368,7 @@ void ldr_node_release(struct larder_node *node)
     if (atomic_fetch_sub_explicit(&node->references, 1, memory_order_acq_rel) != 1)
         return;
     ldr_tally_destroy(&node->context.waiting);
+    pthread_mutex_destroy(&node->context.strict.lock);
     ldr_tally_destroy(&node->changes);
     pthread_mutex_destroy(&node->admin);
     pthread_mutex_destroy(&node->reload);
