@@ -29,6 +29,7 @@ static const struct command commands[] = {
     {"stats", "[GROUP]", "shows the statistics of a node, or of one group", SHOW_OPTIONS | OPTIONS_CLUSTER, 0, 1,
      command_stats},
     {"cluster", "", "shows the members and their shares", SHOW_OPTIONS, 0, 0, command_cluster},
+    {"cluster leave", "", "has a member hand its keys over, and go", OPTIONS_NODE, 0, 0, command_cluster_leave},
     {"plugin list", "", "lists the modules that are found", OPTIONS_JSON | OPTIONS_PLUGINS, 0, 0, command_plugin_list},
     {"plugin info", "NAME|FILE.so", "shows a module's parameters", OPTIONS_JSON | OPTIONS_PLUGINS, 1, 1,
      command_plugin_info},

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "larder/larder.h"
 #include "notify.h"
@@ -143,6 +144,13 @@ static void raise_descriptor_limit(void)
         perror("larderd: raising the limit of open files");
 }
 
+/* The node was told to leave its cluster, and has: as if it had been told to end. */
+static void end(void *arg)
+{
+    (void)arg;
+    kill(getpid(), SIGTERM);
+}
+
 static enum exit_code serve(const struct options *options)
 {
     raise_descriptor_limit();
@@ -152,6 +160,7 @@ static enum exit_code serve(const struct options *options)
     struct larder_node *node = open_node(options, &code);
     if (!node)
         return code;
+    larder_node_on_left(node, end, NULL);
     notify_send("READY=1");
 
     int number;

@@ -199,8 +199,8 @@ static void refuse(struct ldr_peer *peer, enum larder_status status, const char 
     ldr_peer_release(peer);
 }
 
-static void call_peer(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_request *request,
-                      bool once, larder_reply_fn done, void *arg)
+static void call_peer(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_request *request, bool once,
+                      larder_reply_fn done, void *arg)
 {
     if ((request->flags & LARDER_REQUEST_PEER) != 0) {
         ldr_count(&cluster->forwarded_refused);

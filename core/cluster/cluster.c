@@ -32,13 +32,11 @@ static uint64_t digest_settings(const struct ldr_cluster_options *options)
 
 static bool copy_texts(struct ldr_cluster *cluster, const struct ldr_cluster_options *options)
 {
-    int size = snprintf(cluster->settings_text, sizeof cluster->settings_text,
-                        "hash=%s seed=%" PRIu64 " virtual_nodes=%u", options->ring.hash->head.name, options->ring.seed,
-                        options->ring.virtual_nodes);
+    int size = snprintf(cluster->settings_text, sizeof cluster->settings_text, "hash=%s seed=%" PRIu64 " virtual_nodes=%u",
+                        options->ring.hash->head.name, options->ring.seed, options->ring.virtual_nodes);
     if (options->replicas > 1 || options->strict)
         snprintf(cluster->settings_text + size, sizeof cluster->settings_text - (size_t)size,
-                 " replicas=%u write_acks=%s", options->replicas > 1 ? options->replicas : 1u,
-                 options->strict ? "all" : "one");
+                 " replicas=%u write_acks=%s", options->replicas > 1 ? options->replicas : 1u, options->strict ? "all" : "one");
     cluster->self = strdup(options->self);
     cluster->transport_name = strdup(options->transport_name);
     return cluster->self != NULL && cluster->transport_name != NULL;
@@ -50,6 +48,7 @@ static void free_cluster(struct ldr_cluster *cluster)
     pthread_mutex_destroy(&cluster->lock);
     pthread_mutex_destroy(&cluster->list_lock);
     pthread_mutex_destroy(&cluster->standing_lock);
+    pthread_mutex_destroy(&cluster->clear_lock);
     ldr_buffer_free(&cluster->adopted);
     free(cluster->last);
     free(cluster->transport_name);
@@ -71,6 +70,7 @@ struct ldr_cluster *ldr_cluster_open(const struct ldr_cluster_options *options)
     }
     pthread_mutex_init(&cluster->list_lock, NULL);
     pthread_mutex_init(&cluster->standing_lock, NULL);
+    pthread_mutex_init(&cluster->clear_lock, NULL);
     pthread_mutex_init(&cluster->lock, NULL);
     pthread_cond_init(&cluster->changed, NULL);
     if (!copy_texts(cluster, options)) {
@@ -170,8 +170,7 @@ static void adopt_one(struct ldr_cluster *cluster, struct larder_slice bytes)
     struct ldr_list list;
     if (ldr_list_decode(bytes, &list) != LARDER_OK ||
         ldr_cluster_set_members(cluster, list.epoch, list.members, list.count) != LARDER_OK)
-        ldr_log(cluster->options.log, LARDER_LOG_DEBUG, "member list of a peer not taken over: %s",
-                larder_last_error());
+        ldr_log(cluster->options.log, LARDER_LOG_DEBUG, "member list of a peer not taken over: %s", larder_last_error());
     ldr_list_free(&list);
 }
 
@@ -226,6 +225,7 @@ static void begin_closing(struct ldr_cluster *cluster)
     pthread_mutex_unlock(&cluster->lock);
     ldr_view_let_go(atomic_exchange_explicit(&cluster->view, NULL, memory_order_acq_rel));
     ldr_view_let_go(atomic_exchange_explicit(&cluster->base, NULL, memory_order_acq_rel));
+    ldr_standing_forget(cluster);
     pthread_mutex_unlock(&cluster->list_lock);
 }
 
@@ -284,11 +284,11 @@ static void publish(struct ldr_cluster *cluster, struct ldr_view *old, struct ld
         cluster->boot = cluster->options.runtime->random(cluster->options.runtime) | 1;
     view->serial = ++cluster->serial;
     view->holds = 1;
-    bool outdated = ldr_standing_listed(cluster, old, view);
+    ldr_standing_listed(cluster, old, view);
     /* Release: whoever sees the view sees its content. */
     atomic_store_explicit(&cluster->view, view, memory_order_release);
     if (cluster->events != NULL)
-        cluster->events->listed(cluster->events->arg, outdated);
+        cluster->events->listed(cluster->events->arg);
     ldr_standing_told(cluster, view->serial);
     for (size_t i = 0; i < view->count; i++)
         if (view->members[i].peer != NULL && !has_peer(old, &view->members[i]))
@@ -345,7 +345,7 @@ enum larder_status ldr_cluster_set_members(struct ldr_cluster *cluster, uint64_t
     bool published = false;
     pthread_mutex_lock(&cluster->list_lock);
     status = is_closing(cluster) ? ldr_fail(LARDER_UNAVAILABLE, "the cluster is closing")
-                                 : change(cluster, view, &published);
+                              : change(cluster, view, &published);
     pthread_mutex_unlock(&cluster->list_lock);
     if (published)
         ldr_epoch_barrier(); /* the old list lets go of peers that left now, not when something else is retired one day */

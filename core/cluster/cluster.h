@@ -59,10 +59,12 @@ enum larder_status ldr_cluster_set_members(struct ldr_cluster *cluster, uint64_t
 struct ldr_cluster_events {
     void *arg;
     /*
-     * A new list is in use. It returns when nothing that was begun under an older one will be joined any more. `outdated`:
-     * others have acted without this node, so that what it stores must go. Under the cluster's list_lock.
+     * A new list is in use. It returns when nothing that was begun under an older one will be joined any more, and what has
+     * outlived newer copies is gone. Under the cluster's list_lock.
      */
-    void (*listed)(void *arg, bool outdated);
+    void (*listed)(void *arg);
+    /* Others may have acted without this node: what it stores must go, before it acts. */
+    void (*outdated)(void *arg);
     /* There may be copies to hand over: a peer is new, came back or is behind, or this node may act now. */
     void (*wake)(void *arg);
 };
@@ -71,6 +73,9 @@ void ldr_cluster_listen(struct ldr_cluster *cluster, const struct ldr_cluster_ev
 /* From discovery; see struct larder_discovery_host. */
 void ldr_cluster_lease(struct ldr_cluster *cluster, uint64_t until);
 void ldr_cluster_founded(struct ldr_cluster *cluster);
+
+/* Now and then: for what no message of others brings about. */
+void ldr_cluster_tick(struct ldr_cluster *cluster);
 
 bool ldr_cluster_strict(const struct ldr_cluster *cluster);
 
@@ -138,8 +143,7 @@ size_t ldr_cluster_holders(struct ldr_cluster *cluster, uint64_t digest, struct 
 /*
  * The hand-off to a peer. wants_pass(): it does not have all that this node has for it, and is up; *boot tells its process,
  * *full that it may lack what it held before this list.
- * passed(): it has, since wants_pass(), unless behind() was called meanwhile. complete(): everybody has, and nothing is here
- * that belongs elsewhere.
+ * passed(): it has, since wants_pass(), unless behind() was called meanwhile. is_complete(): everybody has.
  */
 bool ldr_cluster_wants_pass(struct ldr_cluster *cluster, struct ldr_peer *peer, uint64_t serial, uint64_t *boot,
                             bool *full);
@@ -147,7 +151,6 @@ void ldr_cluster_passed(struct ldr_cluster *cluster, struct ldr_peer *peer, uint
 void ldr_cluster_behind(struct ldr_cluster *cluster, struct ldr_peer *peer);
 void ldr_cluster_behind_quietly(struct ldr_cluster *cluster, struct ldr_peer *peer); /* without waking anybody */
 void ldr_cluster_pass_again(struct ldr_cluster *cluster); /* what moved with this list may have come since */
-void ldr_cluster_complete(struct ldr_cluster *cluster, uint64_t serial);
 bool ldr_cluster_is_complete(struct ldr_cluster *cluster, uint64_t serial);
 bool ldr_cluster_may_pass(struct ldr_cluster *cluster, uint64_t serial); /* strict: once the list is sealed */
 
@@ -156,6 +159,14 @@ struct ldr_header;
 void ldr_cluster_sign(struct ldr_cluster *cluster, const struct ldr_peer *peer, struct ldr_header *header);
 bool ldr_cluster_signed(struct ldr_cluster *cluster, const struct larder_request *request,
                         const struct ldr_header *header);
+
+/*
+ * Whether a copy here is older than what all others that held the key under some list since may have had: they are gone, and
+ * with them what was newer. While `listed` is called.
+ */
+bool ldr_cluster_outlived(struct ldr_cluster *cluster, struct larder_slice group, struct larder_slice key,
+                          struct larder_version version);
+bool ldr_cluster_has_past(const struct ldr_cluster *cluster);
 
 /* The epoch of versions: the list's, or 0 where each node counts lists for itself. */
 uint64_t ldr_cluster_version_epoch(struct ldr_cluster *cluster);
@@ -212,7 +223,7 @@ enum larder_status ldr_cluster_accept(struct ldr_cluster *cluster, const struct 
 struct ldr_member_info {
     const char *name;
     const char *address; /* on the peer transport; "" when it has none */
-    const char *zone;    /* "": none */
+    const char *zone; /* "": none */
     uint64_t incarnation;
     bool leaving;
     uint32_t weight;

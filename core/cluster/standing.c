@@ -25,51 +25,148 @@ static const struct ldr_view_member *find(const struct ldr_view *view, const cha
     return i < view->count ? &view->members[i] : NULL;
 }
 
-/* This node is on the list anew. Whether somebody has acted without it since it last did, or it was away for too long. */
-static bool is_outdated(struct ldr_cluster *cluster, const struct ldr_view *view)
+bool ldr_peer_is_passed(const struct ldr_peer *peer, const struct ldr_view *view)
 {
-    const struct ldr_last_list *last = cluster->last;
-    uint64_t now = larder_now(cluster->options.runtime), until = read(&cluster->lease_until);
-    bool survived = false;
-    for (size_t i = 0; last != NULL && i < last->count; i++) {
-        const struct ldr_view_member *member = find(view, last->members[i].name);
-        survived |= member != NULL && member->incarnation == last->members[i].incarnation;
-    }
-    return survived || (now > until && now - until > ldr_ns(cluster->options.tombstone_ttl_ms));
+    const struct ldr_standing *standing = &peer->standing;
+    return standing->boot != 0 && standing->passed_serial == view->serial && standing->passed_boot == standing->boot &&
+           !standing->behind && !standing->again;
 }
 
-/* Whether everybody of the last list that this node acted under is back. */
+/* With the lock held. */
+static bool all_passed(const struct ldr_view *view)
+{
+    for (size_t i = 0; i < view->count; i++)
+        if (view->members[i].peer != NULL && view->members[i].on_ring != SIZE_MAX &&
+            !ldr_peer_is_passed(view->members[i].peer, view))
+            return false;
+    return true;
+}
+
+/* Whether everybody of the last list that this node acted under is back, and has not been started anew. */
 static bool all_returned(const struct ldr_cluster *cluster, const struct ldr_view *view)
 {
     const struct ldr_last_list *last = cluster->last;
-    for (size_t i = 0; last != NULL && i < last->count; i++)
-        if (find(view, last->members[i].name) == NULL)
+    for (size_t i = 0; last != NULL && i < last->count; i++) {
+        const struct ldr_view_member *member = find(view, last->members[i].name);
+        if (member == NULL || (member->peer != NULL && member->peer->standing.boot != last->members[i].boot))
             return false;
+    }
     return last != NULL;
 }
 
-bool ldr_standing_listed(struct ldr_cluster *cluster, struct ldr_view *old, struct ldr_view *view)
+/* Whether others may have acted without this node since it last was on a list, or it was away for too long. */
+static bool is_outdated(const struct ldr_cluster *cluster, const struct ldr_view *view)
 {
-    bool outdated = false,
-         clean = old != NULL && read(&cluster->complete) == old->serial && read(&cluster->caught_up) == old->serial;
+    uint64_t now = larder_now(cluster->options.runtime), until = read(&cluster->held_until);
+    for (size_t i = 0; i < view->count; i++)
+        if (view->members[i].peer != NULL && view->members[i].peer->standing.vouched > cluster->listed_last)
+            return true;
+    return now > until && now - until > ldr_ns(cluster->options.tombstone_ttl_ms);
+}
+
+/* Remembers, for those that are new on the list, which list before may have been acted under without them. */
+static void note_newcomers(const struct ldr_cluster *cluster, const struct ldr_view *old, const struct ldr_view *view)
+{
+    for (size_t i = 0; i < view->count; i++) {
+        const struct ldr_view_member *before = old == NULL ? NULL : find(old, view->members[i].name);
+        struct ldr_peer *peer = view->members[i].peer;
+        if (peer == NULL || (before != NULL && before->incarnation == view->members[i].incarnation))
+            continue;
+        peer->standing.before = cluster->active_last;
+        peer->standing.vouched = 0;
+    }
+}
+
+/* Keeps the lists since the last one in which all was in its place. */
+static void keep_past(struct ldr_cluster *cluster, struct ldr_view *old, bool clean)
+{
+    if (clean || old == NULL) {
+        ldr_standing_forget(cluster);
+        return;
+    }
+    struct ldr_view **past = realloc(cluster->past, (cluster->past_count + 1) * sizeof(struct ldr_view *));
+    if (past == NULL)
+        return; /* it only matters if all that hold a key vanish before it has arrived elsewhere */
+    cluster->past = past;
+    past[cluster->past_count++] = old;
+    old->holds++;
+}
+
+void ldr_standing_forget(struct ldr_cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->past_count; i++)
+        ldr_view_let_go(cluster->past[i]);
+    free(cluster->past);
+    cluster->past = NULL;
+    cluster->past_count = 0;
+}
+
+void ldr_standing_listed(struct ldr_cluster *cluster, struct ldr_view *old, struct ldr_view *view)
+{
     uint64_t mine = view->self < view->count ? view->members[view->self].incarnation : 0;
     pthread_mutex_lock(&cluster->standing_lock);
+    bool clean = old != NULL && all_passed(old) && read(&cluster->caught_up) == old->serial;
     cluster->listed_at = larder_now(cluster->options.runtime);
+    note_newcomers(cluster, old, view);
+    if (old != NULL && old->self < old->count && !cluster->came_back)
+        cluster->listed_last = old->seen.epoch;
     if (mine != 0 && mine != cluster->incarnation) {
-        outdated = cluster->options.strict && cluster->incarnation != 0 && is_outdated(cluster, view);
         clean &= cluster->incarnation == 0;
         cluster->came_back = cluster->last != NULL;
         cluster->seasoned = false;
         cluster->incarnation = mine;
     }
-    cluster->returned = cluster->came_back && all_returned(cluster, view);
+    if (cluster->seasoned && mine != 0) /* whoever hears of that may act */
+        cluster->active_last = view->seen.epoch;
     pthread_mutex_unlock(&cluster->standing_lock);
+    if (cluster->options.strict)
+        keep_past(cluster, old, clean);
     struct ldr_view *base = atomic_load_explicit(&cluster->base, memory_order_relaxed);
     if (clean)
         old->holds++;
     atomic_store_explicit(&cluster->base, clean ? old : NULL, memory_order_release);
     ldr_view_let_go(base);
-    return outdated;
+}
+
+/* ------------------------------------------------------------------------------------------------ copies that outlived newer ones */
+
+static bool holds(const struct ldr_view *view, const size_t *found, size_t count, size_t member)
+{
+    for (size_t i = 0; i < count; i++)
+        if (found[i] == member)
+            return true;
+    return view->count == 0;
+}
+
+/* Whether no member that held the key under the past list is on this one. */
+static bool all_vanished(const struct ldr_view *past, const size_t *found, size_t count, const struct ldr_view *view)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct ldr_view_member *then = &past->members[found[i]], *now = find(view, then->name);
+        if (now != NULL && now->incarnation == then->incarnation)
+            return false;
+    }
+    return true;
+}
+
+bool ldr_cluster_outlived(struct ldr_cluster *cluster, struct larder_slice group, struct larder_slice key,
+                          struct larder_version version)
+{
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    uint64_t digest = ldr_cluster_digest(cluster, group, key);
+    for (size_t i = 0; i < cluster->past_count; i++) {
+        const struct ldr_view *past = cluster->past[i];
+        size_t found[LDR_REPLICAS_MAX], count = ldr_view_replicas(past, digest, found, cluster->options.replicas);
+        if (version.epoch < past->seen.epoch && !holds(past, found, count, past->self) &&
+            all_vanished(past, found, count, view))
+            return true;
+    }
+    return false;
+}
+
+bool ldr_cluster_has_past(const struct ldr_cluster *cluster)
+{
+    return cluster->past_count > 0;
 }
 
 void ldr_standing_told(struct ldr_cluster *cluster, uint64_t serial)
@@ -83,11 +180,14 @@ void ldr_standing_told(struct ldr_cluster *cluster, uint64_t serial)
  * Whether the list goes on from the last one that was acted under: some member was caught up all the time. Without one, only
  * who made the first list of all may act, or all of the last list together, or anybody after a long while.
  */
-static bool is_tied(const struct ldr_cluster *cluster, bool seasoned)
+static bool is_tied(const struct ldr_cluster *cluster, const struct ldr_view *view, bool seasoned)
 {
-    uint64_t now = larder_now(cluster->options.runtime);
-    return seasoned || cluster->seasoned || cluster->founder || cluster->returned ||
-           now - cluster->listed_at >= ldr_ns(cluster->options.orphan_wait_ms);
+    return seasoned || cluster->seasoned || cluster->founder || (cluster->came_back && all_returned(cluster, view));
+}
+
+static bool is_orphaned(const struct ldr_cluster *cluster)
+{
+    return larder_now(cluster->options.runtime) - cluster->listed_at >= ldr_ns(cluster->options.orphan_wait_ms);
 }
 
 /* Keeps whom the list has, now that it is acted under. */
@@ -99,7 +199,7 @@ static void keep_list(struct ldr_cluster *cluster, const struct ldr_view *view)
     last->count = view->count;
     for (size_t i = 0; i < view->count; i++) {
         memcpy(last->members[i].name, view->members[i].name, sizeof last->members[i].name);
-        last->members[i].incarnation = view->members[i].incarnation;
+        last->members[i].boot = view->members[i].peer != NULL ? view->members[i].peer->standing.boot : cluster->boot;
     }
     free(cluster->last);
     cluster->last = last;
@@ -122,9 +222,14 @@ static bool evaluate(struct ldr_cluster *cluster, const struct ldr_view *view)
         asked = !there ? 0 : standing->asked < asked ? standing->asked : asked;
     }
     sealed &= read(&cluster->told) == view->serial && view->self < view->count;
-    if (cluster->options.strict && read(&cluster->sealed) != view->serial && sealed && is_tied(cluster, seasoned)) {
+    bool tied = is_tied(cluster, view, seasoned);
+    /* What is here may be older than what others had since: it has to go first. */
+    cluster->outdated = cluster->came_back && is_outdated(cluster, view);
+    if (cluster->options.strict && read(&cluster->sealed) != view->serial && sealed && !cluster->outdated &&
+        (tied || is_orphaned(cluster))) {
         write(&cluster->sealed, view->serial);
-        cluster->founder = cluster->returned = cluster->came_back = false;
+        cluster->active_last = view->seen.epoch;
+        cluster->founder = cluster->came_back = false;
         keep_list(cluster, view);
         news = true;
     }
@@ -162,12 +267,14 @@ void ldr_standing_header(struct ldr_cluster *cluster, struct ldr_peer *peer, con
     header->incarnation = cluster->incarnation;
     if (epoch == NULL && peer != NULL)
         theirs = peer->standing.epoch;
+    if (peer != NULL)
+        header->budget = peer->standing.before;
     if (place < view->count)
         header->target = view->members[place].incarnation;
     if (cluster->seasoned)
         header->flags |= LDR_HEADER_SEASONED;
-    if (read(&cluster->caught_up) == view->serial)
-        header->flags |= LDR_HEADER_CAUGHT_UP;
+    if (read(&cluster->sealed) == view->serial)
+        header->flags |= LDR_HEADER_SEALED;
     if (peer != NULL && ldr_peer_is_passed(peer, view))
         header->flags |= LDR_HEADER_DONE;
     pthread_mutex_unlock(&cluster->standing_lock);
@@ -176,7 +283,8 @@ void ldr_standing_header(struct ldr_cluster *cluster, struct ldr_peer *peer, con
 }
 
 /* Whether what was said under their view counts for ours. Epochs of lists that are not registered are each node's own. */
-static bool same_list(const struct ldr_view *view, const struct larder_ring_view *ring, const struct ldr_header *header)
+static bool same_list(const struct ldr_view *view, const struct larder_ring_view *ring,
+                      const struct ldr_header *header)
 {
     return view->registered ? header->id == view->seen.epoch : ring->checksum == view->seen.checksum;
 }
@@ -186,10 +294,8 @@ static bool hear(struct ldr_cluster *cluster, struct ldr_peer *peer, const struc
 {
     struct ldr_standing *standing = &peer->standing;
     bool news = standing->boot != header->boot;
-    if (news) { /* its process began anew, and has nothing */
+    if (news) /* its process began anew, and has nothing */
         standing->behind = true;
-        write(&cluster->complete, 0);
-    }
     standing->boot = header->boot;
     standing->seasoned = (header->flags & LDR_HEADER_SEASONED) != 0;
     standing->stamp = header->stamp;
@@ -199,8 +305,10 @@ static bool hear(struct ldr_cluster *cluster, struct ldr_peer *peer, const struc
         standing->asked = asked;
     }
     if (same_list(view, ring, header)) {
-        bool done = (header->flags & LDR_HEADER_DONE) != 0 &&
-                    (header->target == 0 || header->target == cluster->incarnation);
+        standing->vouched = header->budget;
+        if ((header->flags & (LDR_HEADER_SEASONED | LDR_HEADER_SEALED)) != 0 && view->self < view->count)
+            cluster->active_last = view->seen.epoch;
+        bool done = (header->flags & LDR_HEADER_DONE) != 0 && (header->target == 0 || header->target == cluster->incarnation);
         news |= done && !(standing->done && standing->done_serial == view->serial);
         if (done) {
             standing->done = true;
@@ -261,7 +369,10 @@ uint64_t ldr_standing_interval_ms(struct ldr_cluster *cluster, struct ldr_peer *
 
 void ldr_cluster_lease(struct ldr_cluster *cluster, uint64_t until)
 {
+    uint64_t now = larder_now(cluster->options.runtime);
     write(&cluster->lease_until, until);
+    if (until != 0 || now < read(&cluster->held_until))
+        write(&cluster->held_until, until != 0 ? until : now);
 }
 
 void ldr_cluster_founded(struct ldr_cluster *cluster)
@@ -274,6 +385,22 @@ void ldr_cluster_founded(struct ldr_cluster *cluster)
 bool ldr_cluster_strict(const struct ldr_cluster *cluster)
 {
     return cluster->options.strict;
+}
+
+/* Has what is outdated go, if that is all that is missing. One at a time, and never once this node acts. */
+static void clear(struct ldr_cluster *cluster)
+{
+    pthread_mutex_lock(&cluster->clear_lock);
+    pthread_mutex_lock(&cluster->standing_lock);
+    bool outdated = cluster->outdated && cluster->events != NULL;
+    pthread_mutex_unlock(&cluster->standing_lock);
+    if (outdated) {
+        cluster->events->outdated(cluster->events->arg);
+        pthread_mutex_lock(&cluster->standing_lock);
+        cluster->outdated = cluster->came_back = false; /* it is as a newcomer now */
+        pthread_mutex_unlock(&cluster->standing_lock);
+    }
+    pthread_mutex_unlock(&cluster->clear_lock);
 }
 
 /* A list that nobody else is on, or that waits for orphan_wait, has no ping to bring it further. */
@@ -290,6 +417,15 @@ static void look_again(struct ldr_cluster *cluster)
     ldr_epoch_exit(LDR_EPOCH_NODE);
     if (news)
         ldr_standing_tell(cluster);
+}
+
+void ldr_cluster_tick(struct ldr_cluster *cluster)
+{
+    if (!cluster->options.strict)
+        return;
+    look_again(cluster);
+    clear(cluster);
+    look_again(cluster);
 }
 
 bool ldr_cluster_acts(struct ldr_cluster *cluster, uint64_t serial)
@@ -321,13 +457,6 @@ bool ldr_cluster_done_by(struct ldr_cluster *cluster, const struct ldr_peer *pee
     return done;
 }
 
-bool ldr_peer_is_passed(const struct ldr_peer *peer, const struct ldr_view *view)
-{
-    const struct ldr_standing *standing = &peer->standing;
-    return standing->boot != 0 && standing->passed_serial == view->serial && standing->passed_boot == standing->boot &&
-           !standing->behind;
-}
-
 bool ldr_cluster_wants_pass(struct ldr_cluster *cluster, struct ldr_peer *peer, uint64_t serial, uint64_t *boot,
                             bool *full)
 {
@@ -335,34 +464,22 @@ bool ldr_cluster_wants_pass(struct ldr_cluster *cluster, struct ldr_peer *peer, 
     struct ldr_standing *standing = &peer->standing;
     *boot = standing->boot;
     *full = standing->behind || standing->passed_boot != standing->boot;
-    bool wanted = standing->boot != 0 && (*full || standing->passed_serial != serial) && ldr_peer_is_up(peer);
-    if (wanted)
-        standing->behind = false; /* whatever fails from now on makes it so again */
+    bool wanted = standing->boot != 0 && ldr_peer_is_up(peer) &&
+                  (*full || standing->again || standing->passed_serial != serial);
+    if (wanted) { /* whatever fails or comes from now on makes them so again */
+        standing->behind = standing->again = false;
+        standing->passed_serial = 0;
+    }
     pthread_mutex_unlock(&cluster->standing_lock);
     return wanted;
 }
 
-/* With the lock held. */
-static bool all_passed(const struct ldr_view *view)
-{
-    for (size_t i = 0; i < view->count; i++)
-        if (view->members[i].peer != NULL && view->members[i].on_ring != SIZE_MAX &&
-            !ldr_peer_is_passed(view->members[i].peer, view))
-            return false;
-    return true;
-}
-
 void ldr_cluster_passed(struct ldr_cluster *cluster, struct ldr_peer *peer, uint64_t serial, uint64_t boot)
 {
-    ldr_epoch_enter(LDR_EPOCH_NODE);
-    const struct ldr_view *view = ldr_cluster_view(cluster);
     pthread_mutex_lock(&cluster->standing_lock);
     peer->standing.passed_serial = serial;
     peer->standing.passed_boot = boot;
-    if (view != NULL && view->serial == serial && all_passed(view))
-        write(&cluster->complete, serial);
     pthread_mutex_unlock(&cluster->standing_lock);
-    ldr_epoch_exit(LDR_EPOCH_NODE);
     ldr_probe_now(peer);
 }
 
@@ -371,7 +488,6 @@ static bool set_behind(struct ldr_cluster *cluster, struct ldr_peer *peer)
     pthread_mutex_lock(&cluster->standing_lock);
     bool news = !peer->standing.behind;
     peer->standing.behind = true;
-    write(&cluster->complete, 0);
     pthread_mutex_unlock(&cluster->standing_lock);
     return news;
 }
@@ -394,20 +510,20 @@ void ldr_cluster_pass_again(struct ldr_cluster *cluster)
     pthread_mutex_lock(&cluster->standing_lock);
     for (size_t i = 0; view != NULL && i < view->count; i++)
         if (view->members[i].peer != NULL)
-            view->members[i].peer->standing.passed_serial = 0;
-    write(&cluster->complete, 0);
+            view->members[i].peer->standing.again = true;
     pthread_mutex_unlock(&cluster->standing_lock);
     ldr_epoch_exit(LDR_EPOCH_NODE);
 }
 
-void ldr_cluster_complete(struct ldr_cluster *cluster, uint64_t serial)
-{
-    write(&cluster->complete, serial);
-}
-
 bool ldr_cluster_is_complete(struct ldr_cluster *cluster, uint64_t serial)
 {
-    return read(&cluster->complete) == serial;
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    pthread_mutex_lock(&cluster->standing_lock);
+    bool complete = view != NULL && view->serial == serial && all_passed(view);
+    pthread_mutex_unlock(&cluster->standing_lock);
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    return complete;
 }
 
 bool ldr_cluster_may_pass(struct ldr_cluster *cluster, uint64_t serial)

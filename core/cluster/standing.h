@@ -18,17 +18,23 @@ struct ldr_standing {
     uint64_t epoch;       /* that it answered with */
     uint64_t asked;       /* when that was asked */
     bool seasoned;        /* it was caught up, in this registration */
+    uint64_t before;      /* the last list that this node was on before the peer came (back); told to it */
+    uint64_t vouched;     /* the same, as the peer tells it of this node */
     bool done;            /* it has given this node every copy that it has for it: in the view `done_serial` */
     uint64_t done_serial; /* of this node's view */
     uint64_t stamp;       /* its clock, as told last */
     uint64_t stamped;     /* when that came */
     /* What this node has given to it. */
     uint64_t passed_serial, passed_boot; /* all copies for it, under that view and to that process; 0: none */
-    bool behind;                         /* not all since */
+    bool behind;                         /* some of them it may not have all the same */
+    bool again;                          /* others may have come here since */
 };
 
-/* A list was published; under list_lock, before anybody is told of it. True: what is stored here may be outdated. */
-bool ldr_standing_listed(struct ldr_cluster *cluster, struct ldr_view *old, struct ldr_view *view);
+/* A list is about to be published; under list_lock. */
+void ldr_standing_listed(struct ldr_cluster *cluster, struct ldr_view *old, struct ldr_view *view);
+
+/* Lets go of past lists; under list_lock. */
+void ldr_standing_forget(struct ldr_cluster *cluster);
 
 /* Everything in this node has heard of the view: it may be told to others. */
 void ldr_standing_told(struct ldr_cluster *cluster, uint64_t serial);

@@ -101,6 +101,24 @@ enum larder_status ldr_group_take_copy(struct ldr_group *group, struct larder_sl
     return status == LARDER_PRECONDITION ? LARDER_OK : status;
 }
 
+void ldr_group_drop_outlived(struct ldr_group *group)
+{
+    struct ldr_cluster *cluster = group->context->cluster;
+    struct ldr_store_walk walk = {0};
+    struct ldr_entry *entries[64];
+    size_t count;
+    do {
+        count = ldr_store_walk(group->store, &walk, entries, 64);
+        for (size_t i = 0; i < count; i++) {
+            struct larder_slice key = ldr_entry_key(entries[i]);
+            struct larder_version version = ldr_entry_version(entries[i]);
+            if (ldr_cluster_outlived(cluster, ldr_slice_text(group->name), key, version))
+                ldr_store_drop(group->store, key, version);
+            ldr_entry_release(entries[i]);
+        }
+    } while (count == 64);
+}
+
 /* ------------------------------------------------------------------------------------------------ answers */
 
 static void answer(struct ldr_context *context, const struct larder_request *request, enum larder_status status,
@@ -129,8 +147,7 @@ void ldr_answer_header(struct ldr_context *context, enum larder_status status, u
     answer(context, NULL, status, flags, done, arg);
 }
 
-void ldr_answer_moved(struct ldr_context *context, const struct larder_request *request, larder_reply_fn done,
-                      void *arg)
+void ldr_answer_moved(struct ldr_context *context, const struct larder_request *request, larder_reply_fn done, void *arg)
 {
     answer(context, request, LARDER_UNAVAILABLE, LDR_HEADER_MOVED, done, arg);
 }

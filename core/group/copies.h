@@ -23,6 +23,9 @@ struct ldr_wire_copy ldr_group_copy_of(const struct ldr_entry *entry, uint64_t n
 enum larder_status ldr_group_take_copy(struct ldr_group *group, struct larder_slice name,
                                        const struct ldr_wire_copy *copy, uint64_t age, bool *news);
 
+/* Drops what has outlived newer copies; see ldr_cluster_outlived(). */
+void ldr_group_drop_outlived(struct ldr_group *group);
+
 /* Executes LARDER_OP_EXCHANGE. */
 void ldr_group_exchange(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg);
 
@@ -31,8 +34,7 @@ void ldr_answer_header(struct ldr_context *context, enum larder_status status, u
                        void *arg);
 
 /* Nothing was done, as the lists differ or this node may not act: says so, with the list if the peer's is older. */
-void ldr_answer_moved(struct ldr_context *context, const struct larder_request *request, larder_reply_fn done,
-                      void *arg);
+void ldr_answer_moved(struct ldr_context *context, const struct larder_request *request, larder_reply_fn done, void *arg);
 
 /*
  * Sends what is stored for the key to all others that hold it. `all` (may be NULL) is called when each has it, or has not, by

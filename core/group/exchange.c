@@ -13,6 +13,13 @@ static uint64_t age_of(const struct ldr_context *context, const struct ldr_heade
     return now - since;
 }
 
+/* Whether a message was sent under this node's list, which it may act under. */
+static bool same_list(struct ldr_cluster *cluster, const struct larder_request *request)
+{
+    return !ldr_cluster_strict(cluster) || (request->ring.epoch == ldr_cluster_ring(cluster).epoch &&
+                                            ldr_cluster_may_pass(cluster, ldr_cluster_serial(cluster)));
+}
+
 /* Strict: whether this node holds the key under the sender's list. Else it takes what it is given, and hands it on. */
 static bool is_mine(struct ldr_group *group, const struct larder_request *request, struct larder_slice key,
                     bool *with_others)
@@ -20,7 +27,9 @@ static bool is_mine(struct ldr_group *group, const struct larder_request *reques
     struct ldr_placement placement;
     struct ldr_cluster *cluster = group->context->cluster;
     ldr_cluster_place(cluster, request->group, key, &placement);
-    bool mine = placement.self < placement.count && placement.epoch == request->ring.epoch;
+    /* Sealed: what is outdated here is gone by then, and nothing that comes goes with it. */
+    bool mine = placement.self < placement.count && placement.epoch == request->ring.epoch &&
+                ldr_cluster_may_pass(cluster, placement.serial);
     /* Somebody besides the sender and this node holds it, and might not have it. */
     *with_others = placement.self == placement.count;
     for (unsigned i = 0; i < placement.count; i++)
@@ -47,8 +56,7 @@ static void replicate(struct ldr_group *group, const struct larder_request *requ
         ldr_answer_moved(group->context, request, done, arg);
         return;
     }
-    enum larder_status status = ldr_group_take_copy(group, request->group, &copy, age_of(group->context, header),
-                                                    &news);
+    enum larder_status status = ldr_group_take_copy(group, request->group, &copy, age_of(group->context, header), &news);
     ldr_answer_status(group->context, status, status != LARDER_OK ? larder_last_error() : NULL, done, arg);
 }
 
@@ -130,8 +138,7 @@ static void take_batch(struct ldr_group *group, const struct larder_request *req
     struct answer answer = {.items = header->items};
     if (header->items > request->value.size)
         goto nonsense;
-    if (ldr_cluster_strict(group->context->cluster) &&
-        request->ring.epoch != ldr_cluster_ring(group->context->cluster).epoch) {
+    if (!same_list(group->context->cluster, request)) {
         ldr_answer_moved(group->context, request, done, arg);
         return;
     }
@@ -166,7 +173,7 @@ static void release_told(void *pin)
 static void tell(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg)
 {
     struct ldr_context *context = group->context;
-    if (ldr_cluster_strict(context->cluster) && request->ring.epoch != ldr_cluster_ring(context->cluster).epoch) {
+    if (!same_list(context->cluster, request)) {
         ldr_answer_moved(context, request, done, arg);
         return;
     }

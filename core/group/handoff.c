@@ -9,6 +9,7 @@
 #define SCANNED_AT_ONCE 2048 /* entries looked at before others get their turn */
 #define PAUSE_MS        50   /* before a pass begins: what comes together is done together */
 #define RETRY_MS        500  /* after one in which something failed */
+#define WAIT_MS         50   /* that one who waits does without being told */
 
 struct ldr_handoff *ldr_handoff_open(struct ldr_context *context, struct ldr_registry *registry, uint64_t bandwidth)
 {
@@ -118,8 +119,6 @@ static bool find_targets(struct ldr_handoff *handoff)
         else
             ldr_peer_release(peers[i]);
     }
-    if (others == 0)
-        ldr_cluster_complete(cluster, handoff->serial);
     free(peers);
     return handoff->target_count > 0;
 }
@@ -135,6 +134,7 @@ static bool begin(struct ldr_handoff *handoff)
         return false;
     }
     handoff->total = handoff->scanned = 0;
+    handoff->missed = false;
     ldr_registry_each(handoff->registry, collect, handoff);
     return true;
 }
@@ -143,7 +143,7 @@ static bool begin(struct ldr_handoff *handoff)
 static void end(struct ldr_handoff *handoff)
 {
     struct ldr_cluster *cluster = handoff->context->cluster;
-    bool current = ldr_cluster_serial(cluster) == handoff->serial, failed = !current;
+    bool current = ldr_cluster_serial(cluster) == handoff->serial, failed = !current || handoff->missed;
     for (size_t i = 0; i < handoff->target_count; i++) {
         const struct ldr_handoff_target *target = &handoff->targets[i];
         failed |= target->failed;
@@ -314,15 +314,13 @@ bool ldr_handoff_finished(struct ldr_handoff *handoff)
     return ldr_cluster_is_complete(cluster, ldr_cluster_serial(cluster));
 }
 
-bool ldr_handoff_wait(struct ldr_handoff *handoff, uint64_t deadline)
+void ldr_handoff_wait(struct ldr_handoff *handoff, uint64_t deadline)
 {
-    const struct timespec until = {.tv_sec = (time_t)(deadline / 1000000000), .tv_nsec = (long)(deadline % 1000000000)};
-    bool finished;
-    int late = 0;
-    while (!(finished = ldr_handoff_finished(handoff)) && late == 0) {
-        pthread_mutex_lock(&handoff->lock);
-        late = pthread_cond_timedwait(&handoff->changed, &handoff->lock, &until);
-        pthread_mutex_unlock(&handoff->lock);
-    }
-    return finished;
+    /* At most a moment: that a list has come is told by nobody but the list. */
+    uint64_t now = larder_now(handoff->context->runtime), until = now + WAIT_MS * LARDER_NS_PER_MS;
+    until = until < deadline ? until : deadline;
+    const struct timespec time = {.tv_sec = (time_t)(until / 1000000000), .tv_nsec = (long)(until % 1000000000)};
+    pthread_mutex_lock(&handoff->lock);
+    pthread_cond_timedwait(&handoff->changed, &handoff->lock, &time);
+    pthread_mutex_unlock(&handoff->lock);
 }

@@ -37,7 +37,7 @@ void ldr_handoff_read(struct ldr_handoff *handoff, struct ldr_handoff_progress *
 /* Whether nothing is here any more that belongs elsewhere, under the list in use. */
 bool ldr_handoff_finished(struct ldr_handoff *handoff);
 
-/* Waits for that until the deadline. Not on a thread of the runtime. */
-bool ldr_handoff_wait(struct ldr_handoff *handoff, uint64_t deadline);
+/* Waits until something changes, or a moment, or until the deadline. Not on a thread of the runtime. */
+void ldr_handoff_wait(struct ldr_handoff *handoff, uint64_t deadline);
 
 #endif

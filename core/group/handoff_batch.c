@@ -21,8 +21,8 @@ static struct ldr_handoff_message *message_to(struct ldr_handoff *handoff, struc
     for (size_t i = 0; i < handoff->message_count; i++)
         if (handoff->messages[i]->peer == peer)
             return handoff->messages[i];
-    struct ldr_handoff_message **messages = realloc(handoff->messages, (handoff->message_count + 1) *
-                                                                           sizeof(struct ldr_handoff_message *));
+    struct ldr_handoff_message **messages =
+        realloc(handoff->messages, (handoff->message_count + 1) * sizeof(struct ldr_handoff_message *));
     if (messages == NULL)
         return NULL;
     handoff->messages = messages;
@@ -49,6 +49,7 @@ static bool is_for(struct ldr_handoff *handoff, const struct ldr_placement *plac
 static void miss(struct ldr_handoff *handoff, struct ldr_peer *peer)
 {
     struct ldr_handoff_target *target = target_of(handoff, peer);
+    handoff->missed |= target == NULL;
     if (target != NULL)
         target->failed = true;
     else

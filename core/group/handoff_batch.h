@@ -5,9 +5,9 @@
 #include "core/group/copies.h"
 #include "core/group/handoff.h"
 
-#define LDR_HANDOFF_ITEMS  256          /* entries of a batch */
-#define LDR_HANDOFF_CHUNK  64           /* looked at at a time */
-#define LDR_HANDOFF_GROUPS 10000        /* as many as a configuration may have */
+#define LDR_HANDOFF_ITEMS  256   /* entries of a batch */
+#define LDR_HANDOFF_CHUNK  64    /* looked at at a time */
+#define LDR_HANDOFF_GROUPS 10000 /* as many as a configuration may have */
 #define LDR_HANDOFF_BYTES  (256u << 10) /* of values in one message, but for one that is larger by itself */
 
 struct ldr_handoff_target {
@@ -57,6 +57,7 @@ struct ldr_handoff {
     size_t group_count, group;
     struct ldr_store_walk walk;
     bool walked; /* to the end of the group */
+    bool missed; /* somebody who is no target did not get something */
     _Atomic uint64_t total, scanned;
 
     /* The batch. */

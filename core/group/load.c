@@ -50,6 +50,10 @@ static void store_outcome(struct ldr_flight *flight, void *arg)
     outcome->stored = ldr_store_put(group->store, &put, now, NULL) == LARDER_OK;
     if (outcome->stored && !negative)
         outcome->entry = ldr_store_peek(group->store, flight->key, now);
+    if (outcome->entry != NULL && ldr_entry_negative(outcome->entry)) { /* a delete that is newer than the load */
+        ldr_entry_release(outcome->entry);
+        outcome->entry = NULL;
+    }
 }
 
 static bool to_be_stored(const struct ldr_flight *flight, const struct larder_load_result *result)

@@ -15,6 +15,14 @@ static void count(struct ldr_group *group, enum ldr_get_counter counter)
     ldr_lane_add(ldr_lanes_mine(group->lanes), counter, 1);
 }
 
+static void load_aside(struct ldr_flight *flight)
+{
+    if (ldr_group_loads(flight->group) && ldr_flight_wanted(flight))
+        ldr_group_load_from_origin(flight);
+    else
+        ldr_flight_finish(flight, &(struct larder_reply){.status = LARDER_UNAVAILABLE});
+}
+
 /*
  * Everybody who may have the key was asked. Only if all have said what they have, and this node may still act, is what is
  * stored now the answer, and what the origin gives may be stored.
@@ -29,10 +37,7 @@ static void asked(struct ldr_flight *flight, bool complete)
         return;
     }
     ldr_flight_overtake(flight); /* nobody joins it, and nothing that it brings is stored */
-    if (ldr_group_loads(group))
-        ldr_group_load_from_origin(flight);
-    else
-        ldr_flight_finish(flight, &(struct larder_reply){.status = LARDER_UNAVAILABLE});
+    load_aside(flight);
 }
 
 static void begin(struct ldr_flight *flight, void *arg)
@@ -50,7 +55,7 @@ static void begin(struct ldr_flight *flight, void *arg)
 static void begin_aside(struct ldr_flight *flight, void *arg)
 {
     (void)arg;
-    ldr_group_load_from_origin(flight);
+    load_aside(flight);
 }
 
 /* What a flight brings goes to the request; one that nobody may answer is MOVED. */

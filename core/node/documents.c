@@ -57,8 +57,28 @@ static void add_member(void *arg, const struct ldr_member_info *info)
                                info->agrees, "requests", (json_int_t)info->requests, "failures",
                                (json_int_t)info->failures);
     member = ldr_json_set(member, "address", ldr_json_text(info->address));
+    member = ldr_json_set(member, "zone", ldr_json_text(info->zone));
+    member = ldr_json_set(member, "leaving", json_boolean(info->leaving));
     member = ldr_json_set(member, "reason", ldr_json_text(info->reason));
     *members = ldr_json_append(*members, member);
+}
+
+/* How far the hand-off is; null at a gateway, which hands nothing over. */
+static json_t *handoff(struct larder_node *node)
+{
+    struct ldr_handoff_progress progress;
+    if (node->context.handoff == NULL)
+        return json_null();
+    ldr_handoff_read(node->context.handoff, &progress);
+    struct ldr_cluster *cluster = node->context.cluster;
+    uint64_t serial = ldr_cluster_serial(cluster);
+    return json_pack("{s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "active", progress.active, "finished",
+                     ldr_handoff_finished(node->context.handoff), "caught_up", ldr_cluster_caught_up(cluster, serial),
+                     "leaving", atomic_load_explicit(&node->leaving, memory_order_relaxed), "left",
+                     ldr_node_has_left(node), "entries", (json_int_t)progress.stored, "entries_total",
+                     (json_int_t)progress.total, "entries_left", (json_int_t)progress.left, "entries_sent",
+                     (json_int_t)progress.sent, "entries_received", (json_int_t)progress.received, "entries_dropped",
+                     (json_int_t)progress.dropped, "failures", (json_int_t)progress.failures);
 }
 
 json_t *ldr_document_cluster(struct larder_node *node)
@@ -77,6 +97,10 @@ json_t *ldr_document_cluster(struct larder_node *node)
     snprintf(checksum, sizeof checksum, "%016llx", (unsigned long long)ring.checksum);
     json_t *json = json_pack("{s:s, s:s, s:I, s:s, s:s}", "node", node->settings->node_name, "role", role, "epoch",
                              (json_int_t)ring.epoch, "checksum", checksum, "settings", settings);
+    if (cluster != NULL) {
+        json = ldr_json_set(json, "acts", json_boolean(ldr_cluster_acts(cluster, ldr_cluster_serial(cluster))));
+        json = ldr_json_set(json, "handoff", handoff(node));
+    }
     return ldr_json_set(json, "members", members);
 }
 

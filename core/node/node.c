@@ -27,6 +27,9 @@ static void tick(struct larder_timer *timer)
     if (atomic_load_explicit(&node->closing, memory_order_acquire))
         return;
     ldr_registry_each(node->registry, expire_group, &now);
+    if (node->context.cluster != NULL)
+        ldr_cluster_tick(node->context.cluster);
+    ldr_node_look_after_leave(node);
     node->runtime->timer_start(node->runtime, timer, larder_deadline_in(node->runtime, TICK_MS));
 }
 
@@ -102,22 +105,32 @@ static const struct ldr_door *peer_door(const struct larder_node *node)
 
 static void overtake(void *arg, struct ldr_group *group)
 {
-    const bool *outdated = arg;
-    if (*outdated)
-        ldr_group_clear(group);
-    else
-        ldr_flights_overtake(group->context->flights, group);
+    struct ldr_cluster *cluster = arg;
+    ldr_flights_overtake(group->context->flights, group);
+    if (group->store != NULL && ldr_cluster_has_past(cluster))
+        ldr_group_drop_outlived(group);
 }
 
 /* What was begun under an older list may bring what is outdated under the new one. */
-static void listed(void *arg, bool outdated)
+static void listed(void *arg)
+{
+    const struct larder_node *node = arg;
+    if (ldr_cluster_strict(node->context.cluster))
+        ldr_registry_each(node->registry, overtake, node->context.cluster);
+}
+
+static void clear(void *arg, struct ldr_group *group)
+{
+    (void)arg;
+    if (group->store != NULL)
+        ldr_group_clear(group);
+}
+
+static void outdated(void *arg)
 {
     struct larder_node *node = arg;
-    if (!ldr_cluster_strict(node->context.cluster))
-        return;
-    if (outdated)
-        ldr_log(node->log, LARDER_LOG_WARN, "others have served without this node: it begins without entries");
-    ldr_registry_each(node->registry, overtake, &outdated);
+    ldr_log(node->log, LARDER_LOG_WARN, "others may have served without this node: it begins without entries");
+    ldr_registry_each(node->registry, clear, NULL);
 }
 
 static void wake(void *arg)
@@ -141,7 +154,7 @@ static enum larder_status open_handoff(struct larder_node *node)
         if (node->context.handoff == NULL)
             return LARDER_NO_MEMORY;
     }
-    node->events = (struct ldr_cluster_events){node, listed, wake};
+    node->events = (struct ldr_cluster_events){node, listed, outdated, wake};
     ldr_cluster_listen(node->context.cluster, &node->events);
     return LARDER_OK;
 }
@@ -313,6 +326,7 @@ void larder_node_close(struct larder_node *node)
         return;
     uint64_t deadline = 0;
     if (node->runtime != NULL) {
+        ldr_node_hand_over(node);
         deadline = larder_deadline_in(node->runtime, node->settings->drain_timeout_ms);
         drain_doors(node, deadline);
     }

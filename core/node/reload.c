@@ -48,7 +48,8 @@ static void warn_of_fixed(struct larder_node *node, const struct ldr_settings *n
                        a->probe_ms != b->probe_ms || a->fallback_ttl_ms != b->fallback_ttl_ms ||
                        a->replicas != b->replicas || a->strict != b->strict || a->fence_peer_ms != b->fence_peer_ms ||
                        a->orphan_wait_ms != b->orphan_wait_ms || a->tombstone_ttl_ms != b->tombstone_ttl_ms ||
-                       a->handoff_bandwidth != b->handoff_bandwidth || a->discovery.table != b->discovery.table,
+                       a->handoff_bandwidth != b->handoff_bandwidth ||
+                       a->discovery.table != b->discovery.table,
                    "cluster settings besides the parameters of discovery");
 }
 

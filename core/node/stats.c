@@ -69,6 +69,9 @@ const struct ldr_stat ldr_node_stat_table[] = {
     COUNTER(ring_mismatches, "Requests of peers that saw another ring"),
     GAUGE(ring_epoch, "Epoch of the member list"),
     GAUGE(members, "Members of the cluster"),
+    COUNTER(handoff_entries_sent, "Entries that other members took from this node"),
+    COUNTER(handoff_entries_received, "Entries that this node took from other members"),
+    GAUGE(handoff_entries_left, "Entries that the pass of the hand-off under way has not looked at yet"),
     GAUGE(connections, "Connections open"),
     COUNTER(connections_accepted, "Connections accepted"),
     COUNTER(connections_refused, "Connections refused, over the limit or without a free descriptor"),
@@ -137,6 +140,13 @@ void ldr_node_read_stats(struct larder_node *node, struct ldr_node_stats *stats)
     stats->ring_mismatches = cluster.ring_mismatches;
     stats->members = cluster.members;
     stats->ring_epoch = ldr_cluster_ring(node->context.cluster).epoch;
+    if (node->context.handoff == NULL)
+        return;
+    struct ldr_handoff_progress progress;
+    ldr_handoff_read(node->context.handoff, &progress);
+    stats->handoff_entries_sent = progress.sent;
+    stats->handoff_entries_received = progress.received;
+    stats->handoff_entries_left = progress.left;
 }
 
 void ldr_group_stats_add(struct larder_statistics *sum, const struct larder_statistics *other)

@@ -75,6 +75,19 @@ LARDER_API enum larder_status larder_node_address(struct larder_node *node, size
 /* LARDER_OK once the node answers for keys: its first member list is there. LARDER_UNAVAILABLE with the reason before. */
 LARDER_API enum larder_status larder_node_ready(struct larder_node *node);
 
+/*
+ * Has a member leave its cluster: it is announced, its keys are handed over to the others, and it serves meanwhile. Returns
+ * at once; closing a member does the same first, for as long as `leave_timeout` allows. LARDER_UNSUPPORTED where members do
+ * not come and go. Any thread.
+ */
+LARDER_API enum larder_status larder_node_leave(struct larder_node *node);
+
+/*
+ * `left` is called once, on a thread of the node that it must not block, when the others have all keys or `leave_timeout` has
+ * passed since larder_node_leave(), which clients may ask for, too. It must not close the node, but have it closed.
+ */
+LARDER_API void larder_node_on_left(struct larder_node *node, void (*left)(void *arg), void *arg);
+
 /* ------------------------------------------------------------------------------------------------ groups */
 
 struct larder_loaded; /* where a loader callback puts the value it found */

@@ -128,26 +128,30 @@ static struct seen what_was_seen(const struct sim_request *get)
         seen.end = end_of(world->clients.requests[get->value.number]);
     else
         seen.end = sim_origin_value(world, get->value.key, get->value.number)->asked_at;
+    /* What is passed on from the origin without being kept has no place among the versions of the owner. */
+    if (get->source == LARDER_SOURCE_LOADER)
+        seen.version = (struct larder_version){0};
     return seen;
 }
 
 /* Versions tell more than times, where all nodes draw them under epochs. */
-static bool comes_before(const struct sim_world *world, const struct seen *seen, const struct sim_ack *ack)
+static bool comes_before(const struct sim_world *world, const struct seen *seen, const struct sim_request *latest,
+                         const struct sim_request *newest)
 {
-    if (seen->end < ack->latest->invoked)
+    uint64_t since = world->checker.since;
+    if (latest->invoked >= since && seen->end < latest->invoked)
         return true;
-    return world->plan.kind == SIM_STRICT && has_version(seen->version) &&
-           version_less(seen->version, ack->newest->version);
+    return world->plan.kind == SIM_STRICT && newest->invoked >= since && has_version(seen->version) &&
+           version_less(seen->version, newest->version);
 }
 
-/* When the first write was acknowledged that the get should have seen. */
+/* The first acknowledged write that the get should have seen; there is one. */
 static const struct sim_ack *first_missed(const struct sim_request *get, const struct seen *seen)
 {
-    const struct sim_register *reg = &get->world->checker.registers[get->key];
-    size_t i = 0;
-    while (i < reg->count - 1 && !comes_before(get->world, seen, &reg->acks[i]))
-        i++;
-    return &reg->acks[i];
+    const struct sim_ack *ack = get->world->checker.registers[get->key].acks;
+    while (!comes_before(get->world, seen, ack->write, ack->write))
+        ack++;
+    return ack;
 }
 
 static const char *mode_of(const struct sim_request *get)
@@ -191,7 +195,7 @@ static void check_stale(struct sim_request *get)
     const struct sim_checker *checker = &get->world->checker;
     struct seen seen = what_was_seen(get);
     const struct sim_ack *ack = ack_before(&checker->registers[get->key], get, bound_of(get));
-    if (ack != NULL && ack->latest->invoked >= checker->since && comes_before(get->world, &seen, ack))
+    if (ack != NULL && comes_before(get->world, &seen, ack->latest, ack->newest))
         count_stale(get, &seen);
 }
 
@@ -268,9 +272,10 @@ void sim_checker_answered(struct sim_request *request)
         check_ttl(request);
     if (request->invoked < world->checker.since)
         return;
-    if (request->status == LARDER_OK)
+    bool in_doubt = world->checker.in_doubt && world->checker.strict;
+    if (request->status == LARDER_OK && (!in_doubt || world->plan.beyond))
         check_stale(request);
-    if (request->status == LARDER_OK || request->status == LARDER_NOT_FOUND)
+    if ((request->status == LARDER_OK || request->status == LARDER_NOT_FOUND) && !in_doubt)
         check_lost(request);
 }
 
@@ -280,14 +285,33 @@ void sim_checker_begin(struct sim_world *world, bool strict)
     world->checker.since = world->checker.lost_since = larder_now(&world->runtime);
 }
 
+void sim_checker_converged(struct sim_world *world, unsigned members)
+{
+    struct sim_checker *checker = &world->checker;
+    checker->removed = 0;
+    checker->copies = members < world->plan.replicas ? members : world->plan.replicas;
+    if (!checker->in_doubt)
+        return;
+    checker->in_doubt = false;
+    checker->lost_since = larder_now(&world->runtime);
+    if (!world->plan.beyond)
+        checker->since = checker->lost_since;
+}
+
+void sim_checker_listed(struct sim_world *world, unsigned members)
+{
+    if (members < world->checker.copies)
+        world->checker.copies = members;
+}
+
 void sim_checker_removed(struct sim_world *world, unsigned node)
 {
     struct sim_checker *checker = &world->checker;
     checker->removed |= 1u << node;
-    if ((unsigned)__builtin_popcount(checker->removed) < world->plan.replicas)
+    if (checker->in_doubt || (unsigned)__builtin_popcount(checker->removed) < checker->copies)
         return;
-    checker->lost_since = larder_now(&world->runtime);
-    sim_tell(world, "what was acknowledged until now may be lost");
+    sim_tell(world, "what is acknowledged until all is in order may be lost");
+    checker->in_doubt = true;
 }
 
 void sim_checker_close(struct sim_world *world)

@@ -41,6 +41,8 @@ struct sim_checker {
     uint64_t since;      /* writes and gets that were begun earlier are not judged */
     uint64_t lost_since; /* the same for the question whether a write was lost */
     unsigned removed;    /* members that went, with what they had, since all was in order: a bit for each */
+    unsigned copies;     /* the fewest that a key has had since */
+    bool in_doubt;       /* so many have, that all that was written until all is in order again may be lost */
     struct sim_verdicts verdicts;
 };
 
@@ -50,8 +52,12 @@ void sim_checker_answered(struct sim_request *request);
 /* From now on: what was before is not judged by what comes. */
 void sim_checker_begin(struct sim_world *world, bool strict);
 
-/* A member is gone, or has been for others: once as many went as there are copies, what they had may be lost. */
+/* A member is gone, or will be once it hears of it. */
 void sim_checker_removed(struct sim_world *world, unsigned node);
+/* The list has so many members now that hold keys. */
+void sim_checker_listed(struct sim_world *world, unsigned members);
+/* All is in order, under such a list. */
+void sim_checker_converged(struct sim_world *world, unsigned members);
 
 /* Whether the cluster must have the key: a write of it was acknowledged and no delete can have come after it. */
 bool sim_checker_present(const struct sim_world *world, unsigned key);

@@ -115,13 +115,14 @@ static void registry_goes(struct scenario *scenario)
     struct sim_world *world = scenario->world;
     if (!has_registry(world) || world->registry.away)
         return;
-    sim_registry_away(world, true, sim_chance(world, 500));
+    sim_registry_away(world, true, sim_chance(world, 700));
     scenario->away_until = larder_now(&world->runtime) + (1 + sim_draw(world, 4 * SIM_LEASE_MS)) * SIM_MS;
 }
 
+/* Taken away by somebody, while its holder still counts on it: against that nothing strict is promised. */
 static void lose_lease(struct scenario *scenario)
 {
-    if (has_registry(scenario->world))
+    if (scenario->world->plan.kind == SIM_LEASED)
         sim_registry_drop_lease(scenario->world, (unsigned)sim_draw(scenario->world, SIM_MEMBERS));
 }
 

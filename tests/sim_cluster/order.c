@@ -28,12 +28,10 @@ static const char *disorder_at(const struct larder_node *node, unsigned members,
     return ldr_cluster_is_complete(cluster, serial) ? NULL : "has not given others what they are to hold";
 }
 
-bool sim_converged(const struct sim_world *world)
+/* Whether all members of the registry's list are up, know it, and have what they are to hold. */
+static bool has_converged(const struct sim_world *world, unsigned members)
 {
     const struct sim_list *list = sim_registry_list(world);
-    unsigned members = 0;
-    for (unsigned i = 0; i < SIM_MEMBERS; i++)
-        members += list->members[i].in;
     for (unsigned i = 0; i < SIM_MEMBERS; i++) {
         if (!list->members[i].in)
             continue;
@@ -44,6 +42,19 @@ bool sim_converged(const struct sim_world *world)
             return false;
     }
     return true;
+}
+
+void sim_look_for_order(struct sim_world *world)
+{
+    const struct sim_list *list = sim_registry_list(world);
+    unsigned members = 0, staying = 0;
+    for (unsigned i = 0; i < SIM_MEMBERS; i++) {
+        members += list->members[i].in;
+        staying += list->members[i].in && !list->members[i].leaving;
+    }
+    bool registry = world->plan.kind == SIM_LEASED || world->plan.kind == SIM_STRICT;
+    if ((members > 0 || !registry) && has_converged(world, members))
+        sim_checker_converged(world, staying);
 }
 
 /* The first node that is not in order, and why; NULL: all are. */
@@ -109,7 +120,7 @@ bool sim_settle_down(struct scenario *scenario)
         taken = larder_now(&world->runtime) - start;
     }
     sim_tell(world, "everything is in order");
-    world->checker.removed = 0;
+    sim_look_for_order(world);
     scenario->settlings++;
     scenario->settling_ns += taken;
     if (taken > scenario->slowest_ns)

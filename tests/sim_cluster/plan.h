@@ -19,7 +19,8 @@ struct sim_plan {
     unsigned replicas;
     unsigned suspend_after;
     unsigned tombstone_ms;
-    bool small; /* groups are too small for all keys, so that entries are evicted */
+    bool beyond; /* nothing old may be brought even where more members went than was promised for */
+    bool small;  /* groups are too small for all keys, so that entries are evicted */
 };
 
 /* "fixed", "dynamic", "leased", "strict". */

@@ -102,16 +102,19 @@ static void publish(struct sim_world *world)
     struct sim_registry *registry = &world->registry;
     struct sim_list *list = new_list(registry);
     char names[4 * SIM_MEMBERS] = "";
+    unsigned staying = 0;
     *list = (struct sim_list){.epoch = registry->revision};
     for (unsigned i = 0; i < SIM_MEMBERS; i++) {
         const struct sim_registration *from = &registry->registrations[i];
         list->members[i].in = from->in;
         list->members[i].leaving = from->leaving;
         list->members[i].incarnation = from->incarnation;
+        staying += from->in && !from->leaving;
         if (from->in)
             strcat(strcat(strcat(names, " "), sim_node_name(i)), from->leaving ? "-" : "");
     }
     sim_tell(world, "member list %llu:%s", (unsigned long long)list->epoch, names);
+    sim_checker_listed(world, staying);
     for (unsigned i = 0; i < SIM_NODES; i++)
         send_news(world, i);
 }
@@ -196,6 +199,8 @@ static void serve_register(struct sim_world *world, struct sim_errand *errand)
     struct sim_registration *registration = &registry->registrations[errand->node];
     if (errand->number < registration->newest_errand)
         return;
+    if (registration->in) /* the earlier answer was lost: for the others this is somebody new */
+        sim_checker_removed(world, errand->node);
     errand->answer.good = true;
     errand->answer.founded = !registry->formed;
     registry->formed = true;

@@ -23,8 +23,8 @@ struct scenario {
 struct sim_request *sim_alone(struct scenario *scenario, enum larder_operation operation, unsigned key,
                               unsigned most_calls);
 
-/* Whether all members of the registry's list are up, know it, and have what they are to hold. */
-bool sim_converged(const struct sim_world *world);
+/* Tells the checker if all members of the registry's list have what they are to hold. */
+void sim_look_for_order(struct sim_world *world);
 
 /* Ends all faults and starts all nodes that belong; false: not everything is in order in time, or something is broken. */
 bool sim_settle_down(struct scenario *scenario);

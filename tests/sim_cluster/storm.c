@@ -25,8 +25,7 @@ static void wild(struct scenario *scenario)
         work(scenario, 1);
         if (sim_chance(world, 80))
             sim_some_fault(scenario);
-        if (world->checker.removed != 0 && sim_converged(world))
-            world->checker.removed = 0;
+        sim_look_for_order(world);
     }
 }
 

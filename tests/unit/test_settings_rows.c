@@ -85,10 +85,10 @@ static void draw_choice(struct ldr_buffer *out, const struct ldr_plugin_choice *
 static void draw_cluster(struct ldr_buffer *out, const struct ldr_cluster_settings *c)
 {
     ldr_buffer_printf(out, "\n%d %s %llu %u %llu %u %llu %u %llu %llu %llu %u %d %llu %llu %llu %llu", c->enabled,
-                      c->peer_transport, (unsigned long long)c->seed, c->virtual_nodes,
-                      (unsigned long long)c->peer_timeout_ms, c->retries, (unsigned long long)c->backoff_ms,
-                      c->suspend_after, (unsigned long long)c->suspend_ms, (unsigned long long)c->probe_ms,
-                      (unsigned long long)c->fallback_ttl_ms, c->replicas, c->strict,
+                      c->peer_transport,
+                      (unsigned long long)c->seed, c->virtual_nodes, (unsigned long long)c->peer_timeout_ms, c->retries,
+                      (unsigned long long)c->backoff_ms, c->suspend_after, (unsigned long long)c->suspend_ms,
+                      (unsigned long long)c->probe_ms, (unsigned long long)c->fallback_ttl_ms, c->replicas, c->strict,
                       (unsigned long long)c->fence_peer_ms, (unsigned long long)c->orphan_wait_ms,
                       (unsigned long long)c->tombstone_ttl_ms, (unsigned long long)c->handoff_bandwidth);
     draw_choice(out, &c->hash);
@@ -107,10 +107,9 @@ static void draw_group(struct ldr_buffer *out, const struct ldr_group_settings *
 /* Everything that a node would be built from, as a text. */
 static void draw(struct ldr_buffer *out, const struct ldr_settings *s, const struct ldr_catalog *catalog)
 {
-    ldr_buffer_printf(out, "%s %d %d %d %u %llu %llu %llu %llu %s", s->node_name, s->gateway, s->log_level,
-                      s->log_format, s->workers, (unsigned long long)s->queue,
-                      (unsigned long long)s->request_timeout_ms, (unsigned long long)s->drain_timeout_ms,
-                      (unsigned long long)s->leave_timeout_ms, s->zone);
+    ldr_buffer_printf(out, "%s %d %d %d %u %llu %llu %llu %llu %s", s->node_name, s->gateway, s->log_level, s->log_format,
+                      s->workers, (unsigned long long)s->queue, (unsigned long long)s->request_timeout_ms,
+                      (unsigned long long)s->drain_timeout_ms, (unsigned long long)s->leave_timeout_ms, s->zone);
     for (size_t i = 0; i < catalog->path_count; i++)
         ldr_buffer_printf(out, " %s", catalog->paths[i]);
     for (size_t i = 0; i < s->transport_count; i++)
