@@ -121,6 +121,7 @@ bool sim_settle_down(struct scenario *scenario)
     }
     sim_tell(world, "everything is in order");
     sim_look_for_order(world);
+    sim_check_copies(world);
     scenario->settlings++;
     scenario->settling_ns += taken;
     if (taken > scenario->slowest_ns)

@@ -26,6 +26,9 @@ struct sim_request *sim_alone(struct scenario *scenario, enum larder_operation o
 /* Tells the checker if all members of the registry's list have what they are to hold. */
 void sim_look_for_order(struct sim_world *world);
 
+/* All is in order: then all who are to hold a key have the same of it; see copies.c. */
+void sim_check_copies(struct sim_world *world);
+
 /* Ends all faults and starts all nodes that belong; false: not everything is in order in time, or something is broken. */
 bool sim_settle_down(struct scenario *scenario);
 
