@@ -5,9 +5,10 @@
     GET /count       {"KEY": requests, ...} as JSON, keys percent-encoded
     GET /count/KEY   the number alone
     GET /connections how many connections were made
-    PUT /behaviour   {"PREFIX": {"delay": MS, "status": CODE, "max_age": SECONDS, "hang": true}, ...}: how keys are
-                     answered from now on; the longest prefix of a key decides, every member may be left out. A key that
-                     hangs is answered when the behaviour is changed again.
+    PUT /behaviour   {"PREFIX": {"delay": MS, "status": CODE, "cache": TEXT, "max_age": SECONDS, "hang": true}, ...}: how
+                     keys are answered from now on; the longest prefix of a key decides, every member may be left out.
+                     TEXT is the Cache-Control; max_age is short for one. A key that hangs is answered when the behaviour
+                     is changed again.
 
 value_of() may be imported to know what a value must be.
 """
@@ -108,7 +109,8 @@ class Handler(BaseHTTPRequestHandler):
         self.server.count(key)
         rule = self.server.rule(key)
         time.sleep(rule.get("delay", self.server.delay * 1000) / 1000)
-        headers = {"Cache-Control": "max-age=%d" % rule["max_age"]} if "max_age" in rule else {}
+        cache = rule.get("cache", "max-age=%d" % rule["max_age"] if "max_age" in rule else None)
+        headers = {"Cache-Control": cache} if cache else {}
         if "status" in rule:
             self.answer(rule["status"], b"as told", "text/plain")
         elif key.startswith(b"missing"):

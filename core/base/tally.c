@@ -28,6 +28,11 @@ void ldr_tally_begin(struct ldr_tally *tally)
     atomic_fetch_add_explicit(&tally->count, 1, memory_order_relaxed);
 }
 
+size_t ldr_tally_count(const struct ldr_tally *tally)
+{
+    return atomic_load_explicit(&tally->count, memory_order_relaxed);
+}
+
 /* Sequentially consistent, like the other side: either this sees that somebody waits, or that one sees the count. */
 void ldr_tally_end(struct ldr_tally *tally)
 {

@@ -19,6 +19,7 @@ void ldr_tally_init(struct ldr_tally *tally);
 void ldr_tally_destroy(struct ldr_tally *tally);
 
 void ldr_tally_begin(struct ldr_tally *tally);
+size_t ldr_tally_count(const struct ldr_tally *tally);
 void ldr_tally_end(struct ldr_tally *tally); /* may still touch the tally after ldr_tally_wait() has returned */
 
 /* Waits until nothing is under way or CLOCK_MONOTONIC has reached `until`, in ns. Whether nothing is. */

@@ -47,6 +47,7 @@ static uint64_t attempt_limit_ms(const struct ldr_cluster *cluster, const struct
 static void finish(struct ldr_call *call, struct larder_reply *reply)
 {
     struct ldr_peer *peer = call->peer;
+    atomic_fetch_sub_explicit(&peer->calls, 1, memory_order_relaxed);
     call->done(call->arg, reply);
     free(call);
     ldr_peer_release(peer); /* last: a closing cluster waits for it */
@@ -199,6 +200,17 @@ static void refuse(struct ldr_peer *peer, enum larder_status status, const char 
     ldr_peer_release(peer);
 }
 
+/* Counts one more call to the peer; false: there are too many. Relaxed: the count bounds memory and orders nothing. */
+static bool take_room(struct ldr_peer *peer)
+{
+    uint64_t most = peer->cluster->options.max_calls;
+    if (atomic_fetch_add_explicit(&peer->calls, 1, memory_order_relaxed) < most || most == 0)
+        return true;
+    atomic_fetch_sub_explicit(&peer->calls, 1, memory_order_relaxed);
+    ldr_count(&peer->cluster->calls_refused);
+    return false;
+}
+
 static void call_peer(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_request *request, bool once,
                       larder_reply_fn done, void *arg)
 {
@@ -207,8 +219,13 @@ static void call_peer(struct ldr_cluster *cluster, struct ldr_peer *peer, const 
         refuse(peer, LARDER_INVALID, "a request that came from a peer is never forwarded again", done, arg);
         return;
     }
+    if (!take_room(peer)) {
+        refuse(peer, LARDER_BUSY, "too many calls to the peer are under way", done, arg);
+        return;
+    }
     struct ldr_call *call = calloc(1, sizeof *call);
     if (call == NULL) {
+        atomic_fetch_sub_explicit(&peer->calls, 1, memory_order_relaxed);
         refuse(peer, LARDER_NO_MEMORY, larder_status_text(LARDER_NO_MEMORY), done, arg);
         return;
     }

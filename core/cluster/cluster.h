@@ -34,6 +34,7 @@ struct ldr_cluster_options {
     uint64_t fence_peer_ms;     /* how long answers of all others stand for the lease */
     uint64_t orphan_wait_ms;    /* after which a list is acted under that nobody can tie to the one before */
     uint64_t tombstone_ttl_ms;  /* how long deletes are remembered */
+    uint64_t max_calls;         /* to one peer at a time; further ones are answered BUSY; 0: any number */
     uint64_t slow_limit_ms;     /* load timeout added to peer_timeout_ms for a GET that may load; see
                                    ldr_cluster_expect_loads() */
 };
@@ -132,6 +133,8 @@ bool ldr_cluster_acts(struct ldr_cluster *cluster, uint64_t serial);
 
 /* Whether all others have given this node what it is to hold, under this list. */
 bool ldr_cluster_caught_up(struct ldr_cluster *cluster, uint64_t serial);
+/* Whether somebody who is there has not done so yet; strict: or is not there. */
+bool ldr_cluster_is_owed(struct ldr_cluster *cluster);
 bool ldr_cluster_done_by(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t serial);
 
 /* All other members, with references; how many there are, which may be more than `capacity`. */
@@ -187,7 +190,8 @@ bool ldr_cluster_is_leaving(struct ldr_cluster *cluster);
  * Calls a peer and completes with its reply, after at most 1 + retries attempts, as safe: GET, PING, unconditional
  * SET, DELETE and TOUCH, and anything that was not sent. Adds sender and ring view to the request. `request` stays valid
  * until the completion, which is called by the request's deadline. A failed call (UNAVAILABLE, or DEADLINE of an attempt's own
- * limit) counts against the peer; NOT_FOUND, errors of the origin and a caller's deadline do not. Takes the reference.
+ * limit) counts against the peer; NOT_FOUND, BUSY, errors of the origin and a caller's deadline do not. Takes the reference.
+ * BUSY with LARDER_REPLY_NOT_SENT: this node has as many calls to the peer under way as it may have.
  *
  * UNAVAILABLE means that the peer failed while the caller still has time: so also an attempt's own limit is told, and a peer
  * that is suspended during a backoff. LARDER_REPLY_NOT_SENT is set when no attempt can have reached the peer. A request
@@ -246,6 +250,7 @@ struct ldr_cluster_stats {
     uint64_t ring_mismatches;   /* requests from peers that saw another ring */
     uint64_t forwarded_refused; /* requests from peers that were about to be forwarded again, and were not */
     uint64_t members;           /* gauge */
+    uint64_t calls_refused;     /* calls answered BUSY here, as too many to the peer were under way */
 };
 void ldr_cluster_stats(struct ldr_cluster *cluster, struct ldr_cluster_stats *stats);
 

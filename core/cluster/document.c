@@ -125,6 +125,7 @@ void ldr_cluster_stats(struct ldr_cluster *cluster, struct ldr_cluster_stats *st
         .peer_retries = ldr_count_read(&cluster->retries),
         .ring_mismatches = ldr_count_read(&cluster->mismatches),
         .forwarded_refused = ldr_count_read(&cluster->forwarded_refused),
+        .calls_refused = ldr_count_read(&cluster->calls_refused),
     };
     ldr_epoch_enter(LDR_EPOCH_NODE);
     const struct ldr_view *view = ldr_cluster_view(cluster);

@@ -161,6 +161,8 @@ static enum ldr_outcome outcome_of(const struct ldr_peer *peer, const struct lar
         return own_limit ? LDR_FAILED : LDR_UNTOLD;
     if ((reply->flags & LARDER_REPLY_NOT_SENT) != 0)
         return LDR_UNTOLD; /* an obstacle on this side, such as too little memory */
+    if (reply->status == LARDER_BUSY)
+        return is_its_own(reply) && !ping ? LDR_ANSWERED : LDR_UNTOLD; /* alive; its door had no room for more */
     return ping && reply->status != LARDER_OK ? LDR_FAILED : LDR_ANSWERED;
 }
 

@@ -35,6 +35,7 @@ struct ldr_peer {
     void *handle;         /* the transport's; NULL: no usable address, see `reason` */
     struct ldr_gate gate; /* around calls into the handle */
     _Atomic uint64_t requests, failures;
+    _Atomic uint64_t calls; /* under way, between two attempts too */
     atomic_bool answered, agrees;
     struct ldr_standing standing; /* under cluster->standing_lock */
 

@@ -449,10 +449,30 @@ bool ldr_cluster_caught_up(struct ldr_cluster *cluster, uint64_t serial)
     return read(&cluster->caught_up) == serial;
 }
 
+bool ldr_cluster_is_owed(struct ldr_cluster *cluster)
+{
+    bool owed = false;
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    if (view != NULL && !ldr_cluster_caught_up(cluster, view->serial)) {
+        owed = cluster->options.strict;
+        pthread_mutex_lock(&cluster->standing_lock);
+        for (size_t i = 0; i < view->count && !owed; i++) {
+            const struct ldr_peer *peer = view->members[i].peer;
+            owed = peer != NULL && peer->standing.boot != 0 &&
+                   !(peer->standing.done && peer->standing.done_serial == view->serial);
+        }
+        pthread_mutex_unlock(&cluster->standing_lock);
+    }
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    return owed;
+}
+
 bool ldr_cluster_done_by(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t serial)
 {
     pthread_mutex_lock(&cluster->standing_lock);
     bool done = peer->standing.done && peer->standing.done_serial == serial;
+    done |= peer->standing.boot == 0 && !cluster->options.strict; /* nobody knows whether it is there at all */
     pthread_mutex_unlock(&cluster->standing_lock);
     return done;
 }

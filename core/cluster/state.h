@@ -100,7 +100,7 @@ struct ldr_cluster {
     struct larder_timer adopter;
 
     _Atomic uint64_t slow_limit_ms; /* relaxed, like all that follow: each is read by itself */
-    _Atomic uint64_t requests, probes, failures, retries, mismatches, forwarded_refused;
+    _Atomic uint64_t requests, probes, failures, retries, mismatches, forwarded_refused, calls_refused;
 };
 
 /* The current view; inside an epoch section, or with list_lock held. Acquire pairs with the release that published it. */

@@ -1,7 +1,6 @@
 #include "core/group/context.h"
 
 #include "core/base/bytes.h"
-#include "core/store/store.h"
 
 struct larder_version ldr_context_version(struct ldr_context *context)
 {
@@ -29,12 +28,10 @@ uint64_t ldr_context_expires(const struct ldr_context *context, int64_t ttl_ms)
     return ttl_ms == LARDER_TTL_NONE ? LARDER_NEVER : larder_deadline_in(context->runtime, (uint64_t)ttl_ms);
 }
 
-int64_t ldr_context_remaining(const struct ldr_context *context, uint64_t expires, uint64_t now)
+int64_t ldr_context_remaining(uint64_t expires, uint64_t now)
 {
     if (expires == LARDER_NEVER)
         return LARDER_TTL_NONE;
-    if (now == LDR_NOW)
-        now = larder_now(context->runtime);
     return expires <= now ? 1 : (int64_t)((expires - now + LARDER_NS_PER_MS - 1) / LARDER_NS_PER_MS);
 }
 

@@ -22,7 +22,7 @@ struct ldr_strict_wait {
     bool aborted;
 };
 
-/* Owned by the node; all members before `waiting` are fixed while groups live. */
+/* Owned by the node; all members up to `waiting` are fixed while groups live. */
 struct ldr_context {
     const struct larder_runtime *runtime;
     struct ldr_log *log;
@@ -37,7 +37,8 @@ struct ldr_context {
     uint64_t fallback_ttl_ms; /* most time to live of what is stored for an owner that cannot be reached */
     struct ldr_strict_wait strict;
     struct ldr_tally waiting; /* callers that wait for a flight, or for a peer that was told to write */
-    _Atomic uint64_t clock;   /* the last hybrid logical clock handed out, or seen at others */
+    _Atomic uint64_t max_waiting, busy_refused; /* see limits.h */
+    _Atomic uint64_t clock;                     /* the last hybrid logical clock handed out, or seen at others */
     _Atomic uint64_t replicating, handoff_received;
 };
 
@@ -50,8 +51,8 @@ void ldr_context_observe(struct ldr_context *context, struct larder_version vers
 /* The point of time at which an entry written now expires; `ttl_ms` > 0 or LARDER_TTL_NONE. */
 uint64_t ldr_context_expires(const struct ldr_context *context, int64_t ttl_ms);
 
-/* The other way round: what remains, at least 1, or LARDER_TTL_NONE. `now` may be LDR_NOW. */
-int64_t ldr_context_remaining(const struct ldr_context *context, uint64_t expires, uint64_t now);
+/* The other way round: what remains, at least 1, or LARDER_TTL_NONE. */
+int64_t ldr_context_remaining(uint64_t expires, uint64_t now);
 
 /*
  * Gives an answer: adds how this node sees the ring and calls the completion, which owns the reply from then on.

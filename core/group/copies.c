@@ -9,14 +9,13 @@ bool ldr_group_has_copies(const struct ldr_group *group)
     struct ldr_cluster *cluster = group->context->cluster;
     if (cluster == NULL || group->store == NULL)
         return false;
-    return group->context->replicas > 1 || ldr_cluster_strict(cluster) ||
-           !ldr_cluster_caught_up(cluster, ldr_cluster_serial(cluster));
+    return group->context->replicas > 1 || ldr_cluster_strict(cluster) || ldr_cluster_is_owed(cluster);
 }
 
 bool ldr_group_must_ask(struct ldr_group *group)
 {
     struct ldr_cluster *cluster = group->context->cluster;
-    return cluster != NULL && group->store != NULL && !ldr_cluster_caught_up(cluster, ldr_cluster_serial(cluster));
+    return cluster != NULL && group->store != NULL && ldr_cluster_is_owed(cluster);
 }
 
 /* ------------------------------------------------------------------------------------------------ entries */

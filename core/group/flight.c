@@ -5,7 +5,7 @@
 
 #include "core/base/epoch.h"
 #include "core/base/fail.h"
-#include "core/group/group.h"
+#include "core/group/limits.h"
 #include "core/group/share.h"
 
 /* One get that waits. */
@@ -207,6 +207,7 @@ static void waiter_timed_out(struct larder_timer *timer)
         while (*at != waiter)
             at = &(*at)->next;
         *at = waiter->next;
+        waiter->flight->waiting--;
     }
     pthread_mutex_unlock(&shard->lock);
     larder_reply_fn done = waiter->done;
@@ -266,40 +267,70 @@ static void link_flight(struct shard *shard, struct ldr_flight *flight)
     flight->linked = true;
 }
 
-bool ldr_flight_ask(struct ldr_flights *flights, const struct ldr_flight_ask *ask)
+/* Has the waiter, which may be NULL, wait for the flight. Under the lock. */
+static void wait_for(struct ldr_flight *flight, struct ldr_waiter *waiter, uint64_t deadline)
 {
-    const struct larder_runtime *runtime = flights->context->runtime;
-    uint64_t hash = hash_of(flights, ask->name, ask->key);
-    struct shard *shard = shard_of(flights, hash);
-    struct ldr_waiter *waiter = new_waiter(flights, ask, hash);
-    if (waiter == NULL) {
-        ldr_answer_status(flights->context, LARDER_NO_MEMORY, NULL, ask->done, ask->arg);
-        return false;
-    }
-    pthread_mutex_lock(&shard->lock);
-    struct ldr_flight *flight = ask->alone ? NULL : find(shard, hash, ask);
-    bool joined = flight != NULL;
-    if (!joined)
-        flight = new_flight(flights, ask, hash);
-    if (flight == NULL) {
-        pthread_mutex_unlock(&shard->lock);
-        free(waiter);
-        ldr_answer_status(flights->context, LARDER_NO_MEMORY, NULL, ask->done, ask->arg);
-        return false;
-    }
+    const struct larder_runtime *runtime = flight->flights->context->runtime;
+    if (waiter == NULL)
+        return;
     waiter->flight = flight;
     waiter->next = flight->waiters;
     flight->waiters = waiter;
+    flight->waiting++;
     /* Started under the lock: once the waiter can be found, whoever answers it looks at `timed`. */
-    waiter->timed = ask->deadline < flight->deadline;
+    waiter->timed = deadline < flight->deadline;
     if (waiter->timed)
-        runtime->timer_start(runtime, &waiter->timer, ask->deadline);
-    if (!joined) {
-        link_flight(shard, flight);
-        runtime->timer_start(runtime, &flight->timer, flight->deadline);
+        runtime->timer_start(runtime, &waiter->timer, deadline);
+}
+
+static void refuse(struct ldr_flights *flights, const struct ldr_flight_ask *ask, enum larder_status status)
+{
+    struct larder_reply reply = {.status = status};
+    if (status == LARDER_BUSY)
+        reply = ldr_limits_busy(flights->context, "too many gets wait for this key");
+    if (ask->done != NULL)
+        ldr_answer(flights->context, &reply, ask->done, ask->arg);
+}
+
+/* Finds the flight or makes it, and has the waiter wait for it. */
+static enum larder_status enter(struct ldr_flights *flights, const struct ldr_flight_ask *ask, uint64_t hash,
+                                struct ldr_waiter *waiter, struct ldr_flight **begun)
+{
+    const struct larder_runtime *runtime = flights->context->runtime;
+    struct shard *shard = shard_of(flights, hash);
+    enum larder_status status = LARDER_OK;
+    pthread_mutex_lock(&shard->lock);
+    struct ldr_flight *flight = ask->alone ? NULL : find(shard, hash, ask);
+    if (flight == NULL) {
+        flight = *begun = new_flight(flights, ask, hash);
+        if (flight != NULL) {
+            link_flight(shard, flight);
+            runtime->timer_start(runtime, &flight->timer, flight->deadline);
+        }
+        status = flight != NULL ? LARDER_OK : LARDER_NO_MEMORY;
+    } else if (ask->most != 0 && flight->waiting >= ask->most) {
+        status = LARDER_BUSY;
     }
+    if (status == LARDER_OK)
+        wait_for(flight, waiter, ask->deadline);
     pthread_mutex_unlock(&shard->lock);
-    if (!joined)
-        ask->begin(flight, ask->begin_arg);
-    return joined;
+    return status;
+}
+
+bool ldr_flight_ask(struct ldr_flights *flights, const struct ldr_flight_ask *ask)
+{
+    uint64_t hash = hash_of(flights, ask->name, ask->key);
+    struct ldr_waiter *waiter = ask->done != NULL ? new_waiter(flights, ask, hash) : NULL;
+    struct ldr_flight *begun = NULL;
+    enum larder_status status = LARDER_NO_MEMORY;
+    if (waiter != NULL || ask->done == NULL)
+        status = enter(flights, ask, hash, waiter, &begun);
+    if (status != LARDER_OK) {
+        free(waiter);
+        refuse(flights, ask, status);
+        return false;
+    }
+    if (begun != NULL)
+        ask->begin(begun, ask->begin_arg);
+    return begun == NULL;
 }

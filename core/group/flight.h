@@ -24,6 +24,8 @@ struct ldr_flight {
     struct larder_slice key;
     uint64_t deadline;
     bool stand_in; /* this node answers in the place of an owner that cannot be reached */
+    bool ahead;    /* the store has a value, of the version below: nobody waits, and it is to be loaded anew */
+    struct larder_version replaces;
 
     /* For whoever does the work. */
     struct larder_version version; /* drawn before the origin is asked */
@@ -38,6 +40,7 @@ struct ldr_flight {
     /* The table's own, under the lock of the flight's shard. */
     struct ldr_flight *next;
     struct ldr_waiter *waiters;
+    size_t waiting; /* of them */
     struct larder_timer timer;
     uint64_t hash;
     unsigned references;
@@ -71,7 +74,8 @@ struct ldr_flight_ask {
     bool alone;               /* nobody joins it, it joins none, and what it brings is not stored */
     uint64_t deadline;        /* of the waiter */
     uint64_t flight_deadline; /* of a flight that this begins */
-    larder_reply_fn done;     /* called exactly once, by `deadline` */
+    size_t most;              /* who would join as many is answered BUSY; 0: no limit */
+    larder_reply_fn done;     /* called exactly once, by `deadline`; NULL: nobody waits */
     void *arg;
     /*
      * Begins the work of a new flight, on the calling thread and without a lock. It must lead to exactly one
@@ -81,7 +85,7 @@ struct ldr_flight_ask {
     void *begin_arg;
 };
 
-/* Joins the flight of the key, or begins one. True: it joined. */
+/* Joins the flight of the key, or begins one. True: it joined, or there was one and nobody wants to wait. */
 bool ldr_flight_ask(struct ldr_flights *flights, const struct ldr_flight_ask *ask);
 
 /*

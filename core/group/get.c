@@ -4,49 +4,77 @@
 #include "core/base/bytes.h"
 #include "core/group/copies.h"
 #include "core/group/flight.h"
-#include "core/group/group.h"
+#include "core/group/limits.h"
+#include "core/group/stale.h"
 #include "core/group/strict.h"
 
 /* A get that could not be answered at once. */
 struct pending {
     struct ldr_group *group; /* a counted reference */
+    const struct larder_request *request;
+    bool away;  /* it is answered by a peer */
+    bool owner; /* it is answered here, and not in the place of another */
     uint64_t begun;
     larder_reply_fn done;
     void *arg;
 };
 
+/* Answers a get that was not answered at once. A load that failed may leave something to be answered. */
+static void conclude(const struct pending *pending, struct larder_reply *reply)
+{
+    struct ldr_group *group = pending->group;
+    if (pending->owner)
+        ldr_stale_rescue(group, pending->request, reply);
+    ldr_histogram_add(&group->get_latency, larder_now(group->context->runtime) - pending->begun);
+    ldr_answer(group->context, reply, pending->done, pending->arg);
+}
+
 static void get_done(void *arg, struct larder_reply *reply)
 {
     struct pending pending = *(struct pending *)arg;
     free(arg);
-    const struct larder_runtime *runtime = pending.group->context->runtime;
-    ldr_histogram_add(&pending.group->get_latency, larder_now(runtime) - pending.begun);
-    pending.done(pending.arg, reply);
-    ldr_tally_end(&pending.group->context->waiting);
+    conclude(&pending, reply);
+    ldr_limits_waited(pending.group);
     ldr_group_release(pending.group);
 }
 
-static void wait_in_flight(struct ldr_group *group, const struct larder_request *request, uint64_t begun,
-                           uint64_t flight_deadline, bool away, void (*begin)(struct ldr_flight *flight, void *arg),
-                           void *begin_arg, larder_reply_fn done, void *arg)
+/* Keeps what must last until the answer; NULL: it was answered, for want of room or memory. */
+static struct pending *keep(const struct pending *pending)
 {
-    struct pending *pending = malloc(sizeof *pending);
-    if (pending == NULL) {
-        ldr_answer_status(group->context, LARDER_NO_MEMORY, NULL, done, arg);
-        return;
+    struct larder_reply reply = {.status = LARDER_NO_MEMORY};
+    struct pending *kept = NULL;
+    if (!ldr_limits_wait(pending->group))
+        reply = ldr_limits_busy(pending->group->context, "too many requests wait for loads and peers");
+    else if ((kept = malloc(sizeof *kept)) == NULL)
+        ldr_limits_waited(pending->group);
+    if (kept == NULL) {
+        conclude(pending, &reply);
+        return NULL;
     }
-    *pending = (struct pending){ldr_group_reference(group), begun, done, arg};
-    ldr_tally_begin(&group->context->waiting);
+    *kept = *pending;
+    ldr_group_reference(kept->group);
+    return kept;
+}
+
+static void wait_in_flight(const struct pending *pending, uint64_t flight_deadline,
+                           void (*begin)(struct ldr_flight *flight, void *arg), void *begin_arg)
+{
+    struct ldr_group *group = pending->group;
+    const struct larder_request *request = pending->request;
+    struct pending *kept = keep(pending);
+    if (kept == NULL)
+        return;
     struct ldr_flight_ask ask = {
         .group = group,
         .name = request->group,
         .key = request->key,
         .of_peer = (request->flags & LARDER_REQUEST_PEER) != 0,
-        .away = away,
+        .away = pending->away,
         .deadline = request->deadline,
         .flight_deadline = flight_deadline,
+        .most = ldr_limits_waiters(group),
         .done = get_done,
-        .arg = pending,
+        .arg = kept,
         .begin = begin,
         .begin_arg = begin_arg,
     };
@@ -61,10 +89,17 @@ static void count(struct ldr_group *group, enum ldr_get_counter counter)
 
 /* ------------------------------------------------------------------------------------------------ here */
 
-/* Looks into the store. False: not there. */
-static bool look(struct ldr_group *group, struct larder_slice key, uint64_t now, struct larder_reply *reply)
+/* What is looked for in the store. */
+struct sight {
+    struct larder_slice name, key; /* of the group as asked for */
+    uint64_t now;
+    bool owner;
+};
+
+/* Looks into the store. False: nothing that may be answered now. */
+static bool look(struct ldr_group *group, const struct sight *sight, struct larder_reply *reply)
 {
-    struct ldr_entry *entry = ldr_store_get(group->store, key, now);
+    struct ldr_entry *entry = ldr_store_get(group->store, sight->key, sight->now);
     if (entry != NULL && ldr_entry_tombstone(entry)) {
         ldr_entry_release(entry); /* it was deleted: whether the origin has it is to be seen */
         entry = NULL;
@@ -77,8 +112,14 @@ static bool look(struct ldr_group *group, struct larder_slice key, uint64_t now,
         *reply = (struct larder_reply){.status = LARDER_NOT_FOUND, .source = LARDER_SOURCE_LOCAL};
         return true;
     }
+    if (!ldr_stale_answers(group, sight->name, entry, sight->now, sight->owner)) {
+        ldr_entry_release(entry);
+        return false;
+    }
     count(group, LDR_HITS);
-    *reply = ldr_group_entry_reply(group, entry, LARDER_SOURCE_LOCAL, now);
+    *reply = ldr_group_entry_reply(group, entry, LARDER_SOURCE_LOCAL, sight->now);
+    if (reply->ttl_ms == 0)
+        count(group, LDR_STALE_HITS);
     return true;
 }
 
@@ -88,21 +129,22 @@ static void begin_load(struct ldr_flight *flight, void *arg)
     ldr_group_load(flight);
 }
 
-static void get_here(struct ldr_group *group, const struct larder_request *request, uint64_t begun, bool owner,
-                     larder_reply_fn done, void *arg)
+static void get_here(struct pending *pending)
 {
+    struct ldr_group *group = pending->group;
+    const struct larder_request *request = pending->request;
     const struct larder_runtime *runtime = group->context->runtime;
+    const struct sight sight = {request->group, request->key, pending->begun, pending->owner};
     struct larder_reply reply = {.status = LARDER_NOT_FOUND};
-    bool there = look(group, request->key, begun, &reply);
+    bool there = look(group, &sight, &reply);
     if (!there)
         count(group, LDR_MISSES);
     if (!there && (ldr_group_loads(group) || ldr_group_must_ask(group))) {
-        uint64_t deadline = larder_deadline_in(runtime, group->load_timeout_ms);
-        wait_in_flight(group, request, begun, deadline, false, begin_load, &owner, done, arg);
+        wait_in_flight(pending, larder_deadline_in(runtime, group->load_timeout_ms), begin_load, &pending->owner);
         return;
     }
-    ldr_histogram_add(&group->get_latency, larder_now(runtime) - begun);
-    ldr_answer(group->context, &reply, done, arg);
+    ldr_histogram_add(&group->get_latency, larder_now(runtime) - pending->begun);
+    ldr_answer(group->context, &reply, pending->done, pending->arg);
 }
 
 /* ------------------------------------------------------------------------------------------------ at the owner */
@@ -117,7 +159,8 @@ static void stand_in(struct ldr_flight *flight)
 {
     struct ldr_group *group = flight->group;
     struct larder_reply reply = {.status = LARDER_NOT_FOUND};
-    if (look(group, flight->key, larder_now(group->context->runtime), &reply) || !ldr_group_loads(group)) {
+    const struct sight sight = {flight->name, flight->key, larder_now(group->context->runtime), false};
+    if (look(group, &sight, &reply) || !ldr_group_loads(group)) {
         ldr_flight_finish(flight, &reply);
         return;
     }
@@ -203,16 +246,16 @@ static void begin_call(struct ldr_flight *flight, void *arg)
         ldr_cluster_call(group->context->cluster, target, &flight->request, peer_answered, flight);
 }
 
-static void get_there(struct ldr_group *group, const struct larder_request *request, uint64_t begun,
-                      struct ldr_peer *peer, larder_reply_fn done, void *arg)
+static void get_there(const struct pending *pending, struct ldr_peer *peer)
 {
-    struct ldr_context *context = group->context;
-    count(group, LDR_MISSES);
+    const struct ldr_context *context = pending->group->context;
+    count(pending->group, LDR_MISSES);
     /* At least as long as whoever begins it waits; those that join may have more time than a hurried one. */
+    uint64_t own = pending->request->deadline;
     uint64_t deadline = larder_deadline_in(context->runtime, context->request_timeout_ms);
-    if (request->deadline > deadline && request->deadline != LARDER_NEVER)
-        deadline = request->deadline;
-    wait_in_flight(group, request, begun, deadline, true, begin_call, &peer, done, arg);
+    if (own > deadline && own != LARDER_NEVER)
+        deadline = own;
+    wait_in_flight(pending, deadline, begin_call, &peer);
     ldr_peer_release(peer); /* NULL when a call took it */
 }
 
@@ -222,13 +265,16 @@ void ldr_group_get(struct ldr_group *group, const struct larder_request *request
         ldr_strict_do(group, request, done, arg);
         return;
     }
-    uint64_t begun = larder_now(group->context->runtime);
+    struct pending pending = {
+        .group = group, .request = request, .begun = larder_now(group->context->runtime), .done = done, .arg = arg};
     count(group, LDR_GETS);
     struct ldr_route route = ldr_group_route(group, request);
+    pending.away = route.peer != NULL;
+    pending.owner = route.owner && !pending.away;
     if (route.peer != NULL)
-        get_there(group, request, begun, route.peer, done, arg);
+        get_there(&pending, route.peer);
     else if (group->store == NULL)
         ldr_answer_status(group->context, LARDER_UNAVAILABLE, "no member of the cluster can be reached", done, arg);
     else
-        get_here(group, request, begun, route.owner, done, arg);
+        get_here(&pending);
 }

@@ -55,6 +55,10 @@ struct ldr_group *ldr_group_open(struct ldr_context *context, const struct ldr_g
     group->ttl_ms = options->ttl_ms;
     group->negative_ttl_ms = options->negative_ttl_ms;
     group->load_timeout_ms = options->load_timeout_ms;
+    group->stale_while_revalidate_ms = options->stale_while_revalidate_ms;
+    group->stale_if_error_ms = options->stale_if_error_ms;
+    group->refresh_permille = options->refresh_permille;
+    group->max_loads = options->max_loads;
     group->lanes = ldr_lanes_open();
     if (group->lanes == NULL) {
         ldr_fail_memory();
@@ -146,11 +150,14 @@ static void release_entry(void *pin)
 struct larder_reply ldr_group_entry_reply(const struct ldr_group *group, struct ldr_entry *entry,
                                           enum larder_source source, uint64_t now)
 {
+    uint64_t expires = ldr_entry_expires(entry);
+    if (now == LDR_NOW && expires != LARDER_NEVER)
+        now = larder_now(group->context->runtime);
     return (struct larder_reply){
         .status = LARDER_OK,
         .source = source,
         .value = ldr_entry_value(entry),
-        .ttl_ms = ldr_context_remaining(group->context, ldr_entry_expires(entry), now),
+        .ttl_ms = ldr_entry_age(entry, now) == LDR_STALE ? 0 : ldr_context_remaining(expires, now),
         .version = ldr_entry_version(entry),
         .release = release_entry,
         .pin = entry,
@@ -170,6 +177,8 @@ void ldr_group_read_stats(struct ldr_group *group, struct larder_statistics *sta
         .loads_deduplicated = ldr_count_read(&counters->loads_deduplicated),
         .load_errors = ldr_count_read(&counters->load_errors),
         .negative_hits = ldr_lanes_sum(group->lanes, LDR_NEGATIVE_HITS),
+        .stale_hits = ldr_lanes_sum(group->lanes, LDR_STALE_HITS),
+        .refreshes = ldr_count_read(&counters->refreshes),
         .sets = ldr_count_read(&counters->sets),
         .deletes = ldr_count_read(&counters->deletes),
     };

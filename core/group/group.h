@@ -27,6 +27,10 @@ struct ldr_group_options {
     int64_t ttl_ms;          /* > 0 or LARDER_TTL_NONE */
     int64_t negative_ttl_ms; /* 0: "not found" is not remembered */
     uint64_t load_timeout_ms;
+    int64_t stale_while_revalidate_ms, stale_if_error_ms; /* 0: not at all */
+    uint64_t
+        refresh_permille; /* of a load's time: the scale of the time by which ripe values are loaded anew; 0: they are not */
+    uint64_t max_loads;
     const struct larder_eviction *eviction;
     const struct larder_param_value *eviction_params;
     bool exact_hits;
@@ -35,11 +39,14 @@ struct ldr_group_options {
 };
 
 struct ldr_group_counters {
-    _Atomic uint64_t peer_hits, peer_misses, loads, loads_deduplicated, load_errors, sets, deletes;
+    _Atomic uint64_t peer_hits, peer_misses, loads, loads_deduplicated, load_errors, refreshes, sets, deletes;
 };
 
 /* What every get counts, in lanes. */
-enum ldr_get_counter { LDR_GETS, LDR_HITS, LDR_MISSES, LDR_NEGATIVE_HITS };
+enum ldr_get_counter { LDR_GETS, LDR_HITS, LDR_MISSES, LDR_NEGATIVE_HITS, LDR_STALE_HITS };
+
+/* Keys share so many places for when to try again; see stale.h. */
+#define LDR_RETRY_SLOTS 256
 
 struct ldr_group {
     struct ldr_context *context;
@@ -55,6 +62,12 @@ struct ldr_group {
     _Atomic int64_t ttl_ms;
     _Atomic int64_t negative_ttl_ms;
     _Atomic uint64_t load_timeout_ms;
+    _Atomic int64_t stale_while_revalidate_ms, stale_if_error_ms;
+    _Atomic uint64_t refresh_permille;
+    _Atomic uint64_t max_loads;
+
+    _Atomic uint64_t waiting, loading;          /* see limits.h */
+    _Atomic uint64_t retry_at[LDR_RETRY_SLOTS]; /* 0: the last load of such a key went well */
 
     const struct larder_loader *loader; /* NULL: none, or a callback */
     void *loader_state;                 /* NULL: shut */

@@ -6,7 +6,8 @@
 #include "core/base/fail.h"
 #include "core/group/copies.h"
 #include "core/group/flight.h"
-#include "core/group/group.h"
+#include "core/group/limits.h"
+#include "core/group/stale.h"
 
 /* Where a callback puts its value; see larder_loaded_set(). */
 struct larder_loaded {
@@ -19,13 +20,35 @@ struct larder_loaded {
 /* What a load brings to the store, and the reply that comes of it. */
 struct outcome {
     const struct larder_load_result *result;
+    uint64_t took;           /* ns */
     struct ldr_entry *entry; /* as stored; pinned */
     bool stored;
 };
 
-static void store_outcome(struct ldr_flight *flight, void *arg)
+static bool same_version(struct larder_version a, struct larder_version b)
 {
-    struct outcome *outcome = arg;
+    return a.epoch == b.epoch && a.clock == b.clock;
+}
+
+static bool older(struct larder_version a, struct larder_version b)
+{
+    return a.epoch != b.epoch ? a.epoch < b.epoch : a.clock < b.clock;
+}
+
+/* What came is not kept: nor may what it takes the place of be answered any more. */
+static void drop_older(const struct ldr_flight *flight)
+{
+    struct ldr_store *store = flight->group->store;
+    uint64_t now = larder_now(flight->group->context->runtime);
+    struct ldr_entry *entry = ldr_store_peek(store, flight->key, now);
+    if (entry != NULL && !ldr_entry_tombstone(entry) && older(ldr_entry_version(entry), flight->version))
+        ldr_store_remove(store, flight->key, LDR_PUT_IF_VERSION, ldr_entry_version(entry), now);
+    ldr_entry_release(entry);
+}
+
+/* False: it is not in the store. */
+static bool store_result(struct ldr_flight *flight, struct outcome *outcome)
+{
     const struct larder_load_result *result = outcome->result;
     struct ldr_group *group = flight->group;
     bool negative = result->status == LARDER_NOT_FOUND;
@@ -35,8 +58,8 @@ static void store_outcome(struct ldr_flight *flight, void *arg)
         .stand_in = flight->stand_in,
         .spread = true,
     };
-    if (negative && lifetime.ttl_ms == 0)
-        return;
+    if (result->no_store || (negative && lifetime.ttl_ms == 0))
+        return false;
     uint64_t now = larder_now(group->context->runtime);
     struct ldr_put put = {
         .key = flight->key,
@@ -46,7 +69,8 @@ static void store_outcome(struct ldr_flight *flight, void *arg)
     };
     if (!negative)
         put.value = result->value;
-    /* What does not fit is answered all the same: a cache that is too small is slow, not broken. */
+    if (!negative && !flight->stand_in)
+        put.aging = ldr_stale_aging(group, result, outcome->took);
     outcome->stored = ldr_store_put(group->store, &put, now, NULL) == LARDER_OK;
     if (outcome->stored && !negative)
         outcome->entry = ldr_store_peek(group->store, flight->key, now);
@@ -54,13 +78,14 @@ static void store_outcome(struct ldr_flight *flight, void *arg)
         ldr_entry_release(outcome->entry);
         outcome->entry = NULL;
     }
+    return outcome->stored;
 }
 
-static bool to_be_stored(const struct ldr_flight *flight, const struct larder_load_result *result)
+/* What does not fit is answered all the same: a cache that is too small is slow, not broken. */
+static void store_outcome(struct ldr_flight *flight, void *arg)
 {
-    if (flight->group->store == NULL || result->no_store)
-        return false;
-    return result->status == LARDER_OK || result->status == LARDER_NOT_FOUND;
+    if (!store_result(flight, arg))
+        drop_older(flight);
 }
 
 /* A reply with a copy of the value, for what was not stored. */
@@ -116,16 +141,19 @@ static void spread(const struct ldr_flight *flight)
 static void loaded(struct ldr_flight *flight, const struct larder_load_result *result)
 {
     struct ldr_group *group = flight->group;
-    struct outcome outcome = {.result = result};
+    struct outcome outcome = {.result = result, .took = larder_now(group->context->runtime) - flight->begun};
     struct larder_reply reply = {.status = result->status, .source = LARDER_SOURCE_LOADER, .message = result->message};
-    if (to_be_stored(flight, result))
+    bool failed = result->status != LARDER_OK && result->status != LARDER_NOT_FOUND;
+    ldr_stale_note(group, flight->key, failed);
+    if (!failed)
         ldr_flight_store(flight, store_outcome, &outcome);
     if (result->status == LARDER_OK)
         reply = outcome.entry != NULL ? ldr_group_entry_reply(group, outcome.entry, LARDER_SOURCE_LOADER, LDR_NOW)
                                       : copied_reply(flight, result);
-    else if (result->status != LARDER_NOT_FOUND)
+    else if (failed)
         ldr_count(&group->counters.load_errors);
-    ldr_histogram_add(&group->load_latency, larder_now(group->context->runtime) - flight->begun);
+    ldr_histogram_add(&group->load_latency, outcome.took);
+    ldr_limits_loaded(group);
     if (outcome.stored && group->context->replicas > 1)
         spread(flight);
     ldr_flight_finish(flight, &reply);
@@ -218,8 +246,8 @@ static void load_by_callback(struct ldr_flight *flight)
     flight->task.run = run_callback;
     if (runtime->work(runtime, &flight->task))
         return;
-    loaded(flight, &(struct larder_load_result){.status = LARDER_BUSY,
-                                                .message = ldr_slice_text("too many loads wait for a worker")});
+    struct larder_reply busy = ldr_limits_busy(flight->group->context, "too many loads wait for a worker");
+    loaded(flight, &(struct larder_load_result){.status = busy.status, .message = busy.message});
 }
 
 /* ------------------------------------------------------------------------------------------------ both */
@@ -228,31 +256,45 @@ void ldr_group_load_from_origin(struct ldr_flight *flight)
 {
     struct ldr_group *group = flight->group;
     struct ldr_context *context = group->context;
+    if (!ldr_limits_load(group, flight->ahead)) {
+        struct larder_reply busy = {.status = LARDER_BUSY};
+        if (!flight->ahead)
+            busy = ldr_limits_busy(context, "too many loads of the group are under way");
+        ldr_flight_finish(flight, &busy);
+        return;
+    }
     flight->version = ldr_context_version(context);
     if (flight->serial != 0) /* the epoch in which this node was found to be the owner */
         flight->version.epoch = flight->epoch;
     flight->begun = larder_now(context->runtime);
     ldr_count(&group->counters.loads);
+    if (flight->ahead)
+        ldr_count(&group->counters.refreshes);
     if (group->loader != NULL)
         load_by_module(flight);
     else
         load_by_callback(flight);
 }
 
-/* What is stored is the answer, if there is anything. */
+/*
+ * What another flight has stored between the look into the store and the beginning of this one, or what others had: then
+ * there is nothing to be loaded any more. True: finished.
+ */
 static bool finish_with_stored(struct ldr_flight *flight, enum larder_source source)
 {
     struct ldr_group *group = flight->group;
-    struct ldr_entry *entry = ldr_store_peek(group->store, flight->key, larder_now(group->context->runtime));
-    struct larder_reply reply = {.status = LARDER_NOT_FOUND, .source = source};
-    if (entry == NULL || ldr_entry_tombstone(entry)) {
+    uint64_t now = larder_now(group->context->runtime);
+    struct ldr_entry *entry = ldr_store_peek(group->store, flight->key, now);
+    bool same = entry != NULL && flight->ahead && same_version(ldr_entry_version(entry), flight->replaces);
+    if (entry == NULL || same || ldr_entry_tombstone(entry) || ldr_entry_age(entry, now) == LDR_STALE) {
         ldr_entry_release(entry);
         return false;
     }
+    struct larder_reply reply = {.status = LARDER_NOT_FOUND, .source = source};
     if (ldr_entry_negative(entry))
         ldr_entry_release(entry);
     else
-        reply = ldr_group_entry_reply(group, entry, source, LDR_NOW);
+        reply = ldr_group_entry_reply(group, entry, source, now);
     ldr_flight_finish(flight, &reply);
     return true;
 }

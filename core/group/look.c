@@ -33,8 +33,8 @@ static struct looks begin(struct ldr_group *group, size_t count)
 static enum ldr_look outcome(struct ldr_group *group, const struct looks *looks, enum ldr_found found)
 {
     enum ldr_get_counter counter = LDR_HITS;
-    if (found == LDR_ABSENT) {
-        if (ldr_group_loads(group))
+    if (found == LDR_ABSENT || found == LDR_FOUND_AGED) {
+        if (found == LDR_FOUND_AGED || ldr_group_loads(group))
             return LDR_LOOK_FURTHER;
         counter = LDR_MISSES;
     } else if (found == LDR_FOUND_NEGATIVE) {
@@ -43,6 +43,20 @@ static enum ldr_look outcome(struct ldr_group *group, const struct looks *looks,
     ldr_lane_add(looks->lane, LDR_GETS, 1);
     ldr_lane_add(looks->lane, counter, 1);
     return counter == LDR_HITS ? LDR_LOOK_VALUE : LDR_LOOK_NOT_FOUND;
+}
+
+/* What a look has found, which is kept only if it is the answer. */
+static enum ldr_found found_of(struct ldr_group *group, struct ldr_entry *entry, uint64_t now)
+{
+    if (entry == NULL)
+        return LDR_ABSENT;
+    if (ldr_entry_negative(entry))
+        return LDR_FOUND_NEGATIVE;
+    if (ldr_entry_expires(entry) == LARDER_NEVER)
+        return LDR_FOUND;
+    if (now == LDR_NOW)
+        now = larder_now(group->context->runtime);
+    return ldr_entry_age(entry, now) == LDR_FRESH ? LDR_FOUND : LDR_FOUND_AGED;
 }
 
 /* A sample stands for the gets since the last multiple of it; it is not due when most had to look further. */
@@ -69,10 +83,10 @@ enum ldr_look ldr_group_look_copy(struct ldr_group *group, struct ldr_copy *copy
     return look;
 }
 
-static enum ldr_look take(struct ldr_group *group, const struct looks *looks, struct ldr_entry **entry)
+static enum ldr_look take(struct ldr_group *group, const struct looks *looks, uint64_t now, struct ldr_entry **entry)
 {
-    enum ldr_found found = *entry == NULL ? LDR_ABSENT : ldr_entry_negative(*entry) ? LDR_FOUND_NEGATIVE : LDR_FOUND;
-    if (found == LDR_FOUND_NEGATIVE) {
+    enum ldr_found found = found_of(group, *entry, now);
+    if (found != LDR_FOUND) {
         ldr_entry_release(*entry);
         *entry = NULL;
     }
@@ -86,7 +100,7 @@ enum ldr_look ldr_group_look(struct ldr_group *group, struct larder_slice key, u
         return LDR_LOOK_FURTHER;
     struct looks looks = begin(group, 1);
     *entry = ldr_store_get(group->store, key, now);
-    enum ldr_look look = take(group, &looks, entry);
+    enum ldr_look look = take(group, &looks, now, entry);
     end(group, &looks);
     return look;
 }
@@ -102,6 +116,6 @@ void ldr_group_look_many(struct ldr_group *group, const struct larder_slice *key
     struct looks under_way = begin(group, count);
     ldr_store_get_many(group->store, keys, count, now, entries);
     for (size_t i = 0; i < count; i++)
-        looks[i] = take(group, &under_way, &entries[i]);
+        looks[i] = take(group, &under_way, now, &entries[i]);
     end(group, &under_way);
 }

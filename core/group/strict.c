@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/base/fail.h"
+#include "core/group/limits.h"
 
 #define PAUSE_MS 25 /* before a request is tried again */
 
@@ -51,8 +52,8 @@ static void finish(struct ldr_strict_ask *ask, struct larder_reply *reply)
         ldr_histogram_add(&group->set_latency, took);
     ldr_answer(context, reply, ask->done, ask->arg);
     free(ask);
+    ldr_limits_waited(group);
     ldr_group_release(group);
-    ldr_tally_end(&context->waiting);
 }
 
 static void fail(struct ldr_strict_ask *ask, enum larder_status status, const char *message)
@@ -293,9 +294,14 @@ static void go(struct ldr_strict_ask *ask)
 void ldr_strict_ask(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg)
 {
     struct ldr_context *context = group->context;
-    struct ldr_strict_ask *ask = calloc(1, sizeof *ask);
+    struct larder_reply refusal = {.status = LARDER_NO_MEMORY};
+    struct ldr_strict_ask *ask = NULL;
+    if (!ldr_limits_wait(group))
+        refusal = ldr_limits_busy(context, "too many requests wait for loads and peers");
+    else if ((ask = calloc(1, sizeof *ask)) == NULL)
+        ldr_limits_waited(group);
     if (ask == NULL) {
-        ldr_answer_status(context, LARDER_NO_MEMORY, NULL, done, arg);
+        ldr_answer(context, &refusal, done, arg);
         return;
     }
     ask->group = ldr_group_reference(group);
@@ -306,7 +312,6 @@ void ldr_strict_ask(struct ldr_group *group, const struct larder_request *reques
     ask->deadline = larder_deadline_in(context->runtime, context->request_timeout_ms);
     if (request->deadline < ask->deadline)
         ask->deadline = request->deadline;
-    ldr_tally_begin(&context->waiting);
     go(ask);
 }
 

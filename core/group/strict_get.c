@@ -113,7 +113,7 @@ static bool answer_with(struct ldr_group *group, struct ldr_entry *entry, bool o
                         void *arg)
 {
     struct larder_reply reply = {.status = LARDER_NOT_FOUND, .source = LARDER_SOURCE_LOCAL};
-    if (entry == NULL || ldr_entry_tombstone(entry)) {
+    if (entry == NULL || ldr_entry_tombstone(entry) || ldr_entry_age(entry, now) == LDR_STALE) {
         ldr_entry_release(entry);
         return false;
     }

@@ -5,7 +5,7 @@
 #include "core/base/fail.h"
 #include "core/group/copies.h"
 #include "core/group/flight.h"
-#include "core/group/group.h"
+#include "core/group/limits.h"
 #include "core/group/strict.h"
 
 struct write;
@@ -269,22 +269,26 @@ static void peer_answered(void *arg, struct larder_reply *reply)
         answer(write);
     }
     free(write);
-    ldr_tally_end(&group->context->waiting);
+    ldr_limits_waited(group);
     ldr_group_release(group);
 }
 
 static void write_there(const struct write *write, struct ldr_peer *peer)
 {
     struct ldr_group *group = write->group;
-    struct write *kept = malloc(sizeof *kept);
+    struct larder_reply reply = {.status = LARDER_NO_MEMORY};
+    struct write *kept = NULL;
+    if (!ldr_limits_wait(group))
+        reply = ldr_limits_busy(group->context, "too many requests wait for loads and peers");
+    else if ((kept = malloc(sizeof *kept)) == NULL)
+        ldr_limits_waited(group);
     if (kept == NULL) {
         ldr_peer_release(peer);
-        ldr_answer_status(group->context, LARDER_NO_MEMORY, NULL, write->done, write->arg);
+        ldr_answer(group->context, &reply, write->done, write->arg);
         return;
     }
     *kept = *write;
     ldr_group_reference(group);
-    ldr_tally_begin(&group->context->waiting);
     ldr_cluster_call(group->context->cluster, peer, write->request, peer_answered, kept);
 }
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "core/base/fail.h"
+#include "core/group/limits.h"
 #include "core/node/stats.h"
 
 enum larder_status ldr_node_apply(struct larder_node *node, const struct larder_request *request, uint32_t *flags)
@@ -100,6 +101,8 @@ static bool goes_around(const struct larder_node *node, const struct larder_requ
     }
 }
 
+#define MAX_CHANGES 64 /* that wait for a worker, or for other members, at a time */
+
 /* A change of groups on its way to a worker. The request stays valid until it is answered. */
 struct change {
     struct larder_task task;
@@ -133,8 +136,8 @@ static void run_change(struct larder_task *task)
 
 /*
  * A change of a group of a million entries takes a tenth of a second, for which no connection of a transport's thread shall
- * wait: workers make it. When they have no room for it, it is made here; so it is on a runtime of others, for which nobody can
- * wait when the node is closed.
+ * wait: workers make it. When they have no room for it, it is made here, so that a node whose loads hang can still be changed; so
+ * it is on a runtime of others, for which nobody can wait when the node is closed.
  */
 static void apply_later(struct larder_node *node, const struct larder_request *request, larder_reply_fn done, void *arg)
 {
@@ -143,10 +146,16 @@ static void apply_later(struct larder_node *node, const struct larder_request *r
     if (change != NULL) {
         *change = (struct change){.task.run = run_change, .node = node, .request = request, .done = done, .arg = arg};
         ldr_tally_begin(&node->changes);
-        if (runtime->work(runtime, &change->task))
+        bool room = ldr_tally_count(&node->changes) <= MAX_CHANGES;
+        if (room && runtime->work(runtime, &change->task))
             return;
         ldr_tally_end(&node->changes);
         free(change);
+        if (!room) {
+            struct larder_reply busy = ldr_limits_busy(&node->context, "too many changes of groups are under way");
+            ldr_answer(&node->context, &busy, done, arg);
+            return;
+        }
     }
     apply(node, request, done, arg);
 }

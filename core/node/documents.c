@@ -156,6 +156,10 @@ static json_t *settings_to_json(const struct ldr_group_record *record)
     json = ldr_json_set(json, "ttl", duration(settings->ttl_ms));
     json = ldr_json_set(json, "negative_ttl", duration(settings->negative_ttl_ms));
     json = ldr_json_set(json, "load_timeout", duration((int64_t)settings->load_timeout_ms));
+    json = ldr_json_set(json, "stale_while_revalidate", duration(settings->stale_while_revalidate_ms));
+    json = ldr_json_set(json, "stale_if_error", duration(settings->stale_if_error_ms));
+    json = ldr_json_set(json, "refresh_ahead", json_real(settings->refresh_ahead));
+    json = ldr_json_set(json, "max_loads", json_integer((json_int_t)settings->max_loads));
     json = ldr_json_set(json, "exact_hits", json_boolean(settings->exact_hits));
     json = ldr_json_set(json, "eviction", choice_to_json(&settings->eviction));
     if (settings->loader.table != NULL)

@@ -34,6 +34,14 @@ static void write_options(struct ldr_buffer *text, const struct larder_group_opt
         ldr_buffer_printf(text, "negative_ttl: %lldms, ", (long long)options->negative_ttl_ms);
     if (options->load_timeout_ms != 0)
         ldr_buffer_printf(text, "load_timeout: %llums, ", (unsigned long long)options->load_timeout_ms);
+    if (options->stale_while_revalidate_ms != 0)
+        ldr_buffer_printf(text, "stale_while_revalidate: %lldms, ", (long long)options->stale_while_revalidate_ms);
+    if (options->stale_if_error_ms != 0)
+        ldr_buffer_printf(text, "stale_if_error: %lldms, ", (long long)options->stale_if_error_ms);
+    if (options->refresh_ahead != 0)
+        ldr_buffer_printf(text, "refresh_ahead: %.3f, ", options->refresh_ahead < 0 ? 0 : options->refresh_ahead);
+    if (options->max_loads != 0)
+        ldr_buffer_printf(text, "max_loads: %llu, ", (unsigned long long)options->max_loads);
     if (options->exact_hits != 0)
         ldr_buffer_printf(text, "exact_hits: true, ");
     if (options->max_entries != 0)

@@ -75,6 +75,11 @@ static void expect_loads(const struct ldr_group *group)
 
 /* ------------------------------------------------------------------------------------------------ creating */
 
+static uint64_t permille(double factor)
+{
+    return (uint64_t)(factor * 1000 + 0.5);
+}
+
 static struct ldr_group *open_group(struct larder_node *node, const struct ldr_group_settings *settings)
 {
     return ldr_group_open(&node->context, &(struct ldr_group_options){
@@ -85,6 +90,10 @@ static struct ldr_group *open_group(struct larder_node *node, const struct ldr_g
                                               .ttl_ms = settings->ttl_ms,
                                               .negative_ttl_ms = settings->negative_ttl_ms,
                                               .load_timeout_ms = settings->load_timeout_ms,
+                                              .stale_while_revalidate_ms = settings->stale_while_revalidate_ms,
+                                              .stale_if_error_ms = settings->stale_if_error_ms,
+                                              .refresh_permille = permille(settings->refresh_ahead),
+                                              .max_loads = settings->max_loads,
                                               .exact_hits = settings->exact_hits,
                                               .eviction = eviction_of(settings),
                                               .eviction_params = settings->eviction.params,
@@ -139,6 +148,10 @@ static enum larder_status change(struct ldr_group_record *record, const struct l
     group->ttl_ms = settings->ttl_ms;
     group->negative_ttl_ms = settings->negative_ttl_ms;
     group->load_timeout_ms = settings->load_timeout_ms;
+    group->stale_while_revalidate_ms = settings->stale_while_revalidate_ms;
+    group->stale_if_error_ms = settings->stale_if_error_ms;
+    group->refresh_permille = permille(settings->refresh_ahead);
+    group->max_loads = settings->max_loads;
     expect_loads(group);
     return LARDER_OK;
 }

@@ -69,6 +69,7 @@ static enum larder_status open_context(struct larder_node *node)
     node->context.replicas = 1;
     node->context.request_timeout_ms = settings->request_timeout_ms;
     node->context.fallback_ttl_ms = settings->cluster.fallback_ttl_ms;
+    node->context.max_waiting = settings->max_waiting;
     node->context.flights = ldr_flights_open(&node->context, node->runtime->random(node->runtime));
     node->registry = ldr_registry_open();
     return node->context.flights != NULL && node->registry != NULL ? LARDER_OK : ldr_fail_memory();
@@ -186,6 +187,7 @@ static enum larder_status open_cluster(struct larder_node *node)
         .fence_peer_ms = cluster->fence_peer_ms,
         .orphan_wait_ms = cluster->orphan_wait_ms,
         .tombstone_ttl_ms = cluster->tombstone_ttl_ms,
+        .max_calls = cluster->max_calls,
         /* A gateway knows of no group; other nodes tell with each group they make. */
         .slow_limit_ms = settings->gateway ? settings->request_timeout_ms : 0,
     });

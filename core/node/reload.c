@@ -48,7 +48,7 @@ static void warn_of_fixed(struct larder_node *node, const struct ldr_settings *n
                        a->probe_ms != b->probe_ms || a->fallback_ttl_ms != b->fallback_ttl_ms ||
                        a->replicas != b->replicas || a->strict != b->strict || a->fence_peer_ms != b->fence_peer_ms ||
                        a->orphan_wait_ms != b->orphan_wait_ms || a->tombstone_ttl_ms != b->tombstone_ttl_ms ||
-                       a->handoff_bandwidth != b->handoff_bandwidth ||
+                       a->handoff_bandwidth != b->handoff_bandwidth || a->max_calls != b->max_calls ||
                        a->discovery.table != b->discovery.table,
                    "cluster settings besides the parameters of discovery");
 }
@@ -160,6 +160,7 @@ static enum larder_status reload(struct larder_node *node, const struct larder_c
     enum larder_status status = reload_discovery(node, next);
     if (status == LARDER_OK) {
         ldr_log_set_level(node->log, next->log_level);
+        node->context.max_waiting = next->max_waiting;
         status = reload_groups(node, next);
     }
     if (status == LARDER_OK)

@@ -72,6 +72,7 @@ static void read_node(struct ldr_settings *settings, const struct larder_param_v
     settings->log_format = strcmp(text(node, table, "log_format"), "json") == 0 ? LDR_LOG_JSON : LDR_LOG_LOGFMT;
     settings->workers = (unsigned)integer(node, table, "workers");
     settings->queue = (uint64_t)integer(node, table, "load_queue");
+    settings->max_waiting = (uint64_t)integer(node, table, "max_waiting");
     settings->request_timeout_ms = (uint64_t)integer(node, table, "request_timeout");
     settings->drain_timeout_ms = (uint64_t)integer(node, table, "drain_timeout");
     settings->leave_timeout_ms = (uint64_t)integer(node, table, "leave_timeout");
@@ -118,6 +119,7 @@ static bool read_cluster(const struct ldr_settings_input *input, struct ldr_sett
         .suspend_after = (unsigned)integer(values, table, "suspend_after"),
         .suspend_ms = (uint64_t)integer(values, table, "suspend"),
         .probe_ms = (uint64_t)integer(values, table, "probe_interval"),
+        .max_calls = (uint64_t)integer(values, table, "max_calls"),
         .fallback_ttl_ms = (uint64_t)integer(values, table, "fallback_ttl"),
         .replicas = (unsigned)integer(values, table, "replicas"),
         .strict = strcmp(text(values, table, "write_acks"), "all") == 0,

@@ -24,6 +24,9 @@ struct ldr_group_settings {
     int64_t ttl_ms;          /* LARDER_TTL_NONE when `ttl: 0` or not given */
     int64_t negative_ttl_ms; /* 0: not remembered */
     uint64_t load_timeout_ms;
+    int64_t stale_while_revalidate_ms, stale_if_error_ms; /* 0: not at all */
+    double refresh_ahead;                                 /* 0: not at all */
+    uint64_t max_loads;
     bool exact_hits;
     struct ldr_plugin_choice eviction;
     struct ldr_plugin_choice loader;
@@ -45,6 +48,7 @@ struct ldr_cluster_settings {
     bool strict; /* `write_acks: all` */
     uint64_t fence_peer_ms, orphan_wait_ms, tombstone_ttl_ms;
     uint64_t handoff_bandwidth; /* bytes a second */
+    uint64_t max_calls;       /* to one peer at a time */
 };
 
 struct ldr_settings {
@@ -55,6 +59,7 @@ struct ldr_settings {
     enum ldr_log_format log_format;
     unsigned workers;            /* threads for loader callbacks */
     uint64_t queue;              /* loads that may wait for a worker */
+    uint64_t max_waiting;        /* requests that may wait for loads and peers */
     uint64_t request_timeout_ms; /* default 10 s */
     uint64_t drain_timeout_ms;
     uint64_t leave_timeout_ms; /* 0: it goes without handing over */

@@ -23,6 +23,10 @@ bool ldr_settings_read_group(const struct ldr_settings_input *input, const struc
         .ttl_ms = ttl == 0 ? LARDER_TTL_NONE : ttl,
         .negative_ttl_ms = row(values, "negative_ttl")->integer,
         .load_timeout_ms = (uint64_t)row(values, "load_timeout")->integer,
+        .stale_while_revalidate_ms = row(values, "stale_while_revalidate")->integer,
+        .stale_if_error_ms = row(values, "stale_if_error")->integer,
+        .refresh_ahead = row(values, "refresh_ahead")->number,
+        .max_loads = (uint64_t)row(values, "max_loads")->integer,
         .exact_hits = row(values, "exact_hits")->integer != 0,
     };
     return ldr_settings_choice(input, LARDER_PLUGIN_EVICTION, row(values, "eviction"), &group->eviction) &&
@@ -55,6 +59,14 @@ static bool keep(struct ldr_arena *arena, const struct larder_param_value *value
         group->negative_ttl_ms = base->negative_ttl_ms;
     if (!row(values, "load_timeout")->given)
         group->load_timeout_ms = base->load_timeout_ms;
+    if (!row(values, "stale_while_revalidate")->given)
+        group->stale_while_revalidate_ms = base->stale_while_revalidate_ms;
+    if (!row(values, "stale_if_error")->given)
+        group->stale_if_error_ms = base->stale_if_error_ms;
+    if (!row(values, "refresh_ahead")->given)
+        group->refresh_ahead = base->refresh_ahead;
+    if (!row(values, "max_loads")->given)
+        group->max_loads = base->max_loads;
     if (!row(values, "exact_hits")->given)
         group->exact_hits = base->exact_hits;
     return (row(values, "eviction")->given || copy_choice(arena, &base->eviction, &group->eviction)) &&

@@ -49,6 +49,14 @@ const struct larder_param ldr_settings_node[] = {
      .minimum = 1,
      .maximum = 1000000,
      .help = "loads that may wait for a worker; further ones fail as busy"},
+    {.name = "max_waiting",
+     .type = LARDER_PARAM_INT,
+     .default_text = "20000",
+     .minimum = 4,
+     .maximum = 100000000,
+     .help = "requests that may wait for loads and peers at a time, those of one group half as many, for one key a "
+             "quarter; "
+             "further ones are answered busy at once, and what is cached is served"},
     {.name = "request_timeout",
      .type = LARDER_PARAM_DURATION,
      .default_text = "10s",
@@ -194,6 +202,14 @@ const struct larder_param ldr_settings_cluster[] = {
      .minimum = 1,
      .maximum = 24 * HOUR,
      .help = "most time to live of what is stored here for a suspended owner"},
+    {.name = "max_calls",
+     .type = LARDER_PARAM_INT,
+     .default_text = "8192",
+     .minimum = 1,
+     .maximum = 100000000,
+     .help =
+         "requests to one peer under way at a time, those that wait for a connection or a further attempt among them; "
+         "further ones are answered busy at once"},
     {.name = NULL},
 };
 
@@ -253,6 +269,38 @@ const struct larder_param ldr_settings_group_table[] = {
      .minimum = 1,
      .maximum = HOUR,
      .help = "how long a load from the origin may take"},
+    {.name = "max_loads",
+     .type = LARDER_PARAM_INT,
+     .default_text = "4096",
+     .minimum = 1,
+     .maximum = 100000000,
+     .help =
+         "loads of the group under way at each member at a time, those that wait for the loader among them; gets that "
+         "would begin another are answered busy at once"},
+    {.name = "stale_while_revalidate",
+     .type = LARDER_PARAM_DURATION,
+     .default_text = "0",
+     .minimum = 0,
+     .maximum = (double)LARDER_TTL_MAX,
+     .help =
+         "how long after its ttl a loaded value is still answered, while it is loaded anew (RFC 5861); what the origin "
+         "says for a value goes first"},
+    {.name = "stale_if_error",
+     .type = LARDER_PARAM_DURATION,
+     .default_text = "0",
+     .minimum = 0,
+     .maximum = (double)LARDER_TTL_MAX,
+     .help =
+         "how long after its ttl a loaded value is still answered when loading it anew fails, takes too long, or is "
+         "refused as busy (RFC 5861); what the origin says for a value goes first"},
+    {.name = "refresh_ahead",
+     .type = LARDER_PARAM_FLOAT,
+     .default_text = "1",
+     .minimum = 0,
+     .maximum = 100,
+     .help = "load values that are asked for often anew before they expire, so that nobody waits: the sooner, the "
+             "longer their "
+             "loads take and the larger this factor is; 0: not at all"},
     {.name = "loader",
      .type = LARDER_PARAM_PLUGIN,
      .choices = "loader",

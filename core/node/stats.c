@@ -21,6 +21,8 @@ const struct ldr_stat ldr_group_stat_table[] = {
     COUNTER(loads_deduplicated, "Gets that waited for another's flight"),
     COUNTER(load_errors, "Loads that failed"),
     COUNTER(negative_hits, "Gets answered by a remembered not found"),
+    COUNTER(stale_hits, "Gets answered past the value's time"),
+    COUNTER(refreshes, "Loads that began while a value was there"),
     COUNTER(sets, "Writes stored at this node"),
     COUNTER(deletes, "Entries deleted by request at this node"),
     COUNTER(expirations, "Entries removed because their time had passed"),
@@ -77,6 +79,7 @@ const struct ldr_stat ldr_node_stat_table[] = {
     COUNTER(connections_refused, "Connections refused, over the limit or without a free descriptor"),
     COUNTER(requests_refused, "Requests answered by a transport itself: malformed or over a limit"),
     GAUGE(loads_waiting, "Loads and calls to peers under way"),
+    COUNTER(busy_refused, "Requests answered busy, as a bound of this node was reached"),
     GAUGE(start_time_seconds, "Start of the node in seconds since 1970"),
     GAUGE(memory_resident_bytes, "Resident memory of the process"),
     GAUGE(memory_budgeted_bytes, "Sum of the budgets of all groups"),
@@ -115,6 +118,7 @@ void ldr_node_read_stats(struct larder_node *node, struct ldr_node_stats *stats)
 {
     *stats = (struct ldr_node_stats){
         .loads_waiting = ldr_flights_pending(node->context.flights),
+        .busy_refused = ldr_count_read(&node->context.busy_refused),
         .start_time_seconds = node->started_ms / 1000,
         .memory_resident_bytes = resident_bytes(),
     };
@@ -138,6 +142,7 @@ void ldr_node_read_stats(struct larder_node *node, struct ldr_node_stats *stats)
     stats->peer_suspended = cluster.peer_suspended;
     stats->forwarded_refused = cluster.forwarded_refused;
     stats->ring_mismatches = cluster.ring_mismatches;
+    stats->busy_refused += cluster.calls_refused;
     stats->members = cluster.members;
     stats->ring_epoch = ldr_cluster_ring(node->context.cluster).epoch;
     if (node->context.handoff == NULL)

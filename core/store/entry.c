@@ -5,6 +5,7 @@
 #define CLOCK_BITS 58u
 #define EPOCH_BITS (64u - CLOCK_BITS) /* of the epoch, that lie above the clock */
 #define WORD       sizeof(uint64_t)
+#define NS_PER_US  1000
 
 /* Where the parts before the key are, in bytes from the start of the entry. */
 struct layout {
@@ -13,20 +14,27 @@ struct layout {
     uint8_t epoch_bytes;
 };
 
-/* The three lowest flags stand for a word each. */
+/* The four lowest flags stand for a word each. */
 static inline unsigned words(unsigned flags)
 {
-    return (flags & 1u) + (flags >> 1 & 1u) + (flags >> 2 & 1u);
+    return (flags & 1u) + (flags >> 1 & 1u) + (flags >> 2 & 1u) + (flags >> 3 & 1u);
 }
 
-_Static_assert((LDR_ENTRY_EXPIRES | LDR_ENTRY_CLOCK | LDR_ENTRY_EPOCH) == 7, "flags of words are the lowest");
+#define BEFORE_VERSION (LDR_ENTRY_EXPIRES | LDR_ENTRY_AGING)
+
+_Static_assert((BEFORE_VERSION | LDR_ENTRY_CLOCK | LDR_ENTRY_EPOCH) == 15, "flags of words are the lowest");
+
+static bool ages(const struct ldr_aging *aging)
+{
+    return (aging->revalidate_ms | aging->error_ms | aging->ahead_us) != 0;
+}
 
 static inline struct layout layout_of(const struct ldr_put *put)
 {
     struct layout layout = {0};
     struct larder_version version = put->version;
     if (put->expires != LARDER_NEVER)
-        layout.flags |= LDR_ENTRY_EXPIRES;
+        layout.flags |= ages(&put->aging) ? LDR_ENTRY_EXPIRES | LDR_ENTRY_AGING : LDR_ENTRY_EXPIRES;
     if (version.clock >> CLOCK_BITS != 0)
         layout.flags |= LDR_ENTRY_CLOCK | LDR_ENTRY_EPOCH;
     else if ((version.clock | version.epoch) != 0)
@@ -64,6 +72,28 @@ static void store(struct ldr_entry *entry, unsigned number, uint64_t value)
     atomic_store_explicit(word_at(entry, number), value, memory_order_relaxed);
 }
 
+#define AGING_BITS 21u
+#define MANTISSA   16u
+#define AGING_MOST UINT64_C(3155760000000) /* a hundred years of milliseconds */
+
+static uint64_t pack(uint64_t value)
+{
+    value = value < AGING_MOST ? value : AGING_MOST;
+    unsigned shift = value >> MANTISSA == 0 ? 0 : 64 - MANTISSA - (unsigned)__builtin_clzll(value);
+    return value >> shift | (uint64_t)shift << MANTISSA;
+}
+
+static uint64_t unpack(uint64_t word, unsigned number)
+{
+    uint64_t packed = word >> (number * AGING_BITS);
+    return (packed & ((UINT64_C(1) << MANTISSA) - 1)) << (packed >> MANTISSA & 31);
+}
+
+static uint64_t aging_word(const struct ldr_aging *aging)
+{
+    return pack(aging->revalidate_ms) | pack(aging->error_ms) << AGING_BITS | pack(aging->ahead_us) << 2 * AGING_BITS;
+}
+
 static void write_version(struct ldr_entry *entry, struct larder_version version, unsigned number,
                           const struct layout *layout)
 {
@@ -88,7 +118,9 @@ void ldr_entry_write(struct ldr_entry *entry, const struct ldr_put *put, uint32_
     entry->offset = (uint8_t)(layout.epoch + layout.epoch_bytes);
     if ((layout.flags & LDR_ENTRY_EXPIRES) != 0)
         store(entry, 0, put->expires);
-    write_version(entry, put->version, words(layout.flags & LDR_ENTRY_EXPIRES), &layout);
+    if ((layout.flags & LDR_ENTRY_AGING) != 0)
+        store(entry, 1, aging_word(&put->aging));
+    write_version(entry, put->version, words(layout.flags & BEFORE_VERSION), &layout);
     unsigned char *key = (unsigned char *)entry + entry->offset;
     memcpy(key, put->key.data, put->key.size);
     if (put->value.size > 0)
@@ -129,7 +161,7 @@ struct larder_slice ldr_entry_value(const struct ldr_entry *entry)
 struct larder_version ldr_entry_version(const struct ldr_entry *entry)
 {
     struct larder_version version = {0};
-    unsigned number = words(entry->flags & LDR_ENTRY_EXPIRES);
+    unsigned number = words(entry->flags & BEFORE_VERSION);
     if ((entry->flags & LDR_ENTRY_CLOCK) == 0)
         return version;
     uint64_t word = load(entry, number);
@@ -146,6 +178,32 @@ struct larder_version ldr_entry_version(const struct ldr_entry *entry)
 uint64_t ldr_entry_expires(const struct ldr_entry *entry)
 {
     return (entry->flags & LDR_ENTRY_EXPIRES) != 0 ? load(entry, 0) : LARDER_NEVER;
+}
+
+struct ldr_aging ldr_entry_aging(const struct ldr_entry *entry)
+{
+    if ((entry->flags & LDR_ENTRY_AGING) == 0)
+        return (struct ldr_aging){0};
+    uint64_t word = load(entry, 1);
+    return (struct ldr_aging){unpack(word, 0), unpack(word, 1), unpack(word, 2)};
+}
+
+uint64_t ldr_entry_end(const struct ldr_entry *entry)
+{
+    uint64_t expires = ldr_entry_expires(entry);
+    struct ldr_aging aging = ldr_entry_aging(entry);
+    uint64_t window = aging.revalidate_ms > aging.error_ms ? aging.revalidate_ms : aging.error_ms;
+    return window >= (LARDER_NEVER - expires) / LARDER_NS_PER_MS ? LARDER_NEVER : expires + window * LARDER_NS_PER_MS;
+}
+
+enum ldr_age ldr_entry_age(const struct ldr_entry *entry, uint64_t now)
+{
+    uint64_t expires = ldr_entry_expires(entry);
+    if (now >= expires)
+        return now < ldr_entry_end(entry) ? LDR_STALE : LDR_PAST;
+    if ((entry->flags & LDR_ENTRY_AGING) == 0)
+        return LDR_FRESH;
+    return (expires - now) / NS_PER_US < LDR_RIPE_TIMES * unpack(load(entry, 1), 2) ? LDR_RIPE : LDR_FRESH;
 }
 
 bool ldr_entry_set_expires(struct ldr_entry *entry, uint64_t expires)

@@ -5,8 +5,11 @@
  *     0        4        8            12         14      15       16
  *     | slot   | pins   | value_size | key_size | flags | offset | words ... | epoch | key | value |
  *
- * The words, 8 bytes each and there only when a flag says so, in this order: time of expiry, clock, epoch of the
+ * The words, 8 bytes each and there only when a flag says so, in this order: time of expiry, aging, clock, epoch of the
  * version.
+ *
+ * The word of aging has the three numbers of struct ldr_aging in 21 bits each, as 16 bits to be shifted left by 5: rounded
+ * down by less than one part in 32,768.
  *
  * A version takes as few bytes as it needs. The clock counts milliseconds since 1970 in 42 bits (until 2109) over a
  * counter of 16, which leaves 6 bits of its word: they hold the lower 6 bits of the epoch. What is above them, if
@@ -27,10 +30,11 @@
 
 enum ldr_entry_flags {
     LDR_ENTRY_EXPIRES = 1u << 0,
-    LDR_ENTRY_CLOCK = 1u << 1,
-    LDR_ENTRY_EPOCH = 1u << 2, /* with LDR_ENTRY_CLOCK only: the epoch has a word */
-    LDR_ENTRY_NEGATIVE = 1u << 3,
-    LDR_ENTRY_TOMBSTONE = 1u << 4 /* with LDR_ENTRY_NEGATIVE */
+    LDR_ENTRY_AGING = 1u << 1, /* with LDR_ENTRY_EXPIRES only */
+    LDR_ENTRY_CLOCK = 1u << 2,
+    LDR_ENTRY_EPOCH = 1u << 3, /* with LDR_ENTRY_CLOCK only: the epoch has a word */
+    LDR_ENTRY_NEGATIVE = 1u << 4,
+    LDR_ENTRY_TOMBSTONE = 1u << 5 /* with LDR_ENTRY_NEGATIVE */
 };
 
 struct ldr_entry {
@@ -108,6 +112,9 @@ void ldr_entry_copy(struct ldr_entry *to, const struct ldr_entry *from);
 
 /* Changes the time of expiry where there is a word for it. False: there is none, it takes a new entry. */
 bool ldr_entry_set_expires(struct ldr_entry *entry, uint64_t expires);
+
+/* When it goes by itself: after its time of expiry, and the longer of its windows. LARDER_NEVER: never. */
+uint64_t ldr_entry_end(const struct ldr_entry *entry);
 
 /* All bytes of the entry. */
 static inline size_t ldr_entry_size(const struct ldr_entry *entry)

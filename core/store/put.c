@@ -194,7 +194,7 @@ static enum outcome try_put(struct ldr_store *store, struct ldr_shard *shard, st
 {
     const struct ldr_put *put = newcomer->put;
     struct ldr_found_entry found = ldr_shard_find(store, shard, put->key, newcomer->hash, newcomer->now);
-    const struct ldr_entry *present = found.past ? NULL : ldr_entry_positive(found.entry);
+    const struct ldr_entry *present = ldr_entry_present(found.entry, newcomer->now);
     bool gone = found.entry == NULL && newcomer->guard.went; /* for this very put: it was there when that was asked */
     *status = LARDER_OK;
     guard(newcomer, &found);
@@ -399,7 +399,7 @@ enum larder_status ldr_store_touch(struct ldr_store *store, struct larder_slice 
     struct ldr_entry *pinned = NULL;
     ldr_shard_enter(shard, now);
     struct ldr_found_entry found = ldr_shard_find(store, shard, key, hash, now);
-    const struct ldr_entry *present = found.past ? NULL : ldr_entry_positive(found.entry);
+    const struct ldr_entry *present = ldr_entry_present(found.entry, now);
     if (present != NULL && version != NULL)
         *version = ldr_entry_version(present);
     if (present != NULL && (present->flags & LDR_ENTRY_EXPIRES) != 0) {

@@ -1,14 +1,16 @@
 /* Lookups: no lock, no allocation, no shared line written but for the hit. */
 #include "core/store/state.h"
 
-/* Whether an entry's time has passed; the clock is asked only for those that have a time. */
-static inline bool past(const struct ldr_store *store, const struct ldr_entry *entry, uint64_t now)
+/* An entry's age; the clock is asked only for those that have a time. */
+static inline enum ldr_age age_of(const struct ldr_store *store, const struct ldr_entry *entry, uint64_t now)
 {
     if ((entry->flags & LDR_ENTRY_EXPIRES) == 0)
-        return false;
+        return LDR_FRESH;
     if (now == LDR_NOW)
         now = store->clock != NULL ? store->clock(store->clock_arg) : 0;
-    return ldr_entry_expires(entry) <= now;
+    if ((entry->flags & LDR_ENTRY_AGING) == 0)
+        return ldr_entry_expires(entry) <= now ? LDR_PAST : LDR_FRESH;
+    return ldr_entry_age(entry, now);
 }
 
 /* An entry was found past its time: it goes now, unless the shard is busy. Outside the section. */
@@ -93,10 +95,11 @@ __attribute__((always_inline)) static inline enum rest copy_one(struct ldr_store
     copy->found = LDR_ABSENT;
     if (entry == NULL)
         return NOTHING;
-    if (past(store, entry, now))
+    enum ldr_age age = age_of(store, entry, now);
+    if (age == LDR_PAST)
         return EXPIRED;
-    copy->found = copy_out(entry, copy);
-    return use(store, shard, entry);
+    copy->found = age == LDR_FRESH ? copy_out(entry, copy) : LDR_FOUND_AGED;
+    return age == LDR_FRESH ? use(store, shard, entry) : NOTHING;
 }
 
 __attribute__((flatten)) enum ldr_found ldr_store_copy(struct ldr_store *store, struct ldr_copy *copy, uint64_t now)
@@ -120,7 +123,7 @@ static inline enum rest pin_one(struct ldr_store *store, struct ldr_shard *shard
     *pinned = NULL;
     if (entry == NULL)
         return NOTHING;
-    if (past(store, entry, now))
+    if (age_of(store, entry, now) == LDR_PAST)
         return EXPIRED;
     ldr_entry_pin(entry);
     *pinned = entry;

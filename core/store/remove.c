@@ -10,7 +10,7 @@ enum larder_status ldr_store_remove(struct ldr_store *store, struct larder_slice
     struct ldr_shard *shard = ldr_store_shard(store, hash);
     ldr_shard_enter(shard, now);
     struct ldr_found_entry found = ldr_shard_find(store, shard, key, hash, now);
-    const struct ldr_entry *present = found.past ? NULL : ldr_entry_positive(found.entry);
+    const struct ldr_entry *present = ldr_entry_present(found.entry, now);
     if (present == NULL)
         status = LARDER_NOT_FOUND;
     else if ((flags & LDR_PUT_IF_VERSION) != 0 && !ldr_version_same(ldr_entry_version(present), expected))

@@ -52,8 +52,9 @@ static void next_due(struct ldr_shard *shard)
 void ldr_shard_set_due(struct ldr_shard *shard, const struct ldr_entry *entry)
 {
     uint32_t slot = atomic_load_explicit(&entry->slot, memory_order_relaxed);
-    if ((entry->flags & LDR_ENTRY_EXPIRES) != 0 && ldr_entry_expires(entry) != LARDER_NEVER)
-        ldr_due_set(&shard->due, slot, ldr_entry_expires(entry));
+    uint64_t end = ldr_entry_end(entry);
+    if (end != LARDER_NEVER)
+        ldr_due_set(&shard->due, slot, end);
     else if (shard->due.count != 0)
         ldr_due_remove(&shard->due, slot);
     next_due(shard);
@@ -86,8 +87,7 @@ struct ldr_found_entry ldr_shard_find(struct ldr_store *store, struct ldr_shard 
 {
     struct ldr_found_entry found = {.hash = hash};
     found.entry = ldr_index_find(&shard->index, store->place, key, hash, &found.ref);
-    found.past = found.entry != NULL && ldr_entry_past(found.entry, now);
-    if (!found.past || ldr_store_holds(store))
+    if (found.entry == NULL || ldr_entry_end(found.entry) > now || ldr_store_holds(store))
         return found;
     shard->expirations++;
     ldr_shard_discard(store, shard, found.ref);

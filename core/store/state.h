@@ -160,12 +160,6 @@ static inline bool ldr_version_same(struct larder_version a, struct larder_versi
     return a.epoch == b.epoch && a.clock == b.clock;
 }
 
-/* The entry when it answers for its key: not a remembered "not found". */
-static inline const struct ldr_entry *ldr_entry_positive(const struct ldr_entry *entry)
-{
-    return entry != NULL && (entry->flags & LDR_ENTRY_NEGATIVE) == 0 ? entry : NULL;
-}
-
 static inline bool ldr_version_after(struct larder_version a, struct larder_version b)
 {
     return a.epoch != b.epoch ? a.epoch > b.epoch : a.clock > b.clock;
@@ -177,9 +171,16 @@ static inline bool ldr_store_holds(const struct ldr_store *store)
     return atomic_load_explicit(&store->hold, memory_order_relaxed);
 }
 
-static inline bool ldr_entry_past(const struct ldr_entry *entry, uint64_t now)
+static inline bool ldr_entry_expired(const struct ldr_entry *entry, uint64_t now)
 {
     return (entry->flags & LDR_ENTRY_EXPIRES) != 0 && ldr_entry_expires(entry) <= now;
+}
+
+/* The entry when it answers for its key to a writer: neither a remembered "not found" nor stale. */
+static inline const struct ldr_entry *ldr_entry_present(const struct ldr_entry *entry, uint64_t now)
+{
+    bool present = entry != NULL && (entry->flags & LDR_ENTRY_NEGATIVE) == 0 && !ldr_entry_expired(entry, now);
+    return present ? entry : NULL;
 }
 
 /* ---- shard.c: one shard, under its lock */
@@ -198,7 +199,6 @@ void ldr_shard_leave(struct ldr_shard *shard);
 /* An entry as the writers meet it. */
 struct ldr_found_entry {
     struct ldr_entry *entry; /* NULL: not there */
-    bool past;               /* its time has passed, and it stays for its version's sake */
     ldr_ref ref;
     uint64_t hash;
 };

@@ -31,7 +31,32 @@ struct larder_version ldr_entry_version(const struct ldr_entry *entry);
 uint64_t ldr_entry_expires(const struct ldr_entry *entry); /* LARDER_NEVER: never */
 bool ldr_entry_negative(const struct ldr_entry *entry);    /* remembers that the origin has no such key */
 bool ldr_entry_tombstone(const struct ldr_entry *entry);   /* remembers a delete; negative, too */
-void ldr_entry_release(struct ldr_entry *entry);           /* NULL is fine; also after ldr_store_close() */
+
+/*
+ * How an entry ages that an origin can give anew. After its time of expiry it stays for the longer of the two windows, for
+ * readers, who look at its age; for writers and their conditions it is not there any more. All 0: it goes with its time.
+ */
+struct ldr_aging {
+    uint64_t revalidate_ms; /* after its time: may be answered while it is loaded anew */
+    uint64_t error_ms;      /* after its time: may be answered when it cannot be loaded anew */
+    uint64_t ahead_us;      /* the scale of the time by which it is loaded anew before it expires; 0: it is not */
+};
+struct ldr_aging ldr_entry_aging(const struct ldr_entry *entry);
+
+/* Ripe is an entry with less than so many times `ahead_us` left. */
+#define LDR_RIPE_TIMES 16
+
+enum ldr_age {
+    LDR_FRESH,
+    LDR_RIPE,  /* not past its time, but it may be loaded anew ahead of it */
+    LDR_STALE, /* past its time, and within its windows */
+    LDR_PAST   /* gone, but for those that hold it */
+};
+
+/* `now` is a point of time, not LDR_NOW. */
+enum ldr_age ldr_entry_age(const struct ldr_entry *entry, uint64_t now);
+
+void ldr_entry_release(struct ldr_entry *entry); /* NULL is fine; also after ldr_store_close() */
 
 struct ldr_store_options {
     uint64_t max_bytes;                      /* bounds everything the store holds, its own bookkeeping included */
@@ -60,8 +85,8 @@ struct ldr_store *ldr_store_open(const struct ldr_store_options *options);
 void ldr_store_close(struct ldr_store *store); /* entries still pinned stay valid; NULL is fine */
 
 /*
- * Looks up a key and counts the use. The entry is pinned: release it. NULL: not there, or past its time (then removed and
- * counted as an expiration).
+ * Looks up a key and counts the use. The entry is pinned: release it. It may be stale, if it was put with a window. NULL: not
+ * there, or past (then removed and counted as an expiration).
  */
 struct ldr_entry *ldr_store_get(struct ldr_store *store, struct larder_slice key, uint64_t now);
 
@@ -72,7 +97,8 @@ enum ldr_found {
     LDR_ABSENT, /* not there, or past its time */
     LDR_FOUND,
     LDR_FOUND_NEGATIVE, /* the origin has no such key */
-    LDR_FOUND_LARGER    /* than the buffer: nothing was copied */
+    LDR_FOUND_LARGER,   /* than the buffer: nothing was copied */
+    LDR_FOUND_AGED      /* ripe or stale: nothing was copied */
 };
 
 /* A lookup that copies the value out, so that nothing has to be released. */
@@ -108,6 +134,7 @@ enum ldr_put_flags {
 struct ldr_put {
     struct larder_slice key, value;
     uint64_t expires;
+    struct ldr_aging aging; /* without meaning when it never expires */
     struct larder_version version, expected;
     uint32_t flags;
 };

@@ -119,6 +119,18 @@ struct larder_group_options {
     void *load_arg;           /* handed to load(); must live until the node is closed */
     int exact_hits;           /* not 0: the policy hears of every hit, in order, for which gets wait for each other */
     uint64_t max_entries; /* most entries, each alike to the policy, whatever its size; max_bytes too; 0: no limit */
+    /*
+     * For how long after its time a loaded value is still given, while it is loaded anew, or when that fails; 0: not at all.
+     * larder_value_ttl_ms() of such a value is 0.
+     */
+    int64_t stale_while_revalidate_ms;
+    int64_t stale_if_error_ms;
+    /*
+     * Values that are asked for often are loaded anew before they expire: the sooner, the longer a load takes and the larger
+     * this factor is. 0: 1; below 0: not at all.
+     */
+    double refresh_ahead;
+    uint64_t max_loads; /* loads under way at a time, waiting ones among them; further ones are LARDER_BUSY; 0: 4096 */
 };
 
 /*
@@ -236,8 +248,9 @@ LARDER_API void larder_get_async(struct larder_group *group, const void *key, si
  */
 LARDER_API const void *larder_value_data(const struct larder_value *value);
 LARDER_API size_t larder_value_size(const struct larder_value *value);
-LARDER_API int64_t larder_value_ttl_ms(const struct larder_value *value); /* what remained; -1: never expires */
-LARDER_API void larder_value_release(struct larder_value *value);         /* NULL is fine */
+/* What remained when it was given; 0: it was past its time already, see stale_if_error_ms; -1: never expires. */
+LARDER_API int64_t larder_value_ttl_ms(const struct larder_value *value);
+LARDER_API void larder_value_release(struct larder_value *value); /* NULL is fine */
 
 #ifdef __cplusplus
 }

@@ -51,6 +51,8 @@ struct larder_statistics {
     struct larder_latency set;    /* sets at this node, peer calls included */
     struct larder_latency load;   /* calls of the loader alone */
     struct larder_latency peer;   /* calls to peers for this group */
+    uint64_t stale_hits; /* gets answered past the value's time; those answered at once are among the hits, too */
+    uint64_t refreshes;  /* those of the loads that began while a value was there, so that nobody waited */
 };
 
 #ifdef __cplusplus

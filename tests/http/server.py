@@ -8,19 +8,22 @@ import json
 import os
 import re
 import socket
-import subprocess
+import sys
 import time
 import unittest
 from urllib.parse import urlsplit
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "transport"))
+import host  # noqa: E402
+from host import PATIENCE  # noqa: E402
+
 URL = os.environ.get("LARDER_HTTP_URL")
 GROUP = os.environ.get("LARDER_HTTP_GROUP", "g")
 KEYS = f"/v1/groups/{GROUP}/keys/"
-PATIENCE = 90  # seconds: what anything may take on the slowest machine, and nothing measures
 needs_host = unittest.skipIf(URL, "needs the test host")
 
 
-class Host:
+class Host(host.Host):
     """A running server: the test host with these parameters, or the one that LARDER_HTTP_URL names."""
 
     def __init__(self, parameters="workers: 2", environment=None, before=None):
@@ -28,40 +31,8 @@ class Host:
         if URL:
             parts = urlsplit(URL)
             self.address = (parts.hostname, parts.port)
-            return
-        listen = "" if "listen:" in parameters else 'listen: "127.0.0.1:0", '
-        self.process = subprocess.Popen(
-            [os.environ["HTTP_HOST"], "{" + listen + parameters + "}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, env={**os.environ, **(environment or {})}, preexec_fn=before)
-        line = self.process.stdout.readline()
-        if not line.startswith("listening "):
-            self.process.stdin.close()
-            self.process.stdout.close()
-            raise RuntimeError(f"the host did not start: {line!r}, exit {self.process.wait()}")
-        self.text = line.split()[1]
-        host, port = self.text.rsplit(":", 1)
-        self.address = (host.strip("[]"), int(port))
-
-    def send_command(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-
-    def command(self, line):
-        self.send_command(line)
-        return self.process.stdout.readline().strip()
-
-    def stats(self):
-        return json.loads(self.command("stats"))
-
-    def close(self):
-        if self.process is None:
-            return
-        self.send_command("quit")
-        self.process.stdin.close()
-        code = self.process.wait(timeout=PATIENCE)
-        self.process.stdout.close()
-        if code != 0:
-            raise AssertionError(f"the host exited with {code}")
+        else:
+            super().__init__(parameters, environment, before)
 
 
 class Response:

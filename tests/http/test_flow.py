@@ -93,6 +93,27 @@ class Pipeline(Case):
 
 
 @needs_host
+class Requests(Case):
+    PARAMETERS = "workers: 1, max_requests: 3"
+
+    def test_no_more_than_allowed_at_a_time_on_all_connections(self):
+        before = self.host.stats()
+
+        def submitted():
+            return self.host.stats()["submitted"] - before["submitted"]
+        with self.connect() as one, self.connect() as two:
+            one.send(request("GET", KEYS + "slow:3000:x") + request("GET", KEYS + "slow:1:x") * 50)
+            wait_until(lambda: submitted() == 3, "those that fit are there")
+            # A connection that has nothing under way is served all the same, one request at a time.
+            two.send(request("GET", KEYS + "slow:1:y") * 20)
+            for _ in range(20):
+                self.assertEqual(two.response().status, 404)
+            self.assertEqual(submitted(), 3 + 20)
+            for _ in range(51):
+                self.assertEqual(one.response().status, 404)
+
+
+@needs_host
 class Gone(Case):
     def test_clients_that_leave(self):
         self.ask("PUT", KEYS + "slow:100:gone", "x" * 100000)

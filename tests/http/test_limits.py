@@ -1,5 +1,6 @@
 """Sizes, counts, times and descriptors: everything is bounded, and going over a bound has one clear answer."""
 
+import json
 import resource
 import socket
 import time
@@ -143,6 +144,21 @@ class Bodies(Case):
                 return answer.status == 503 and first.response().status in (201, 204)
             except (BrokenPipeError, ConnectionResetError, Closed):
                 return False
+
+    def test_what_batches_are_made_of_is_counted(self):
+        """Few bytes ask for a thousand keys."""
+        body = json.dumps({"get": [f"slow:3000:{i}" for i in range(1024)]})
+        batches = [self.connect() for _ in range(8)]
+        for connection in batches:
+            connection.send(request("POST", KEYS[:-len("keys/")] + "batch", body))
+        answers = [connection.response() for connection in batches]
+        refused = [answer for answer in answers if answer.status == 503]
+        self.assertEqual({answer.status for answer in answers}, {200, 503})
+        self.assertGreater(len(refused), 3)
+        self.assertEqual({answer.field("retry-after") for answer in refused}, {"1"})
+        for connection in batches:
+            connection.socket.close()
+        self.assertEqual(self.ask("POST", KEYS[:-len("keys/")] + "batch", json.dumps({"get": ["a"] * 1024})).status, 200)
 
     def test_clients_that_leave_take_their_bodies_along(self):
         for _ in range(3):

@@ -308,9 +308,9 @@ class Administration(Case):
             self.assertEqual(connection.ask("HEAD", "/status").field("content-length"), str(len(page.body)))
 
 
-def peer_request(operation, key=b"", value=b"", group=GROUP.encode(), sender=b"peer", micros=(1 << 64) - 1, version=1):
-    head = struct.pack("<BBHBBHIQqQQQQQQ", version, operation, len(key), len(group), len(sender), 0, 0, len(value), 0, 0, 0,
-                       micros, 0, 0, 0)
+def peer_request(operation, key=b"", value=b"", group=GROUP.encode(), sender=b"peer", micros=(1 << 64) - 1, version=2):
+    head = struct.pack("<BBHBBHIQqQQQQQQI", version, operation, len(key), len(group), len(sender), 0, 0, len(value), 0, 0, 0,
+                       micros, 0, 0, 0, 0)
     return head + group + sender + key + value
 
 
@@ -323,8 +323,8 @@ class Peers(Case):
         self.assertEqual((answer.status, answer.field("content-type")), (200, "application/vnd.larder.peer"))
         version, status, _, told, flags, size = struct.unpack_from("<BBBBIQ", answer.body)
         length = struct.unpack_from("<H", answer.body, 64)[0]
-        self.assertEqual((version, told, len(answer.body)), (1, 0, 66 + length + size))
-        return status, flags, answer.body[66:66 + length], answer.body[66 + length:]
+        self.assertEqual((version, told, len(answer.body)), (2, 0, 72 + length + size))
+        return status, flags, answer.body[72:72 + length], answer.body[72 + length:]
 
     def test_requests(self):
         key = b"any \xff key"
@@ -340,7 +340,7 @@ class Peers(Case):
 
     def test_bodies_that_make_no_sense(self):
         good = peer_request(2, b"key", b"value")
-        for body in (b"", good[:-1], good + b"x", good[:75], peer_request(2, b"key", version=2), peer_request(99, b"key")):
+        for body in (b"", good[:-1], good + b"x", good[:79], peer_request(2, b"key", version=1), peer_request(99, b"key")):
             self.assert_problem(self.ask("POST", "/v1/peer", body), 400)
 
     def test_many_at_a_time(self):

@@ -199,22 +199,32 @@ static void check_stale(struct sim_request *get)
         count_stale(get, &seen);
 }
 
+static bool has_passed(const struct sim_request *get, uint64_t begun, uint64_t ms)
+{
+    return get->invoked > begun + ms * SIM_MS * 101 / 100 + SIM_TRAVEL_MS * SIM_MS;
+}
+
 /*
- * The time counts from when a node takes the write, which may be any time until the client has its answer or gives up, or
- * later when a message was late. A get may join one that is on its way back.
+ * The time counts from when a node takes the value, which may be any time until the client that wrote it has its answer or
+ * gives up, or later when a message was late. What the origin gave may be brought a while longer. A get may join one that is
+ * on its way back.
  */
 static void check_ttl(struct sim_request *get)
 {
     const struct sim_world *world = get->world;
-    const struct sim_request *write = world->clients.requests[get->value.number];
-    if (write->ttl_ms <= 0)
-        return;
-    uint64_t answered = write->completions > 0 ? write->completed : write->gives_up;
-    uint64_t taken = write->taken > answered ? write->taken : answered;
-    uint64_t lives = (uint64_t)write->ttl_ms * SIM_MS * 101 / 100 + SIM_TRAVEL_MS * SIM_MS;
-    if (get->invoked > taken + lives)
-        sim_fail(get->world, "%s brought k%u=w%u, whose time has passed", sim_request_text(get), get->key,
-                 get->value.number);
+    bool passed;
+    if (get->value.written) {
+        const struct sim_request *write = world->clients.requests[get->value.number];
+        uint64_t answered = write->completions > 0 ? write->completed : write->gives_up;
+        uint64_t taken = write->taken > answered ? write->taken : answered;
+        passed = write->ttl_ms > 0 && has_passed(get, taken, (uint64_t)write->ttl_ms);
+    } else {
+        const struct sim_origin_value *value = sim_origin_value(world, get->value.key, get->value.number);
+        passed = value->answered_at != 0 && has_passed(get, value->answered_at, SIM_ORIGIN_TTL_MS + SIM_ORIGIN_WINDOW_MS);
+    }
+    if (passed)
+        sim_fail(get->world, "%s brought k%u=%c%u, whose time has passed", sim_request_text(get), get->key,
+                 get->value.written ? 'w' : 'o', get->value.number);
 }
 
 static void count_lost(const struct sim_request *get, const char *how)
@@ -268,7 +278,7 @@ void sim_checker_answered(struct sim_request *request)
                  request->value.written ? 'w' : 'o', request->value.number);
         return;
     }
-    if (request->status == LARDER_OK && request->value.written)
+    if (request->status == LARDER_OK)
         check_ttl(request);
     if (request->invoked < world->checker.since)
         return;

@@ -9,6 +9,7 @@
 /* What one node has of a key. */
 struct copy {
     bool there, tombstone;
+    bool expires; /* soon here and a little later there */
     struct larder_version version;
 };
 
@@ -22,7 +23,12 @@ static struct copy copy_at(const struct sim_world *world, unsigned node, struct 
     struct ldr_entry *entry =
         found == NULL ? NULL : ldr_store_peek(found->store, key, larder_now(&world->machines[node].runtime));
     if (entry != NULL) {
-        copy = (struct copy){true, ldr_entry_tombstone(entry), ldr_entry_version(entry)};
+        copy = (struct copy){
+            .there = true,
+            .tombstone = ldr_entry_tombstone(entry),
+            .expires = ldr_entry_expires(entry) != LARDER_NEVER,
+            .version = ldr_entry_version(entry),
+        };
         ldr_entry_release(entry);
     }
     ldr_epoch_exit(LDR_EPOCH_NODE);
@@ -42,6 +48,8 @@ static void tell_copy(struct sim_world *world, unsigned key, unsigned node, cons
 static bool differ(const struct copy *a, const struct copy *b)
 {
     bool a_has = a->there && !a->tombstone, b_has = b->there && !b->tombstone;
+    if ((a_has && a->expires) || (b_has && b->expires))
+        return false;
     return a_has != b_has || (a_has && (a->version.epoch != b->version.epoch || a->version.clock != b->version.clock));
 }
 

@@ -69,7 +69,12 @@ static void finish(struct sim_load *load, enum larder_status status)
     struct sim_machine *machine = load->loader->machine;
     struct sim_world *world = machine->world;
     struct larder_load *asked = load->load;
-    struct larder_load_result result = {.status = status};
+    struct larder_load_result result = {
+        .status = status,
+        .ttl_ms = SIM_ORIGIN_TTL_MS,
+        .stale_while_revalidate_ms = SIM_ORIGIN_WINDOW_MS / 4,
+        .stale_if_error_ms = SIM_ORIGIN_WINDOW_MS,
+    };
     char *text = NULL;
     *load->link = load->next;
     if (load->next != NULL)

@@ -6,6 +6,13 @@
 #include "larder/plugin/runtime.h"
 #include "links.h"
 
+/*
+ * How long its values live: longer than calm takes from a load to its last look, so that what is stale, as things are in
+ * storms, and was deleted or written over since, would be seen. For so long after that they may be answered when a load fails.
+ */
+#define SIM_ORIGIN_TTL_MS    9000
+#define SIM_ORIGIN_WINDOW_MS 16000
+
 struct sim_load;
 
 /* One time that the origin was asked: its answer is a value of its own. */

@@ -38,6 +38,7 @@ def _sanitizer():
     return found[1] if found else ""
 
 
+PEERS = os.environ.get("TEST_PEERS", "http")  # the transport between the nodes of a cluster
 SANITIZER = _sanitizer()  # "" for a build as it is shipped
 REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|SUMMARY: \w+Sanitizer|runtime error:")
 
@@ -129,6 +130,7 @@ class Node(Process):
     def __init__(self, name, directory, port, config):
         super().__init__(name, directory, f"{name}-{port}")
         self.port, self.config = port, config
+        self.grpc_port = None  # of the gRPC transport, when it has one
         self.path = os.path.join(directory, f"{name}-{port}.yaml")
 
     def write_config(self):
@@ -313,13 +315,17 @@ class Case(unittest.TestCase):
         return origin
 
     def node(self, name="solo", port=None, **sections):
-        """A node, not started. Sections replace those of a plain configuration."""
+        """A node, not started. Sections replace those of a plain configuration; `grpc` adds that transport."""
         port = port or free_port()
         config = {"node": {"name": name}, "transports": [{"plugin": "http", "listen": f"127.0.0.1:{port}"}]}
         config["node"].update(sections.pop("node", {}))
         config["transports"][0].update(sections.pop("http", {}))
+        grpc_port = free_port() if "grpc" in sections else None
+        if grpc_port:
+            config["transports"].append({"plugin": "grpc", "listen": f"127.0.0.1:{grpc_port}", **sections.pop("grpc")})
         config.update(sections)
         node = Node(name, self.directory, port, config)
+        node.grpc_port = grpc_port
         self.processes.append(node)
         return node
 
@@ -334,14 +340,16 @@ class Case(unittest.TestCase):
         A cluster of nodes that agree on everything. Settings of `cluster` are added to the section of that name. A peer that
         does not answer for a second is only busy, unless a test says otherwise: no call is repeated for that.
         """
-        ports = {name: free_port() for name in names}
-        members = [{"name": name, "http": f"127.0.0.1:{port}"} for name, port in ports.items()]
+        ports = {name: (free_port(), free_port()) for name in names}
+        members = [{"name": name, "http": f"127.0.0.1:{http_port}", "grpc": f"127.0.0.1:{grpc_port}"}
+                   for name, (http_port, grpc_port) in ports.items()]
         made = Cluster()
-        for name, port in ports.items():
+        for name, (http_port, grpc_port) in ports.items():
             section = {"discovery": {"plugin": "static", "members": [dict(member) for member in members]},
-                       "peer_timeout": "10s", **json.loads(json.dumps(cluster or {}))}
-            made[name] = self.node(name, port, cluster=section, groups=json.loads(json.dumps(list(groups))),
-                                   node=dict(node or {}), http=dict(http or {}))
+                       "peer_transport": PEERS, "peer_timeout": "10s", **json.loads(json.dumps(cluster or {}))}
+            extra = {"grpc": {"listen": f"127.0.0.1:{grpc_port}"}} if PEERS == "grpc" else {}
+            made[name] = self.node(name, http_port, cluster=section, groups=json.loads(json.dumps(list(groups))),
+                                   node=dict(node or {}), http=dict(http or {}), **extra)
         if start:
             for each in made.nodes():
                 each.start()
@@ -359,7 +367,8 @@ class Case(unittest.TestCase):
     def gateway(self, cluster, name="gate"):
         """A started gateway in front of a cluster."""
         section = next(iter(cluster.values())).config["cluster"]
-        return self.started(name, node={"role": "gateway"}, cluster=json.loads(json.dumps(section)))
+        extra = {"grpc": {}} if PEERS == "grpc" else {}
+        return self.started(name, node={"role": "gateway"}, cluster=json.loads(json.dumps(section)), **extra)
 
 
 def loader(origin, **options):

@@ -76,6 +76,7 @@ class Metrics(Case):
                    "peer_duration_seconds_count")
         self.negative()
         self.waiting(here[2])
+        self.aging(here[5:])
         self.source.behave(here={"status": 500})
         self.moved(lambda: get(here[3]), "load_errors_total")
         self.source.behave()
@@ -91,6 +92,22 @@ class Metrics(Case):
         names = set(self.seen()) | {"larder_ring_info"}
         self.assertEqual(names - self.grown - set(NEVER) - set(CHANCE), set(), "families that no event above moved")
         self.assertEqual({name: self.seen()[name] for name in NEVER}, dict.fromkeys(NEVER, 0))
+
+    def aging(self, keys):
+        """Values past their time, one of which is answered, and bounds that are reached."""
+        self.source.behave(here={"cache": "max-age=1, stale-while-revalidate=3600"})
+        self.assertEqual(self.a.get(GROUP, keys[0]).status, 200)
+        self.moved(lambda: wait_until(lambda: "Larder-Stale" in self.a.get(GROUP, keys[0]).headers, "it is stale"),
+                   "stale_hits_total", "refreshes_total")
+        self.source.behave(here={"hang": True})
+        self.assertEqual(self.a.ask("PUT", f"/v1/groups/{GROUP}", '{"max_loads": 1}').status, 204)
+        caller = self.begun_get(self.a, GROUP, keys[1])
+        wait_until(lambda: self.a.metric("loads_waiting") > 0, "a load is under way")
+        self.moved(lambda: self.assertEqual(self.a.get(GROUP, keys[2]).status, 503), "busy_refused_total")
+        self.source.behave()
+        with caller.getresponse() as response:
+            self.assertEqual(response.status, 200)
+        self.assertEqual(self.a.ask("PUT", f"/v1/groups/{GROUP}", '{"max_loads": 100}').status, 204)
 
     def negative(self):
         """A key of a that the origin does not know, and one of another node."""

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 
+from grpc_options import GrpcOptions
 from kit import LARDER, LARDERD, PATIENCE, Case, Client, key_path, loader, main, value_of, wait_until
 
 GROUP = "default"
@@ -21,7 +22,7 @@ ELSEWHERE = {
     "node.role": "test_gateway",
     "node.load_queue": "unit tests: only callbacks of embedding programs queue for a worker",
     "plugins.path": "unit tests of the plugin loader",
-    "cluster.peer_transport": "larderd --check refuses a name that is no transport; there is only one transport",
+    "cluster.peer_transport": "system.data.grpc and others: nodes that call each other over gRPC",
     "cluster.hash": "test_views: nodes that differ refuse each other",
     "cluster.virtual_nodes": "test_views: nodes that differ refuse each other",
     "cluster.replicas": "1 is the only value that is accepted",
@@ -30,6 +31,9 @@ ELSEWHERE = {
     "groups.loader": "test_origin",
     "groups.load_timeout": "test_origin: the only thing there that ends a load",
     "groups.negative_ttl": "test_origin",
+    "node.max_waiting": "test_overload",
+    "cluster.max_calls": "test_overload",
+    "transport http.max_requests": "tests/http",
     "groups.exact_hits": "unit tests: what the store is told; no client can see whether a hit was told in order",
     "transport http.listen": "every test",
     "transport http.max_pipeline": "tests/http",
@@ -40,6 +44,7 @@ ELSEWHERE = {
     "transport http.header_timeout": "tests/http",
     "transport http.body_timeout": "tests/http",
     "transport http.connect_timeout": "tests/unit: loopback has no address that does not answer",
+    "transport grpc.connect_timeout": "tests/unit: loopback has no address that does not answer",
     "loader http.url": "test_origin",
     "loader http.connect_timeout": "tests/unit",
     "loader http.follow": "tests/unit",
@@ -150,6 +155,76 @@ class GroupOptions(Case):
         self.assertEqual(node.metric("entries", group="few"), 10)
         self.assertEqual(node.metric("entries_limit", group="few"), 10)
         self.assertEqual(node.metric("entries", group="many"), 50)
+
+
+    def hanging(self, **settings):
+        """A node whose group has these settings; afterwards its origin hangs, but for the key `warm`, which is there."""
+        source = self.origin()
+        node = self.started(node={"request_timeout": "10m", "drain_timeout": "100ms"}, groups=[
+            {"name": "users", "loader": loader(source, timeout="10m"), "load_timeout": "10m", **settings}])
+        self.assertEqual(node.get("users", "warm").status, 200)
+        source.behave(**{"": {"hang": True}})
+        return node, source
+
+    def test_max_loads(self):
+        node, source = self.hanging(max_loads=2)
+        callers = [self.begun_get(node, "users", f"key {i}") for i in range(2)]
+        wait_until(lambda: node.metric("loads_waiting") == 2, "two loads are under way")
+        answer = node.get("users", "key 2")
+        self.assertEqual((answer.status, answer.headers["Retry-After"]), (503, "1"))
+        self.assertEqual(node.get("users", "warm").status, 200)
+        self.assertEqual(node.ask("PUT", "/v1/groups/users", '{"max_loads": 3}').status, 204)
+        callers.append(self.begun_get(node, "users", "key 2"))
+        wait_until(lambda: node.metric("loads_waiting") == 3, "now there is room for it")
+        node.config["groups"][0]["max_loads"] = 1
+        node.reload()
+        wait_until(lambda: node.ask("GET", "/v1/groups/users").json()["max_loads"] == 1, "a reload changes it, too")
+        self.assertEqual(node.get("users", "key 3").status, 503)
+        source.behave()
+        for caller in callers:
+            with caller.getresponse() as response:
+                self.assertEqual(response.status, 200)
+
+    def test_stale_while_revalidate(self):
+        node, source = self.hanging(ttl="200ms", refresh_ahead=0, stale_while_revalidate="1h")
+        wait_until(lambda: "Larder-Stale" in node.get("users", "warm").headers, "it is past its time, and answered")
+        wait_until(lambda: source.count("warm") == 2, "and loaded anew")
+        source.behave()
+        wait_until(lambda: "Larder-Stale" not in node.get("users", "warm").headers, "which brings it")
+        node.config["groups"][0]["stale_while_revalidate"] = "0"
+        node.reload()
+        wait_until(lambda: node.ask("GET", "/v1/groups/users").json()["stale_while_revalidate"] == "0ms", "without it")
+        self.assertEqual(node.get("users", "later").status, 200)
+        stale = node.metric("stale_hits_total")
+        for _ in range(20):
+            self.assertNotIn("Larder-Stale", node.get("users", "later").headers)
+        wait_until(lambda: node.get("users", "later") and source.count("later") > 1, "it is loaded when it has expired")
+        self.assertEqual(node.metric("stale_hits_total"), stale)
+
+    def test_stale_if_error(self):
+        node, source = self.hanging(ttl="200ms", refresh_ahead=0, stale_if_error="1h", load_timeout="10m")
+        source.behave(**{"": {"status": 500}})
+        self.assertEqual(node.get("users", "cold").status, 502)
+        wait_until(lambda: "Larder-Stale" in node.get("users", "warm").headers, "it is past its time, and answered")
+        self.assertEqual(node.ask("PUT", "/v1/groups/users", '{"stale_if_error": "1ms"}').status, 204)
+        source.behave()
+        self.assertEqual(node.get("users", "cold").status, 200)
+        source.behave(**{"": {"status": 500}})
+        wait_until(lambda: node.get("users", "cold").status == 502, "one that is loaded now has another window")
+
+    def test_refresh_ahead(self):
+        """The slower the origin, and the larger the factor, the sooner values are loaded anew."""
+        for factor in (100, 0):
+            source = self.origin(delay=300)
+            node = self.started(groups=[
+                {"name": "users", "loader": loader(source), "ttl": "20s", "refresh_ahead": factor}])
+            self.assertEqual(node.get("users", "warm").status, 200)
+            if factor > 0:  # 30 s of 20: at once
+                wait_until(lambda: node.get("users", "warm") and node.metric("refreshes_total") > 0, "it is loaded anew")
+            else:
+                for _ in range(100):
+                    self.assertEqual(node.get("users", "warm").status, 200)
+                self.assertEqual(node.metric("refreshes_total"), 0)
 
 
 class EvictionOptions(Case):
@@ -409,7 +484,8 @@ class LoaderOptions(Case):
 class Reference(Case):
     # Options that tests of this file are about, by the class they stand in.
     HERE = {
-        "node": NodeOptions, "groups": GroupOptions, "transport http": TransportOptions, "cluster": ClusterOptions,
+        "node": NodeOptions, "groups": GroupOptions, "transport http": TransportOptions, "transport grpc": GrpcOptions,
+        "cluster": ClusterOptions,
         "loader http": LoaderOptions, "eviction 2q": EvictionOptions, "eviction s3fifo": EvictionOptions,
         "eviction wtinylfu": EvictionOptions,
     }

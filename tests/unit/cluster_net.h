@@ -22,6 +22,7 @@ enum net_mode {
     NET_FAIL,       /* UNAVAILABLE, after `delay_ms` */
     NET_UNSENT,     /* UNAVAILABLE and NOT_SENT */
     NET_HANG,       /* DEADLINE at the deadline */
+    NET_TURN_AWAY,  /* BUSY, of its door and not its own */
 };
 
 /* What is at an address. */
@@ -176,6 +177,7 @@ static inline uint64_t net_decide(struct net *net, struct net_node *node, const 
                                        .flags = LARDER_REPLY_NOT_SENT,
                                        .message = ldr_slice_text("connection refused")};
         return delay;
+    case NET_TURN_AWAY: *reply = (struct larder_reply){.status = LARDER_BUSY}; return delay;
     case NET_HANG: break;
     }
     *reply = (struct larder_reply){.status = LARDER_DEADLINE};

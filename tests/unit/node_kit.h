@@ -223,6 +223,7 @@ struct kit_outcome {
     unsigned count;
     enum larder_status status;
     enum larder_source source;
+    int64_t ttl_ms;
     char value[32];
 };
 
@@ -232,6 +233,7 @@ static inline void kit_answered(void *arg, struct larder_reply *reply)
     outcome->count++;
     outcome->status = reply->status;
     outcome->source = reply->source;
+    outcome->ttl_ms = reply->ttl_ms;
     if (reply->value.size > 0)
         snprintf(outcome->value, sizeof outcome->value, "%.*s", (int)reply->value.size,
                  (const char *)reply->value.data);

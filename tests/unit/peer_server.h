@@ -2,15 +2,12 @@
 #ifndef TESTS_PEER_SERVER_H
 #define TESTS_PEER_SERVER_H
 
-#include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+
+#include "sockets.h"
 
 #include "plugins/transport/http/peer_form.h"
 
@@ -81,18 +78,6 @@ static inline void server_wait_gate(struct server *server)
     while (!server->gate && !server->stopping)
         pthread_cond_wait(&server->changed, &server->lock);
     pthread_mutex_unlock(&server->lock);
-}
-
-static inline bool server_send(int fd, const void *data, size_t size)
-{
-    for (const char *at = data; size > 0;) {
-        ssize_t sent = send(fd, at, size, MSG_NOSIGNAL);
-        if (sent <= 0)
-            return false;
-        at += sent;
-        size -= (size_t)sent;
-    }
-    return true;
 }
 
 /* Reads and drops until the client closes. */
@@ -219,28 +204,6 @@ static inline void *server_accept(void *arg)
         pthread_cond_broadcast(&server->changed);
         pthread_mutex_unlock(&server->lock);
     }
-}
-
-/* A socket on a free port of 127.0.0.1, on which nobody listens. */
-static inline int server_bind(unsigned *port)
-{
-    struct sockaddr_in place = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t size = sizeof place;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&place, size) != 0 ||
-        getsockname(fd, (struct sockaddr *)&place, &size) != 0)
-        abort();
-    *port = ntohs(place.sin_port);
-    return fd;
-}
-
-/* One that listens. */
-static inline int server_listen(int backlog, unsigned *port)
-{
-    int fd = server_bind(port);
-    if (listen(fd, backlog) != 0)
-        abort();
-    return fd;
 }
 
 static inline struct server *server_start(bool (*script)(struct server_connection *, const struct larder_request *))

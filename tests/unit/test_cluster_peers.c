@@ -102,6 +102,36 @@ static void a_ping_readmits_before_the_time(void **state)
     world_close(&world);
 }
 
+/* A door that has no room says neither that the peer fails nor that it does well. */
+static void a_door_without_room_says_nothing_of_the_peer(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world, NULL);
+    join(&world, 1, abc, 3);
+    struct net_node *b = net_node(&world.net, "b:1");
+    b->mode = b->ping_mode = NET_TURN_AWAY;
+    struct larder_request request = get_within(&world, 0);
+    for (unsigned i = 0; i < 20; i++) {
+        assert_int_equal(call_b(&world, &request).status, LARDER_BUSY);
+        run_ms(&world, 1000);
+    }
+    assert_int_equal(b->calls, 20); /* nobody tries again */
+    assert_in_range(b->pings, 10, 30);
+    assert_int_equal(stats_of(&world).peer_failures, 0);
+    assert_int_equal(stats_of(&world).peer_suspended, 0);
+    b->ping_mode = NET_ANSWER;
+    run_ms(&world, 2000);
+    suspend_b(&world);
+    b->ping_mode = NET_TURN_AWAY;
+    run_ms(&world, 30000);
+    assert_string_equal(state_of(&world, "b"), "suspended");
+    b->ping_mode = NET_ANSWER;
+    run_ms(&world, 6000);
+    assert_string_equal(state_of(&world, "b"), "up");
+    world_close(&world);
+}
+
 static void at_the_end_of_a_suspension_one_ping_decides(void **state)
 {
     (void)state;
@@ -228,6 +258,7 @@ int main(void)
         cmocka_unit_test(with_all_suspended_a_member_answers_and_a_gateway_asks_the_owner),
         cmocka_unit_test(a_gateway_owns_nothing_even_by_name),
         cmocka_unit_test(a_ping_readmits_before_the_time),
+        cmocka_unit_test(a_door_without_room_says_nothing_of_the_peer),
         cmocka_unit_test(at_the_end_of_a_suspension_one_ping_decides),
         cmocka_unit_test(a_peer_that_refuses_is_told_once_and_tried_by_pings),
         cmocka_unit_test(an_answer_with_other_settings_is_a_refusal),

@@ -61,6 +61,71 @@ static void every_version_comes_back(void **state)
     check(put_of(0, 0, 0));
 }
 
+/* What is told back is at most what was put, and less by no more than one part in so many. */
+#define PARTS 32768
+
+static void assert_nearly(uint64_t told, uint64_t put)
+{
+    assert_in_range(told, put - put / PARTS, put);
+}
+
+static void numbers_of_aging_come_back_nearly(void **state)
+{
+    (void)state;
+    for (unsigned bit = 0; bit < 41; bit++) {
+        uint64_t number = (UINT64_C(3) << bit) - 1;
+        struct ldr_put put = put_of(7, 1000, CLOCK_NOW);
+        put.aging = (struct ldr_aging){number, number / 2, number + 1};
+        struct ldr_entry *entry = written(&put);
+        struct ldr_aging aging = ldr_entry_aging(entry);
+        assert_nearly(aging.revalidate_ms, number < LARDER_TTL_MAX ? number : LARDER_TTL_MAX);
+        assert_nearly(aging.error_ms, number / 2);
+        assert_nearly(aging.ahead_us, number + 1 < LARDER_TTL_MAX ? number + 1 : LARDER_TTL_MAX);
+        free(entry);
+    }
+    struct ldr_put put = put_of(LARDER_NEVER, 1000, CLOCK_NOW);
+    put.aging = (struct ldr_aging){1, 2, 3};
+    struct ldr_entry *entry = written(&put);
+    assert_int_equal(ldr_entry_aging(entry).error_ms, 0); /* of what never expires */
+    assert_true(ldr_entry_end(entry) == LARDER_NEVER);
+    free(entry);
+}
+
+static void assert_ages(struct ldr_entry *entry, uint64_t ripe, uint64_t stale, uint64_t past)
+{
+    assert_int_equal(ldr_entry_age(entry, 0), ripe == 0 ? LDR_RIPE : LDR_FRESH);
+    assert_int_equal(ldr_entry_age(entry, ripe - (ripe != 0)), ripe == 0 ? LDR_RIPE : LDR_FRESH);
+    assert_int_equal(ldr_entry_age(entry, stale - 1), ripe < stale ? LDR_RIPE : LDR_FRESH);
+    assert_int_equal(ldr_entry_age(entry, stale), stale < past ? LDR_STALE : LDR_PAST);
+    assert_int_equal(ldr_entry_age(entry, past - 1), stale < past ? LDR_STALE : ripe < stale ? LDR_RIPE : LDR_FRESH);
+    assert_int_equal(ldr_entry_age(entry, past), LDR_PAST);
+    assert_int_equal(ldr_entry_end(entry), past);
+    free(entry);
+}
+
+static void an_entry_becomes_ripe_then_stale_then_past(void **state)
+{
+    (void)state;
+    const uint64_t second = 1000 * LARDER_NS_PER_MS;
+    struct ldr_put put = put_of(100 * second, 1, CLOCK_NOW);
+    assert_ages(written(&put), 100 * second, 100 * second, 100 * second);
+    put.aging = (struct ldr_aging){.revalidate_ms = 5000};
+    assert_ages(written(&put), 100 * second, 100 * second, 105 * second);
+    put.aging = (struct ldr_aging){.revalidate_ms = 5000, .error_ms = 7000};
+    assert_ages(written(&put), 100 * second, 100 * second, 107 * second);
+    put.aging = (struct ldr_aging){.revalidate_ms = 9000, .error_ms = 7000};
+    assert_ages(written(&put), 100 * second, 100 * second, 109 * second);
+    put.aging = (struct ldr_aging){.ahead_us = 1000000};
+    assert_ages(written(&put), (100 - LDR_RIPE_TIMES) * second + 1, 100 * second, 100 * second);
+    put.aging = (struct ldr_aging){.ahead_us = 100000000, .error_ms = 1000};
+    assert_ages(written(&put), 0, 100 * second, 101 * second);
+    put.expires = LARDER_NEVER - 5; /* beyond the clock */
+    put.aging = (struct ldr_aging){.error_ms = LARDER_TTL_MAX};
+    struct ldr_entry *entry = written(&put);
+    assert_true(ldr_entry_end(entry) == LARDER_NEVER);
+    free(entry);
+}
+
 static size_t cost(struct ldr_put put)
 {
     return ldr_entry_bytes_of(&put) - put.key.size - put.value.size;
@@ -77,6 +142,11 @@ static void an_entry_costs_what_it_needs(void **state)
     assert_int_equal(cost(put_of(LARDER_NEVER, 16383, CLOCK_NOW)), 25);
     assert_int_equal(cost(put_of(LARDER_NEVER, 16384, CLOCK_NOW)), 26);
     assert_int_equal(cost(put_of(1, UINT64_MAX, UINT64_MAX)), 40);
+    struct ldr_put put = put_of(1, 63, CLOCK_NOW);
+    put.aging.error_ms = 1;
+    assert_int_equal(cost(put), 40);
+    put.expires = LARDER_NEVER;
+    assert_int_equal(cost(put), 24);
 }
 
 static void keys_and_values_are_any_bytes(void **state)
@@ -106,6 +176,14 @@ static void only_a_time_that_has_a_word_changes(void **state)
     assert_true(ldr_entry_set_expires(entry, LARDER_NEVER));
     assert_int_equal(ldr_entry_expires(entry), LARDER_NEVER);
     assert_int_equal(ldr_entry_version(entry).epoch, 100);
+    free(entry);
+    put = put_of(5, 100, CLOCK_NOW);
+    put.aging.error_ms = 8;
+    entry = written(&put);
+    assert_true(ldr_entry_set_expires(entry, 6));
+    assert_int_equal(ldr_entry_expires(entry), 6);
+    assert_int_equal(ldr_entry_aging(entry).error_ms, 8); /* the window follows the time */
+    assert_int_equal(ldr_entry_end(entry), 6 + 8 * LARDER_NS_PER_MS);
     free(entry);
     put = put_of(LARDER_NEVER, 100, CLOCK_NOW);
     entry = written(&put);
@@ -140,6 +218,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_version_comes_back),
+        cmocka_unit_test(numbers_of_aging_come_back_nearly),
+        cmocka_unit_test(an_entry_becomes_ripe_then_stale_then_past),
         cmocka_unit_test(an_entry_costs_what_it_needs),
         cmocka_unit_test(keys_and_values_are_any_bytes),
         cmocka_unit_test(only_a_time_that_has_a_word_changes),

@@ -5,216 +5,26 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <fcntl.h>
 #include <netdb.h>
-#include <poll.h>
-#include <stdatomic.h>
-#include <time.h>
 
+#include "client_kit.h"
 #include "peer_server.h"
 #include "plugins/transport/http/client.h"
-
-/* ------------------------------------------------------------------------------------------------ the host */
-
-static uint64_t clock_now(const struct larder_runtime *runtime)
-{
-    (void)runtime;
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
-static _Thread_local char last_failure[512];
-
-static enum larder_status host_fail(const struct larder_host *host, enum larder_status status, const char *format, ...)
-{
-    (void)host;
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(last_failure, sizeof last_failure, format, arguments);
-    va_end(arguments);
-    return status;
-}
-
-static void *run_task(void *arg)
-{
-    struct larder_task *task = arg;
-    task->run(task);
-    return NULL;
-}
-
-/* A runtime whose workers are threads of their own, joined in the end; with `full` it takes no work. */
-struct workers {
-    bool full;
-    size_t count;
-    pthread_t threads[16];
-};
-
-static bool work(const struct larder_runtime *runtime, struct larder_task *task)
-{
-    struct workers *workers = runtime->state;
-    if (workers->full || workers->count == 16)
-        return false;
-    return pthread_create(&workers->threads[workers->count++], NULL, run_task, task) == 0;
-}
-
-struct fixture {
-    struct workers workers;
-    struct larder_runtime runtime;
-    struct larder_host host;
-    struct tp_loop *loops[2];
-    size_t loop_count;
-    struct http_client *client;
-};
 
 /* Starting values for a client; a test changes what it is about before open_client(). */
 static struct http_client_options usual(void)
 {
-    return (struct http_client_options){
-        .loop_count = 1, .connect_timeout_ms = 10000, .peer_connections = 32, .idle_ms = 600000, .max_value = 16 << 20};
+    return (struct http_client_options){.common = {.loop_count = 1, .connect_timeout_ms = 10000, .max_value = 16 << 20},
+                                        .peer_connections = 32,
+                                        .idle_ms = 600000};
 }
 
 static struct fixture *open_client(struct http_client_options options)
 {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    assert_non_null(fixture);
-    fixture->runtime = (struct larder_runtime){.state = &fixture->workers, .now = clock_now, .work = work};
-    fixture->host = (struct larder_host){.fail = host_fail, .runtime = &fixture->runtime, .node_name = "test"};
-    fixture->loop_count = options.loop_count;
-    for (size_t i = 0; i < options.loop_count; i++) {
-        fixture->loops[i] = tp_loop_open();
-        assert_non_null(fixture->loops[i]);
-    }
-    options.host = &fixture->host;
-    options.loops = fixture->loops;
+    struct fixture *fixture = open_fixture(&options.common);
     fixture->client = http_client_open(&options);
     assert_non_null(fixture->client);
     return fixture;
-}
-
-static void close_client(struct fixture *fixture)
-{
-    http_client_close(fixture->client);
-    for (size_t i = 0; i < fixture->loop_count; i++)
-        tp_loop_close(fixture->loops[i]);
-    for (size_t i = 0; i < fixture->workers.count; i++)
-        pthread_join(fixture->workers.threads[i], NULL);
-    free(fixture);
-}
-
-static struct http_peer *open_peer(struct fixture *fixture, unsigned port)
-{
-    char address[64];
-    snprintf(address, sizeof address, "127.0.0.1:%u", port);
-    struct http_peer *peer = http_peer_open(fixture->client, address);
-    assert_non_null(peer);
-    return peer;
-}
-
-/* ------------------------------------------------------------------------------------------------ calls */
-
-/* One call and what became of it. */
-struct outcome {
-    struct larder_request request;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    int completions;
-    struct larder_reply reply;
-    char message[600];
-};
-
-static void completed(void *arg, struct larder_reply *reply)
-{
-    struct outcome *outcome = arg;
-    pthread_mutex_lock(&outcome->lock);
-    outcome->completions++;
-    outcome->reply = *reply;
-    if (reply->message.size >= sizeof outcome->message)
-        abort();
-    if (reply->message.size > 0)
-        memcpy(outcome->message, reply->message.data, reply->message.size);
-    outcome->message[reply->message.size] = '\0';
-    pthread_cond_broadcast(&outcome->changed);
-    pthread_mutex_unlock(&outcome->lock);
-}
-
-static void outcome_init(struct outcome *outcome, const char *key)
-{
-    *outcome = (struct outcome){
-        .request = {.operation = LARDER_OP_GET,
-                    .flags = LARDER_REQUEST_PEER,
-                    .group = {"users", 5},
-                    .key = {key, strlen(key)},
-                    .deadline = LARDER_NEVER,
-                    .sender = {"test", 4}},
-        .lock = PTHREAD_MUTEX_INITIALIZER,
-        .changed = PTHREAD_COND_INITIALIZER,
-    };
-}
-
-static void begin(struct http_peer *peer, struct outcome *outcome)
-{
-    http_peer_call(peer, &outcome->request, completed, outcome);
-}
-
-static void await(struct outcome *outcome)
-{
-    pthread_mutex_lock(&outcome->lock);
-    while (outcome->completions == 0)
-        pthread_cond_wait(&outcome->changed, &outcome->lock);
-    pthread_mutex_unlock(&outcome->lock);
-}
-
-static int completions(struct outcome *outcome)
-{
-    pthread_mutex_lock(&outcome->lock);
-    int count = outcome->completions;
-    pthread_mutex_unlock(&outcome->lock);
-    return count;
-}
-
-static void call(struct http_peer *peer, struct outcome *outcome)
-{
-    begin(peer, outcome);
-    await(outcome);
-}
-
-static void assert_got(struct outcome *outcome, const void *value, size_t size)
-{
-    assert_string_equal(outcome->message, "");
-    assert_int_equal(outcome->reply.status, LARDER_OK);
-    assert_int_equal(outcome->reply.value.size, size);
-    if (size > 0)
-        assert_memory_equal(outcome->reply.value.data, value, size);
-    larder_reply_release(&outcome->reply);
-}
-
-static void assert_failed(const struct outcome *outcome, enum larder_status status, uint32_t flags)
-{
-    if (outcome->reply.status != status || outcome->reply.flags != flags)
-        print_error("%s\n", outcome->message);
-    assert_int_equal(outcome->reply.status, status);
-    assert_int_equal(outcome->reply.flags, flags);
-    assert_string_not_equal(outcome->message, "");
-}
-
-/* One call that is answered with its own key. Any thread: the checks of cmocka are for the main one alone. */
-static bool works(struct http_peer *peer)
-{
-    struct outcome outcome;
-    outcome_init(&outcome, "key");
-    call(peer, &outcome);
-    bool good = outcome.reply.status == LARDER_OK && outcome.reply.value.size == 3 &&
-                memcmp(outcome.reply.value.data, "key", 3) == 0;
-    larder_reply_release(&outcome.reply);
-    if (!good)
-        print_error("%s: %s\n", larder_status_name(outcome.reply.status), outcome.message);
-    return good;
-}
-
-static void assert_works(struct http_peer *peer)
-{
-    assert_true(works(peer));
 }
 
 /* ------------------------------------------------------------------------------------------------ good answers */
@@ -237,7 +47,7 @@ static void a_call_is_answered(void **state)
     (void)state;
     struct server *server = server_start(echo);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     struct outcome outcome;
     outcome_init(&outcome, "Tom");
     outcome.request.ttl_ms = 1234;
@@ -247,7 +57,7 @@ static void a_call_is_answered(void **state)
     assert_int_equal(outcome.reply.source, LARDER_SOURCE_LOCAL);
     assert_int_equal(outcome.reply.ttl_ms, 1234);
     assert_got(&outcome, "Tom", 3);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -257,7 +67,7 @@ static void values_and_keys_of_any_size_travel(void **state)
     (void)state;
     struct server *server = server_start(echo);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     static const size_t sizes[] = {0, 1, 2047, 2048, 65000, 65536, 300001, 16 << 20};
     char *bytes = malloc(16 << 20);
     assert_non_null(bytes);
@@ -279,7 +89,7 @@ static void values_and_keys_of_any_size_travel(void **state)
     }
     assert_int_equal(server_count(server, &server->accepts), 1);
     free(bytes);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -298,7 +108,7 @@ static void the_deadline_travels(void **state)
     (void)state;
     struct server *server = server_start(tell_deadline);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     struct outcome outcome;
     outcome_init(&outcome, "key");
     call(peer, &outcome);
@@ -307,7 +117,7 @@ static void the_deadline_travels(void **state)
     outcome.request.deadline = clock_now(NULL) + UINT64_C(9000) * 1000000000;
     call(peer, &outcome);
     assert_got(&outcome, "9000", 4);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -326,7 +136,7 @@ static void the_peers_message_arrives(void **state)
     (void)state;
     struct server *server = server_start(explain);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     struct outcome outcome;
     outcome_init(&outcome, "key");
     call(peer, &outcome);
@@ -340,52 +150,29 @@ static void the_peers_message_arrives(void **state)
     assert_string_equal(outcome.message, "and a word");
     assert_memory_equal(outcome.reply.value.data, "value", 5);
     larder_reply_release(&outcome.reply);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
 
 /* ------------------------------------------------------------------------------------------------ the pool */
 
-struct caller {
-    struct http_peer *peer;
-    int rounds;
-    int good;
-    pthread_t thread;
-};
-
-static void *call_often(void *arg)
-{
-    struct caller *caller = arg;
-    for (int i = 0; i < caller->rounds; i++)
-        caller->good += works(caller->peer);
-    return NULL;
-}
-
 static void fault_10_connections_are_used_again(void **state)
 {
     (void)state;
     struct server *server = server_start(echo);
     struct http_client_options options = usual();
-    options.loop_count = 2;
+    options.common.loop_count = 2;
     options.peer_connections = 4;
     struct fixture *fixture = open_client(options);
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     for (int i = 0; i < 300; i++)
         assert_works(peer);
     assert_in_range(server_count(server, &server->accepts), 1, 2); /* one a loop */
-    struct caller callers[8];
-    for (size_t i = 0; i < 8; i++) {
-        callers[i] = (struct caller){.peer = peer, .rounds = 100};
-        assert_int_equal(pthread_create(&callers[i].thread, NULL, call_often, &callers[i]), 0);
-    }
-    for (size_t i = 0; i < 8; i++) {
-        pthread_join(callers[i].thread, NULL);
-        assert_int_equal(callers[i].good, 100);
-    }
+    call_from_threads(peer, 100);
     assert_int_equal(server_count(server, &server->requests), 1100);
     assert_in_range(server_count(server, &server->accepts), 1, 4);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -403,10 +190,10 @@ static void a_slow_call_holds_nobody_up_while_connections_are_left(void **state)
     (void)state;
     struct server *server = server_start(slow_waits);
     struct http_client_options options = usual();
-    options.loop_count = 2;
+    options.common.loop_count = 2;
     options.peer_connections = 8;
     struct fixture *fixture = open_client(options);
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     struct outcome slow[7];
     for (int i = 0; i < 7; i++) {
         outcome_init(&slow[i], "slow");
@@ -424,7 +211,7 @@ static void a_slow_call_holds_nobody_up_while_connections_are_left(void **state)
         await(&slow[i]);
         assert_got(&slow[i], "slow", 4);
     }
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -436,7 +223,7 @@ static void calls_over_the_limit_share_connections(void **state)
     struct http_client_options options = usual();
     options.peer_connections = 3;
     struct fixture *fixture = open_client(options);
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     static struct outcome outcomes[200];
     for (int i = 0; i < 200; i++) {
         outcome_init(&outcomes[i], "slow");
@@ -450,7 +237,7 @@ static void calls_over_the_limit_share_connections(void **state)
         assert_got(&outcomes[i], "slow", 4);
     }
     assert_int_equal(server_count(server, &server->accepts), 3);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -482,7 +269,7 @@ static void answers_in_one_piece_are_told_apart(void **state)
     struct http_client_options options = usual();
     options.peer_connections = 1;
     struct fixture *fixture = open_client(options);
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     static const char *const keys[] = {"a", "b", "c"};
     struct outcome outcomes[3];
     for (int i = 0; i < 3; i++) {
@@ -493,7 +280,7 @@ static void answers_in_one_piece_are_told_apart(void **state)
         await(&outcomes[i]);
         assert_got(&outcomes[i], keys[i], 1);
     }
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -515,31 +302,13 @@ static void an_answer_in_many_pieces_is_put_together(void **state)
     (void)state;
     struct server *server = server_start(trickle);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     for (int i = 0; i < 10; i++)
         assert_works(peer);
     assert_int_equal(server_count(server, &server->accepts), 1);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
-}
-
-/* A chain of calls, each begun by the completion of the one before, on the loop's thread. */
-struct chain {
-    struct http_peer *peer;
-    struct outcome last;
-    int left;
-};
-
-static void chain_next(void *arg, struct larder_reply *reply)
-{
-    struct chain *chain = arg;
-    if (chain->left-- == 0) {
-        completed(&chain->last, reply);
-        return;
-    }
-    larder_reply_release(reply);
-    http_peer_call(chain->peer, &chain->last.request, chain_next, chain);
 }
 
 static void a_completion_may_call_again(void **state)
@@ -549,7 +318,7 @@ static void a_completion_may_call_again(void **state)
     struct fixture *fixture = open_client(usual());
     struct chain chain = {.peer = open_peer(fixture, server->port), .left = 500};
     outcome_init(&chain.last, "key");
-    http_peer_call(chain.peer, &chain.last.request, chain_next, &chain);
+    tp_peer_call(chain.peer, &chain.last.request, chain_next, &chain);
     await(&chain.last);
     assert_got(&chain.last, "key", 3);
     assert_int_equal(server_count(server, &server->accepts), 1);
@@ -557,26 +326,21 @@ static void a_completion_may_call_again(void **state)
     chain.left = 300000;
     outcome_init(&chain.last, "key");
     chain.last.request.deadline = 1;
-    http_peer_call(chain.peer, &chain.last.request, chain_next, &chain);
+    tp_peer_call(chain.peer, &chain.last.request, chain_next, &chain);
     await(&chain.last);
     assert_failed(&chain.last, LARDER_DEADLINE, LARDER_REPLY_NOT_SENT);
-    http_peer_close(chain.peer);
+    tp_peer_close(chain.peer);
     close_client(fixture);
     server_stop(server);
 }
 
 /* ------------------------------------------------------------------------------------------------ deadlines */
 
-static uint64_t in_ms(uint64_t ms)
-{
-    return clock_now(NULL) + ms * 1000000;
-}
-
 /*
  * Begins a call that the server keeps back, so that it is on its way when it returns. A machine that is too busy to send
  * it before the deadline is given twice as long.
  */
-static void begin_slow(struct server *server, struct http_peer *peer, struct outcome *slow)
+static void begin_slow(struct server *server, struct tp_peer *peer, struct outcome *slow)
 {
     int before = server_count(server, &server->requests);
     for (uint64_t ms = 50;; ms *= 2) {
@@ -598,7 +362,7 @@ static void a_late_answer_is_dropped_and_the_connection_goes_on(void **state)
     struct http_client_options options = usual();
     options.peer_connections = 1;
     struct fixture *fixture = open_client(options);
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     assert_works(peer);
     struct outcome slow, next;
     outcome_init(&next, "next");
@@ -612,7 +376,7 @@ static void a_late_answer_is_dropped_and_the_connection_goes_on(void **state)
     assert_got(&next, "next", 4);
     assert_int_equal(server_count(server, &server->accepts), 1);
     assert_int_equal(completions(&slow), 1);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -623,9 +387,9 @@ static void a_connection_whose_answer_is_overdue_is_closed(void **state)
     struct server *server = server_start(slow_waits);
     struct http_client_options options = usual();
     options.peer_connections = 1;
-    options.connect_timeout_ms = 200; /* also how long an answer may be overdue */
+    options.common.connect_timeout_ms = 200; /* also how long an answer may be overdue */
     struct fixture *fixture = open_client(options);
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     assert_works(peer);
     struct outcome slow, behind, waits;
     outcome_init(&behind, "behind");
@@ -643,7 +407,7 @@ static void a_connection_whose_answer_is_overdue_is_closed(void **state)
     await(&waits);
     assert_got(&waits, "waits", 5);
     assert_int_equal(server_count(server, &server->accepts), 2);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -664,7 +428,7 @@ static void what_is_not_written_at_the_deadline_is_not_looked_at_again(void **st
     struct http_client_options options = usual();
     options.peer_connections = 1;
     struct fixture *fixture = open_client(options);
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     struct outcome first, large, behind;
     outcome_init(&first, "first");
     begin(peer, &first);
@@ -687,7 +451,7 @@ static void what_is_not_written_at_the_deadline_is_not_looked_at_again(void **st
     await(&behind); /* went down with the connection, unless that was gone before it came */
     assert_failed(&behind, LARDER_UNAVAILABLE, server_count(server, &server->accepts) == 1 ? LARDER_REPLY_NOT_SENT : 0);
     server_gate(server, true);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -700,7 +464,7 @@ static void a_refused_connection_is_not_sent(void **state)
     unsigned port;
     int bound = server_bind(&port);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, port);
+    struct tp_peer *peer = open_peer(fixture, port);
     struct outcome outcomes[40];
     for (int i = 0; i < 40; i++) {
         outcome_init(&outcomes[i], "key");
@@ -713,26 +477,9 @@ static void a_refused_connection_is_not_sent(void **state)
         assert_failed(&outcomes[i], LARDER_UNAVAILABLE, LARDER_REPLY_NOT_SENT);
         assert_string_equal(outcomes[i].message, expected);
     }
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     close(bound);
-}
-
-/* Fills the backlog of a socket that nobody accepts from, until a connection hangs. Returns how many were begun. */
-static int fill_backlog(unsigned port, int *fds, int most)
-{
-    struct sockaddr_in place = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    for (int i = 0; i < most; i++) {
-        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        assert_true(fds[i] >= 0);
-        connect(fds[i], (struct sockaddr *)&place, sizeof place);
-        struct pollfd poll_fd = {.fd = fds[i], .events = POLLOUT};
-        if (poll(&poll_fd, 1, 100) == 0)
-            return i + 1;
-    }
-    fail_msg("the backlog takes everything");
-    return 0;
 }
 
 static void a_connection_that_is_not_made_in_time_is_not_sent(void **state)
@@ -743,9 +490,9 @@ static void a_connection_that_is_not_made_in_time_is_not_sent(void **state)
     int fds[16];
     int count = fill_backlog(port, fds, 16);
     struct http_client_options options = usual();
-    options.connect_timeout_ms = 500;
+    options.common.connect_timeout_ms = 500;
     struct fixture *fixture = open_client(options);
-    struct http_peer *peer = open_peer(fixture, port);
+    struct tp_peer *peer = open_peer(fixture, port);
     struct outcome outcomes[3];
     for (int i = 0; i < 3; i++) {
         outcome_init(&outcomes[i], "key");
@@ -760,7 +507,7 @@ static void a_connection_that_is_not_made_in_time_is_not_sent(void **state)
         assert_failed(&outcomes[i], LARDER_UNAVAILABLE, LARDER_REPLY_NOT_SENT);
         assert_non_null(strstr(outcomes[i].message, "cannot connect: Connection timed out"));
     }
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     for (int i = 0; i < count; i++)
         close(fds[i]);
@@ -778,32 +525,32 @@ static void names_are_looked_up(void **state)
     struct fixture *fixture = open_client(usual());
     char address[128];
     snprintf(address, sizeof address, "localhost:%u", server->port);
-    struct http_peer *peer = http_peer_open(fixture->client, address);
+    struct tp_peer *peer = tp_peer_open(fixture->client, address);
     assert_non_null(peer);
     for (int i = 0; i < 5; i++)
         assert_works(peer);
     assert_int_equal(fixture->workers.count, 1);
-    http_peer_close(peer);
+    tp_peer_close(peer);
 
     /* Longer than a part of a name may be: refused without asking anybody. */
     struct outcome outcome;
     outcome_init(&outcome, "key");
     snprintf(address, sizeof address, "%080d.example:1", 0);
-    peer = http_peer_open(fixture->client, address);
+    peer = tp_peer_open(fixture->client, address);
     assert_non_null(peer);
     call(peer, &outcome);
     assert_failed(&outcome, LARDER_UNAVAILABLE, LARDER_REPLY_NOT_SENT);
     assert_non_null(strstr(outcome.message, "cannot look up the name: "));
-    http_peer_close(peer);
+    tp_peer_close(peer);
 
     fixture->workers.full = true;
     outcome_init(&outcome, "key");
-    peer = http_peer_open(fixture->client, "localhost:1");
+    peer = tp_peer_open(fixture->client, "localhost:1");
     assert_non_null(peer);
     call(peer, &outcome);
     assert_failed(&outcome, LARDER_UNAVAILABLE, LARDER_REPLY_NOT_SENT);
     assert_string_equal(outcome.message, "peer localhost:1: cannot look up the name: all workers are busy");
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -814,10 +561,10 @@ static void addresses_that_make_no_sense_are_refused(void **state)
     struct fixture *fixture = open_client(usual());
     static const char *const good[] = {"127.0.0.1:1", "[::1]:65535", "a-b.example:8001", "[fe80::1%lo]:80"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-        struct http_peer *peer = http_peer_open(fixture->client, good[i]);
+        struct tp_peer *peer = tp_peer_open(fixture->client, good[i]);
         if (peer == NULL)
             fail_msg("%s: %s", good[i], last_failure);
-        http_peer_close(peer);
+        tp_peer_close(peer);
     }
     static const char *const bad[] = {"",           ":",       "host",      "host:",    "host:0",
                                       "host:65536", "host:+1", "host: 1",   "host:1x",  ":8001",
@@ -826,14 +573,14 @@ static void addresses_that_make_no_sense_are_refused(void **state)
                                       "http://a:1", "a:1/"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         last_failure[0] = '\0';
-        if (http_peer_open(fixture->client, bad[i]) != NULL)
+        if (tp_peer_open(fixture->client, bad[i]) != NULL)
             fail_msg("taken: %s", bad[i]);
         assert_non_null(strstr(last_failure, "address of a peer: got \""));
     }
     char endless[600];
     memset(endless, 'a', sizeof endless);
     snprintf(endless + 500, 20, ":80");
-    assert_null(http_peer_open(fixture->client, endless));
+    assert_null(tp_peer_open(fixture->client, endless));
     close_client(fixture);
 }
 
@@ -856,7 +603,7 @@ static void a_connection_that_breaks_off_anywhere_fails_the_call(void **state)
     (void)state;
     struct server *server = server_start(cut);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     struct outcome outcome;
     for (int at = 0;; at++) {
         atomic_store(&cut_at, at);
@@ -869,7 +616,7 @@ static void a_connection_that_breaks_off_anywhere_fails_the_call(void **state)
     }
     assert_got(&outcome, "key", 3);
     assert_in_range(atomic_load(&cut_at), 100, 150);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -912,19 +659,21 @@ static void an_answer_that_makes_no_sense_fails_the_call(void **state)
     (void)state;
     struct server *server = server_start(answer_wrongly);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         atomic_store(&wrong_now, i);
         struct outcome outcome;
         outcome_init(&outcome, "wrong");
         call(peer, &outcome);
-        assert_failed(&outcome, LARDER_UNAVAILABLE, 0);
+        /* 503: whoever answers has no room, which says nothing of its health */
+        bool busy = strcmp(wrong[i].name, "503") == 0;
+        assert_failed(&outcome, busy ? LARDER_BUSY : LARDER_UNAVAILABLE, 0);
         if (strstr(outcome.message, wrong[i].word) == NULL)
             fail_msg("%s: %s", wrong[i].name, outcome.message);
         server_wait(server, &server->ends, (int)i + 1); /* the connection was closed */
         assert_works(peer);
     }
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -945,7 +694,7 @@ static void an_endless_head_is_cut_off(void **state)
     (void)state;
     struct server *server = server_start(greedy);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     struct outcome outcome;
     outcome_init(&outcome, "long");
     call(peer, &outcome);
@@ -955,7 +704,7 @@ static void an_endless_head_is_cut_off(void **state)
     call(peer, &outcome);
     assert_failed(&outcome, LARDER_UNAVAILABLE, 0);
     assert_non_null(strstr(outcome.message, "too many headers"));
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -965,9 +714,9 @@ static void a_value_over_the_limit_is_not_taken(void **state)
     (void)state;
     struct server *server = server_start(echo);
     struct http_client_options options = usual();
-    options.max_value = 1000;
+    options.common.max_value = 1000;
     struct fixture *fixture = open_client(options);
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     static const char bytes[1000 + PEER_FORM_MESSAGE_MAX + PEER_FORM_CLUSTER_MAX + 1];
     struct outcome outcome;
     outcome_init(&outcome, "key");
@@ -981,7 +730,7 @@ static void a_value_over_the_limit_is_not_taken(void **state)
     call(peer, &outcome);
     assert_failed(&outcome, LARDER_UNAVAILABLE, 0);
     assert_non_null(strstr(outcome.message, "answered with 1050672 bytes, more than the 1050671 that are taken"));
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -1010,7 +759,7 @@ static void an_answer_to_nothing_is_given_to_nobody(void **state)
     (void)state;
     struct server *server = server_start(talkative);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     assert_works(peer);
     server_wait(server, &server->ends, 1);
     struct outcome outcome;
@@ -1018,7 +767,7 @@ static void an_answer_to_nothing_is_given_to_nobody(void **state)
     call(peer, &outcome);
     assert_got(&outcome, "other", 5);
     assert_int_equal(server_count(server, &server->accepts), 2);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -1048,7 +797,7 @@ static void an_early_refusal_of_a_large_value_is_understood(void **state)
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, answer_early, &listener), 0);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, port);
+    struct tp_peer *peer = open_peer(fixture, port);
     struct outcome outcome;
     outcome_init(&outcome, "key");
     size_t size = 32 << 20;
@@ -1061,7 +810,7 @@ static void an_early_refusal_of_a_large_value_is_understood(void **state)
     assert_failed(&outcome, LARDER_TOO_LARGE, 0);
     assert_non_null(strstr(outcome.message, "answered with HTTP status 413"));
     pthread_join(thread, NULL);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     close(listener);
 }
@@ -1088,7 +837,7 @@ static void a_connection_that_the_peer_closes_is_not_used_again(void **state)
     (void)state;
     struct server *server = server_start(one_shot);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     static const char *const keys[] = {"told", "silent"};
     for (int i = 0; i < 10; i++) {
         struct outcome outcome;
@@ -1098,7 +847,7 @@ static void a_connection_that_the_peer_closes_is_not_used_again(void **state)
         server_wait(server, &server->ends, i + 1); /* the client has noticed */
     }
     assert_int_equal(server_count(server, &server->accepts), 10);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -1116,7 +865,7 @@ static void a_request_that_was_written_counts_as_sent(void **state)
     (void)state;
     struct server *server = server_start(closes_at_second);
     struct fixture *fixture = open_client(usual());
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     assert_works(peer);
     struct outcome outcome;
     outcome_init(&outcome, "close");
@@ -1124,7 +873,7 @@ static void a_request_that_was_written_counts_as_sent(void **state)
     assert_failed(&outcome, LARDER_UNAVAILABLE, 0);
     assert_non_null(strstr(outcome.message, "closed the connection"));
     assert_works(peer);
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -1136,12 +885,12 @@ static void a_connection_that_is_idle_for_long_is_closed(void **state)
     struct http_client_options options = usual();
     options.idle_ms = 10;
     struct fixture *fixture = open_client(options);
-    struct http_peer *peer = open_peer(fixture, server->port);
+    struct tp_peer *peer = open_peer(fixture, server->port);
     for (int i = 0; i < 3; i++) {
         assert_works(peer);
         server_wait(server, &server->ends, i + 1);
     }
-    http_peer_close(peer);
+    tp_peer_close(peer);
     close_client(fixture);
     server_stop(server);
 }
@@ -1152,10 +901,10 @@ static void closing_completes_what_is_pending_once(void **state)
     for (int how = 0; how < 2; how++) {
         struct server *server = server_start(slow_waits);
         struct http_client_options options = usual();
-        options.loop_count = 2;
+        options.common.loop_count = 2;
         options.peer_connections = 2;
         struct fixture *fixture = open_client(options);
-        struct http_peer *peer = open_peer(fixture, server->port);
+        struct tp_peer *peer = open_peer(fixture, server->port);
         static struct outcome outcomes[100];
         for (int i = 0; i < 100; i++) {
             outcome_init(&outcomes[i], "slow");
@@ -1163,7 +912,7 @@ static void closing_completes_what_is_pending_once(void **state)
         }
         server_wait(server, &server->requests, 2);
         if (how == 0)
-            http_peer_close(peer);
+            tp_peer_close(peer);
         close_client(fixture);
         for (int i = 0; i < 100; i++) {
             assert_int_equal(outcomes[i].completions, 1);
@@ -1174,24 +923,16 @@ static void closing_completes_what_is_pending_once(void **state)
     }
 }
 
-/* Counts completions; some come from answers and some from closing. */
-static void count_completion(void *arg, struct larder_reply *reply)
-{
-    atomic_int *counter = arg;
-    larder_reply_release(reply);
-    atomic_fetch_add(counter, 1);
-}
-
 static void closing_races_with_answers(void **state)
 {
     (void)state;
     struct server *server = server_start(echo);
     struct http_client_options options = usual();
-    options.loop_count = 2;
+    options.common.loop_count = 2;
     options.peer_connections = 3;
     for (int round = 0; round < 60; round++) {
         struct fixture *fixture = open_client(options);
-        struct http_peer *peers[3];
+        struct tp_peer *peers[3];
         atomic_int counts[60] = {0};
         struct outcome outcome;
         outcome_init(&outcome, "key");
@@ -1199,12 +940,12 @@ static void closing_races_with_answers(void **state)
         for (int i = 0; i < 3; i++) {
             peers[i] = open_peer(fixture, server->port);
             for (int k = 0; k < 20; k++)
-                http_peer_call(peers[i], &outcome.request, count_completion, &counts[i * 20 + k]);
+                tp_peer_call(peers[i], &outcome.request, count_completion, &counts[i * 20 + k]);
         }
         for (int spin = 0; spin < round && atomic_load(&counts[59]) == 0; spin++)
             sched_yield();
         for (int i = 0; i < 2; i++)
-            http_peer_close(peers[i]);
+            tp_peer_close(peers[i]);
         close_client(fixture); /* closes the third */
         for (int i = 0; i < 60; i++)
             assert_int_equal(atomic_load(&counts[i]), 1);

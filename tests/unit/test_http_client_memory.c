@@ -93,27 +93,24 @@ static struct tp_loop *open_loop(void)
     return loop;
 }
 
-static struct http_client *open_client(struct tp_loop *const *loops)
+static struct tp_client *open_client(struct tp_loop *const *loops)
 {
-    const struct http_client_options options = {.host = &host,
-                                                .loops = loops,
-                                                .loop_count = 2,
-                                                .connect_timeout_ms = 10000,
-                                                .peer_connections = 4,
-                                                .idle_ms = 600000,
-                                                .max_value = 1 << 20};
+    const struct http_client_options options = {
+        .common = {.host = &host, .loops = loops, .loop_count = 2, .connect_timeout_ms = 10000, .max_value = 1 << 20},
+        .peer_connections = 4,
+        .idle_ms = 600000};
     subject = true;
-    struct http_client *client = http_client_open(&options);
+    struct tp_client *client = http_client_open(&options);
     subject = false;
     return client;
 }
 
-static struct http_peer *open_peer(struct http_client *client, unsigned port)
+static struct tp_peer *open_peer(struct tp_client *client, unsigned port)
 {
     char address[64];
     snprintf(address, sizeof address, "127.0.0.1:%u", port);
     subject = true;
-    struct http_peer *peer = http_peer_open(client, address);
+    struct tp_peer *peer = tp_peer_open(client, address);
     subject = false;
     return peer;
 }
@@ -153,7 +150,7 @@ static bool echo(struct server_connection *connection, const struct larder_reque
 }
 
 /* Many calls at a time, with small and large values. How many were answered; each was completed once. */
-static int call_many(struct http_peer *peer, const char *value)
+static int call_many(struct tp_peer *peer, const char *value)
 {
     struct batch batch = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .left = CALLS};
     for (int i = 0; i < CALLS; i++) {
@@ -168,7 +165,7 @@ static int call_many(struct http_peer *peer, const char *value)
                                                                                  : 100000},
                                                    .deadline = larder_deadline_in(&runtime, 60000)};
         subject = true;
-        http_peer_call(peer, &outcome->request, completed, outcome);
+        tp_peer_call(peer, &outcome->request, completed, outcome);
         subject = false;
     }
     pthread_mutex_lock(&batch.lock);
@@ -202,9 +199,9 @@ static void calls_are_completed_whichever_allocations_fail(void **state)
     struct server *server = server_start(echo);
     struct tp_loop *loops[2] = {open_loop(), open_loop()};
     fail_no_more();
-    struct http_client *client = open_client(loops);
+    struct tp_client *client = open_client(loops);
     assert_non_null(client);
-    struct http_peer *peer = open_peer(client, server->port);
+    struct tp_peer *peer = open_peer(client, server->port);
     assert_non_null(peer);
     for (unsigned n = 1; n <= 16; n++) {
         size_t before = atomic_load(&failures);
@@ -215,8 +212,8 @@ static void calls_are_completed_whichever_allocations_fail(void **state)
         call_many(peer, value); /* what is still broken is found out */
         assert_int_equal(call_many(peer, value), CALLS);
     }
-    http_peer_close(peer);
-    http_client_close(client);
+    tp_peer_close(peer);
+    tp_client_close(client);
     tp_loop_close(loops[0]);
     tp_loop_close(loops[1]);
     server_stop(server);
@@ -231,14 +228,14 @@ static void opening_says_no(void **state)
     for (size_t n = 0; reached; n++) {
         atomic_store(&allocations, 0);
         atomic_store(&failing, n);
-        struct http_client *client = open_client(loops);
-        struct http_peer *peer = client != NULL ? open_peer(client, 1) : NULL;
+        struct tp_client *client = open_client(loops);
+        struct tp_peer *peer = client != NULL ? open_peer(client, 1) : NULL;
         reached = atomic_load(&allocations) > n;
         fail_no_more();
         assert_int_equal(peer == NULL, reached);
         refused += reached;
-        http_peer_close(peer);
-        http_client_close(client);
+        tp_peer_close(peer);
+        tp_client_close(client);
     }
     assert_int_equal(refused, 2); /* the client and the peer are one allocation each */
     tp_loop_close(loops[0]);

@@ -51,7 +51,8 @@ static void open_world(uint64_t seed)
     assert_non_null(world.node);
     world.handle = larder_group_open(
         world.node, "g",
-        &(struct larder_group_options){.ttl_ms = TTL_MS, .negative_ttl_ms = NEGATIVE_MS, .load = load});
+        &(struct larder_group_options){
+            .ttl_ms = TTL_MS, .negative_ttl_ms = NEGATIVE_MS, .load = load, .max_loads = KEYS});
     assert_non_null(world.handle);
     world.group = ldr_node_find_group(world.node, ldr_slice_text("g"));
 }

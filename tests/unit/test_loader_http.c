@@ -484,6 +484,38 @@ static void the_origin_says_how_long_a_value_may_be_kept(void **state)
     table->close(loader);
 }
 
+static void the_origin_says_how_long_a_value_may_be_answered_stale(void **state)
+{
+    (void)state;
+    void *loader = must_open((struct settings){.url = origin.url});
+    static const struct {
+        const char *text;
+        int64_t while_revalidate_ms, if_error_ms;
+    } cases[] = {
+        {"max-age=60", LARDER_WINDOW_DEFAULT, LARDER_WINDOW_DEFAULT},
+        {"max-age=60, stale-while-revalidate=10", 10000, LARDER_WINDOW_DEFAULT},
+        {"max-age=60, Stale-If-Error=\"86400\"", LARDER_WINDOW_DEFAULT, 86400000},
+        {"stale-if-error=20, stale-while-revalidate=0", LARDER_WINDOW_NONE, 20000},
+        {"stale-if-error=20, stale-if-error=5", LARDER_WINDOW_DEFAULT, 5000},
+        {"stale-if-error=20, must-revalidate", LARDER_WINDOW_NONE, LARDER_WINDOW_NONE},
+        {"proxy-revalidate", LARDER_WINDOW_NONE, LARDER_WINDOW_NONE},
+        {"stale-while-revalidate", LARDER_WINDOW_NONE, LARDER_WINDOW_NONE},
+        {"stale-if-error=soon", LARDER_WINDOW_NONE, LARDER_WINDOW_NONE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct outcome outcome;
+        load(loader, &outcome, "cache", cases[i].text);
+        assert_int_equal(outcome.result.status, LARDER_OK);
+        assert_false(outcome.result.no_store);
+        if (outcome.result.stale_while_revalidate_ms != cases[i].while_revalidate_ms ||
+            outcome.result.stale_if_error_ms != cases[i].if_error_ms)
+            fail_msg("%s: %lld %lld", cases[i].text, (long long)outcome.result.stale_while_revalidate_ms,
+                     (long long)outcome.result.stale_if_error_ms);
+        free(outcome.value);
+    }
+    table->close(loader);
+}
+
 static void redirects_are_followed_only_when_asked_for(void **state)
 {
     (void)state;
@@ -762,6 +794,7 @@ int main(void)
         cmocka_unit_test(a_value_may_be_as_large_as_the_limit_and_no_larger),
         cmocka_unit_test(the_status_decides),
         cmocka_unit_test(the_origin_says_how_long_a_value_may_be_kept),
+        cmocka_unit_test(the_origin_says_how_long_a_value_may_be_answered_stale),
         cmocka_unit_test(redirects_are_followed_only_when_asked_for),
         cmocka_unit_test(headers_are_sent),
         cmocka_unit_test(an_answer_that_breaks_off_is_a_failure),

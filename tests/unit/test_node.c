@@ -158,9 +158,11 @@ static void fault_26_every_setting_reaches_its_part(void **state)
         "cluster.suspend=14s",
         "cluster.probe_interval=15s",
         "cluster.fallback_ttl=16s",
+        "cluster.max_calls=66",
+        "node.max_waiting=77",
         "groups=[{name: g, max_bytes: 17MiB, max_entries: 1000, max_value: 18KiB, eviction: fifo, ttl: 19s, "
         "negative_ttl: 20s, "
-        "load_timeout: 21s}]",
+        "load_timeout: 21s, stale_while_revalidate: 22s, stale_if_error: 23s, refresh_ahead: 2.5, max_loads: 55}]",
         NULL,
     };
     kit_open(settings);
@@ -169,6 +171,7 @@ static void fault_26_every_setting_reaches_its_part(void **state)
     const struct ldr_context *context = &kit.node->context;
     assert_int_equal(context->request_timeout_ms, 7000);
     assert_int_equal(context->fallback_ttl_ms, 16000);
+    assert_int_equal(context->max_waiting, 77);
     const struct ldr_cluster_options *cluster = &context->cluster->options;
     assert_string_equal(cluster->self, "a");
     assert_string_equal(cluster->transport_name, "kit");
@@ -181,6 +184,7 @@ static void fault_26_every_setting_reaches_its_part(void **state)
     assert_int_equal(cluster->suspend_after, 13);
     assert_int_equal(cluster->suspend_ms, 14000);
     assert_int_equal(cluster->probe_ms, 15000);
+    assert_int_equal(cluster->max_calls, 66);
     assert_false(cluster->gateway);
     struct ldr_group *group = ldr_node_find_group(kit.node, ldr_slice_text("g"));
     struct ldr_store_stats stats;
@@ -197,6 +201,10 @@ static void fault_26_every_setting_reaches_its_part(void **state)
     assert_int_equal(group->ttl_ms, 19000);
     assert_int_equal(group->negative_ttl_ms, 20000);
     assert_int_equal(group->load_timeout_ms, 21000);
+    assert_int_equal(group->stale_while_revalidate_ms, 22000);
+    assert_int_equal(group->stale_if_error_ms, 23000);
+    assert_int_equal(group->refresh_permille, 2500);
+    assert_int_equal(group->max_loads, 55);
     ldr_group_release(group);
     uint64_t drained_until = larder_deadline_in(kit.runtime, 8000);
     kit_end();

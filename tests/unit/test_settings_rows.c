@@ -28,6 +28,7 @@ static const struct {
     {"node.log_format", "json"},
     {"node.workers", "5"},
     {"node.load_queue", "6"},
+    {"node.max_waiting", "77"},
     {"node.request_timeout", "7s"},
     {"node.drain_timeout", "8s"},
     {"node.leave_timeout", "8s"},
@@ -51,6 +52,7 @@ static const struct {
     {"cluster.orphan_wait", "18s"},
     {"cluster.tombstone_ttl", "19s"},
     {"cluster.handoff_bandwidth", "20MiB"},
+    {"cluster.max_calls", "66"},
     {"groups.0.name", "h"},
     {"groups.0.max_bytes", "17MiB"},
     {"groups.0.max_entries", "1234"},
@@ -59,6 +61,10 @@ static const struct {
     {"groups.0.ttl", "19s"},
     {"groups.0.negative_ttl", "20s"},
     {"groups.0.load_timeout", "21s"},
+    {"groups.0.max_loads", "55"},
+    {"groups.0.stale_while_revalidate", "22s"},
+    {"groups.0.stale_if_error", "23s"},
+    {"groups.0.refresh_ahead", "2.5"},
     {"groups.0.exact_hits", "true"},
     {"groups.0.loader", "{plugin: http, url: u}"},
 };
@@ -84,13 +90,14 @@ static void draw_choice(struct ldr_buffer *out, const struct ldr_plugin_choice *
 
 static void draw_cluster(struct ldr_buffer *out, const struct ldr_cluster_settings *c)
 {
-    ldr_buffer_printf(out, "\n%d %s %llu %u %llu %u %llu %u %llu %llu %llu %u %d %llu %llu %llu %llu", c->enabled,
-                      c->peer_transport,
-                      (unsigned long long)c->seed, c->virtual_nodes, (unsigned long long)c->peer_timeout_ms, c->retries,
-                      (unsigned long long)c->backoff_ms, c->suspend_after, (unsigned long long)c->suspend_ms,
-                      (unsigned long long)c->probe_ms, (unsigned long long)c->fallback_ttl_ms, c->replicas, c->strict,
+    ldr_buffer_printf(out, "\n%d %s %llu %u %llu %u %llu %u %llu %llu %llu %u %d %llu %llu %llu %llu %llu", c->enabled,
+                      c->peer_transport, (unsigned long long)c->seed, c->virtual_nodes,
+                      (unsigned long long)c->peer_timeout_ms, c->retries, (unsigned long long)c->backoff_ms,
+                      c->suspend_after, (unsigned long long)c->suspend_ms, (unsigned long long)c->probe_ms,
+                      (unsigned long long)c->fallback_ttl_ms, c->replicas, c->strict,
                       (unsigned long long)c->fence_peer_ms, (unsigned long long)c->orphan_wait_ms,
-                      (unsigned long long)c->tombstone_ttl_ms, (unsigned long long)c->handoff_bandwidth);
+                      (unsigned long long)c->tombstone_ttl_ms, (unsigned long long)c->handoff_bandwidth,
+                      (unsigned long long)c->max_calls);
     draw_choice(out, &c->hash);
     draw_choice(out, &c->discovery);
 }
@@ -100,6 +107,8 @@ static void draw_group(struct ldr_buffer *out, const struct ldr_group_settings *
     ldr_buffer_printf(out, "\n%s %llu %llu %llu %lld %lld %llu %d", g->name, (unsigned long long)g->max_bytes,
                       (unsigned long long)g->max_entries, (unsigned long long)g->max_value, (long long)g->ttl_ms,
                       (long long)g->negative_ttl_ms, (unsigned long long)g->load_timeout_ms, g->exact_hits);
+    ldr_buffer_printf(out, " %llu %lld %lld %g", (unsigned long long)g->max_loads,
+                      (long long)g->stale_while_revalidate_ms, (long long)g->stale_if_error_ms, g->refresh_ahead);
     draw_choice(out, &g->eviction);
     draw_choice(out, &g->loader);
 }
@@ -107,9 +116,10 @@ static void draw_group(struct ldr_buffer *out, const struct ldr_group_settings *
 /* Everything that a node would be built from, as a text. */
 static void draw(struct ldr_buffer *out, const struct ldr_settings *s, const struct ldr_catalog *catalog)
 {
-    ldr_buffer_printf(out, "%s %d %d %d %u %llu %llu %llu %llu %s", s->node_name, s->gateway, s->log_level, s->log_format,
-                      s->workers, (unsigned long long)s->queue, (unsigned long long)s->request_timeout_ms,
-                      (unsigned long long)s->drain_timeout_ms, (unsigned long long)s->leave_timeout_ms, s->zone);
+    ldr_buffer_printf(out, "%s %d %d %d %u %llu %llu %llu %llu %llu %s", s->node_name, s->gateway, s->log_level,
+                      s->log_format, s->workers, (unsigned long long)s->queue, (unsigned long long)s->max_waiting,
+                      (unsigned long long)s->request_timeout_ms, (unsigned long long)s->drain_timeout_ms,
+                      (unsigned long long)s->leave_timeout_ms, s->zone);
     for (size_t i = 0; i < catalog->path_count; i++)
         ldr_buffer_printf(out, " %s", catalog->paths[i]);
     for (size_t i = 0; i < s->transport_count; i++)

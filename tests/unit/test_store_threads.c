@@ -154,6 +154,7 @@ static void check_copy(struct world *world, unsigned k, const struct ldr_copy *c
 {
     switch (copy->found) {
     case LDR_ABSENT: return;
+    case LDR_FOUND_AGED: require(false); return; /* nothing is put with a window */
     case LDR_FOUND_NEGATIVE: require(k >= world->owned); return;
     case LDR_FOUND_LARGER: require(copy->size > copy->capacity); return;
     case LDR_FOUND:

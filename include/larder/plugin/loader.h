@@ -13,7 +13,11 @@
 extern "C" {
 #endif
 
-#define LARDER_LOADER_ABI 1
+#define LARDER_LOADER_ABI 2
+
+/* Windows of a result. */
+#define LARDER_WINDOW_DEFAULT INT64_C(0)  /* what the group says */
+#define LARDER_WINDOW_NONE    INT64_C(-1) /* none */
 
 /* What came back. The bytes belong to the loader and are valid during done() only. */
 struct larder_load_result {
@@ -22,6 +26,8 @@ struct larder_load_result {
     int64_t ttl_ms;            /* > 0: from the origin; LARDER_TTL_DEFAULT: the group's; LARDER_TTL_NONE: for ever */
     bool no_store;             /* answer with it, but keep it not */
     struct larder_slice message; /* why it failed, for people */
+    /* With OK: for how long after its time the value may be answered while it is loaded anew, or when that fails; in ms. */
+    int64_t stale_while_revalidate_ms, stale_if_error_ms;
 };
 
 /* One load. Lives, with all bytes it points at, until done() was called. */

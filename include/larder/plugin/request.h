@@ -123,7 +123,8 @@ struct larder_reply {
     enum larder_source source;
     uint32_t flags; /* enum larder_reply_flags */
     struct larder_slice value;
-    int64_t ttl_ms; /* GET: what remains, at least 1; LARDER_TTL_NONE: never expires */
+    int64_t
+        ttl_ms; /* GET: what remains, at least 1; LARDER_TTL_NONE: never expires; 0: stale, answered past its time */
     struct larder_version version;
     struct larder_ring_view ring; /* of the peer that answered, on replies to peers */
     struct larder_slice cluster;  /* between peers: see the request's; valid as long as `value` */

@@ -3,8 +3,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "larder/plugin/request.h"
-
 #define SECONDS_MAX (LARDER_TTL_MAX / 1000)
 
 /* A part of a field's value. */
@@ -43,14 +41,13 @@ static int64_t seconds(struct span text)
     return value;
 }
 
-static void shortest(struct origin_freshness *freshness, bool *has, int64_t *least, struct span text)
+/* False: it makes no sense. */
+static bool shortest(struct origin_seconds *least, struct span text)
 {
     int64_t value = seconds(text);
-    if (value < 0)
-        freshness->refused = true;
-    else if (!*has || value < *least)
-        *least = value;
-    *has = true;
+    if (value >= 0 && (!least->given || value < least->value))
+        *least = (struct origin_seconds){true, value};
+    return value >= 0;
 }
 
 static void directive(struct origin_freshness *freshness, struct span text)
@@ -66,9 +63,15 @@ static void directive(struct origin_freshness *freshness, struct span text)
     if (is(name, "no-store") || is(name, "no-cache") || is(name, "private"))
         freshness->refused = true;
     else if (is(name, "max-age"))
-        shortest(freshness, &freshness->has_max_age, &freshness->max_age, argument);
+        freshness->refused |= !shortest(&freshness->max_age, argument);
     else if (is(name, "s-maxage"))
-        shortest(freshness, &freshness->has_shared_age, &freshness->shared_age, argument);
+        freshness->refused |= !shortest(&freshness->shared_age, argument);
+    else if (is(name, "must-revalidate") || is(name, "proxy-revalidate"))
+        freshness->revalidate = true;
+    else if (is(name, "stale-while-revalidate"))
+        freshness->revalidate |= !shortest(&freshness->stale_while_revalidate, argument);
+    else if (is(name, "stale-if-error"))
+        freshness->revalidate |= !shortest(&freshness->stale_if_error, argument);
 }
 
 /* Bytes up to the next comma that stands in no quoted string. */
@@ -108,12 +111,19 @@ void origin_freshness_field(struct origin_freshness *freshness, const char *line
     }
 }
 
-int64_t origin_freshness_ttl(const struct origin_freshness *freshness, bool *no_store)
+static int64_t window(const struct origin_freshness *freshness, const struct origin_seconds *told)
 {
-    *no_store = freshness->refused;
-    if (freshness->refused || (!freshness->has_max_age && !freshness->has_shared_age))
-        return LARDER_TTL_DEFAULT;
-    int64_t left = (freshness->has_shared_age ? freshness->shared_age : freshness->max_age) - freshness->age;
-    *no_store = left <= 0;
-    return left > 0 ? left * 1000 : LARDER_TTL_DEFAULT;
+    if (freshness->revalidate || (told->given && told->value == 0))
+        return LARDER_WINDOW_NONE;
+    return told->given ? told->value * 1000 : LARDER_WINDOW_DEFAULT;
+}
+
+void origin_freshness_tell(const struct origin_freshness *freshness, struct larder_load_result *result)
+{
+    const struct origin_seconds *lifetime = freshness->shared_age.given ? &freshness->shared_age : &freshness->max_age;
+    int64_t left = lifetime->value - freshness->age;
+    result->no_store = freshness->refused || (lifetime->given && left <= 0);
+    result->ttl_ms = lifetime->given && !result->no_store ? left * 1000 : LARDER_TTL_DEFAULT;
+    result->stale_while_revalidate_ms = window(freshness, &freshness->stale_while_revalidate);
+    result->stale_if_error_ms = window(freshness, &freshness->stale_if_error);
 }

@@ -197,7 +197,7 @@ static void finish_whole(struct origin_slot *slot)
         return;
     }
     struct larder_load_result result = {.status = LARDER_OK, .value = {slot->body, slot->size}};
-    result.ttl_ms = origin_freshness_ttl(&slot->freshness, &result.no_store);
+    origin_freshness_tell(&slot->freshness, &result);
     load->done(load, &result);
 }
 

@@ -4,8 +4,12 @@
 
 #include <event2/event.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 struct tp_loop;
+
+/* The struct of which the pointer is the member. */
+#define TP_OWNER(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* Lies inside its owner's struct. Every object that belongs to a loop is touched on the loop's thread only. */
 struct tp_task {

@@ -82,6 +82,23 @@ bool tp_output_pin(struct tp_output *output, struct larder_slice bytes, void (*r
     return true;
 }
 
+bool tp_output_own(struct tp_output *output, const void *pin)
+{
+    for (struct tp_chunk *chunk = output->first; chunk != NULL; chunk = chunk->next) {
+        if (chunk->pin != pin)
+            continue;
+        void *copy = malloc(chunk->size);
+        if (copy == NULL)
+            return false;
+        chunk->data = memcpy(copy, chunk->data, chunk->size);
+        if (chunk->release != NULL)
+            chunk->release(chunk->pin);
+        chunk->release = free;
+        chunk->pin = copy;
+    }
+    return true;
+}
+
 static void drop_first(struct tp_output *output)
 {
     struct tp_chunk *chunk = output->first;

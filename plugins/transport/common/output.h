@@ -21,6 +21,9 @@ bool tp_output_copy(struct tp_output *output, const void *data, size_t size);
 /* Queues bytes without copying them; release(pin) is called once they are written or dropped. Small ones are copied. */
 bool tp_output_pin(struct tp_output *output, struct larder_slice bytes, void (*release)(void *pin), void *pin);
 
+/* Copies what still waits of the bytes queued with this pin, whose memory is about to go. False: out of memory. */
+bool tp_output_own(struct tp_output *output, const void *pin);
+
 /* Writes as much as the socket takes, with writev. 0, also when it would block; -1 with errno when the connection is gone. */
 int tp_output_write(struct tp_output *output, int fd);
 

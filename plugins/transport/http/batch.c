@@ -116,9 +116,12 @@ static void build(struct http_exchange *exchange, json_t *document)
         http_exchange_refuse(exchange, 413, "the batch has %zu keys, wanted at most %d", count, HTTP_BATCH_MAX);
         return;
     }
-    struct http_batch *batch = calloc(1, sizeof *batch + count * sizeof batch->parts[0]);
+    size_t size = sizeof(struct http_batch) + count * sizeof(struct tp_part);
+    /* Few bytes ask for many: so the requests that are made of them are counted, too. */
+    bool room = tp_submission_charge(&exchange->base, exchange->base.charged + size);
+    struct http_batch *batch = room ? calloc(1, size) : NULL;
     if (batch == NULL) {
-        http_exchange_refuse(exchange, 503, "out of memory");
+        http_exchange_refuse(exchange, 503, room ? "out of memory" : "no memory for the batch");
         return;
     }
     exchange->batch = batch;
@@ -195,7 +198,7 @@ static void add_value(struct http_text *text, const struct larder_reply *reply)
     http_text_literal(text, "\",\"source\":\"");
     http_text_literal(text, larder_source_name(reply->source));
     http_text_literal(text, "\"");
-    if (reply->ttl_ms > 0) {
+    if (reply->ttl_ms >= 0) {
         http_text_literal(text, ",\"ttl_ms\":");
         http_text_number(text, (uint64_t)reply->ttl_ms);
     }

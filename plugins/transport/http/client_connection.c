@@ -1,14 +1,11 @@
 /* One connection: making it, the bytes that go out, the bytes that come in, and its end. */
-#include "client_internal.h"
-
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
+
+#include "client_internal.h"
 
 #define READ_SIZE   65536
 #define READ_ROUNDS 16 /* reads in a row before other connections get their turn */
@@ -24,15 +21,24 @@ bool http_client_connection_has_written(const struct http_client_connection *con
     return connection->queued - connection->output.pending >= call->end;
 }
 
+struct http_client_call *http_client_connection_first(const struct http_client_connection *connection)
+{
+    return (struct http_client_call *)TAILQ_FIRST(&connection->pipeline);
+}
+
 /* Frees everything of the connection but the calls. */
 static void destroy(struct http_client_connection *connection)
 {
-    http_client_lane_list(connection, NULL);
+    struct http_client_connections *connecting = &connection->lane->connecting;
     if (connection->fd >= 0) {
         event_del(&connection->readable);
         event_del(&connection->writable);
+        evtimer_del(&connection->overdue);
         close(connection->fd);
+    } else if (connection->list == connecting) {
+        tp_dial_cancel(&connection->dial);
     }
+    http_client_lane_list(connection, NULL);
     tp_output_free(&connection->output);
     free(connection->body);
     free(connection);
@@ -41,19 +47,17 @@ static void destroy(struct http_client_connection *connection)
 void http_client_connection_close(struct http_client_connection *connection, enum larder_status status,
                                   const char *reason)
 {
-    char text[HTTP_CLIENT_TEXT];
-    snprintf(text, sizeof text, "peer %s: %.200s", connection->lane->peer->address.text, reason);
+    char text[TP_REASON];
+    snprintf(text, sizeof text, "peer %s: %.200s", connection->lane->base.peer->address.text, reason);
     uint64_t written = connection->queued - connection->output.pending;
     /* The requests' bytes are given up before the completions that end their life are queued. */
     tp_output_free(&connection->output);
     struct http_client_call *call;
-    while ((call = TAILQ_FIRST(&connection->pipeline)) != NULL) {
-        TAILQ_REMOVE(&connection->pipeline, call, place);
-        call->connection = NULL;
-        evtimer_del(&call->timer);
-        if (!call->answered)
-            http_client_call_fail(call, status, written <= call->start ? LARDER_REPLY_NOT_SENT : 0, text);
-        http_client_call_release(call);
+    while ((call = http_client_connection_first(connection)) != NULL) {
+        TAILQ_REMOVE(&connection->pipeline, &call->base, place);
+        if (!call->base.answered)
+            tp_call_fail(&call->base, status, written <= call->start ? LARDER_REPLY_NOT_SENT : 0, text);
+        tp_call_release(&call->base);
     }
     destroy(connection);
 }
@@ -101,9 +105,9 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct http_client_connection *connection = arg;
-    struct http_client_lane *lane = connection->lane;
+    struct tp_lane *lane = &connection->lane->base;
     read_all(connection);
-    http_client_lane_leave(lane);
+    tp_lane_leave(lane);
 }
 
 /* ------------------------------------------------------------------------------------------------ bytes out */
@@ -125,13 +129,13 @@ static void write_all(struct http_client_connection *connection)
 /* Head, and short keys and values, are copied; long ones are written from where they lie. False: out of memory. */
 static bool queue_request(struct http_client_connection *connection, struct http_client_call *call)
 {
-    const struct http_peer *peer = connection->lane->peer;
-    const struct larder_request *request = call->request;
+    const struct http_client_lane *lane = connection->lane;
+    const struct larder_request *request = call->base.request;
     unsigned char form[PEER_FORM_REQUEST_HEAD];
-    size_t form_size = peer_form_encode_request(request, larder_now(peer->client->runtime), form);
+    size_t form_size = peer_form_encode_request(request, http_client_now(lane), form);
     char head[HTTP_CLIENT_HEAD_MAX + 32 + sizeof form];
-    memcpy(head, peer->head, peer->head_size);
-    size_t size = peer->head_size;
+    memcpy(head, lane->head, lane->head_size);
+    size_t size = lane->head_size;
     size_t rest = request->cluster.size + request->key.size + request->value.size;
     size += (size_t)snprintf(head + size, 32, "%zu\r\n\r\n", form_size + rest);
     memcpy(head + size, form, form_size);
@@ -150,7 +154,7 @@ void http_client_connection_send(struct http_client_connection *connection, stru
 {
     bool queued = queue_request(connection, call);
     call->connection = connection;
-    TAILQ_INSERT_TAIL(&connection->pipeline, call, place);
+    TAILQ_INSERT_TAIL(&connection->pipeline, &call->base, place);
     connection->depth++;
     http_client_lane_list(connection, &connection->lane->busy);
     if (!queued) {
@@ -163,116 +167,88 @@ void http_client_connection_send(struct http_client_connection *connection, stru
         event_active(&connection->writable, EV_WRITE, 1); /* with what else this round of the loop brings */
 }
 
-/* ------------------------------------------------------------------------------------------------ connecting */
-
-static void connect_next(struct http_client_connection *connection, int error);
-
-static void connected(struct http_client_connection *connection)
-{
-    struct http_client_lane *lane = connection->lane;
-    http_client_reply_init(connection);
-    connection->idle_since = larder_now(lane->peer->client->runtime);
-    if (event_add(&connection->readable, NULL) != 0) {
-        http_client_connection_close(connection, LARDER_UNAVAILABLE, "out of memory");
-        return;
-    }
-    http_client_lane_list(connection, &lane->idle);
-}
-
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
+    (void)fd;
+    (void)what;
     struct http_client_connection *connection = arg;
-    struct http_client_lane *lane = connection->lane;
-    if (connection->list != &lane->connecting) {
-        write_all(connection);
-    } else if ((what & EV_WRITE) == 0) { /* the time is up */
-        connect_next(connection, ETIMEDOUT);
-    } else {
-        int error = 0;
-        socklen_t size = sizeof error;
-        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
-            error = errno;
-        if (error == 0)
-            connected(connection);
-        else
-            connect_next(connection, error);
-    }
-    http_client_lane_leave(lane);
+    struct tp_lane *lane = &connection->lane->base;
+    write_all(connection);
+    tp_lane_leave(lane);
 }
 
-/* Begins to connect to the address whose turn it is. 0: connected, EINPROGRESS: an event will tell; else failed. */
-static int begin(struct http_client_connection *connection)
+/* ------------------------------------------------------------------------------------------------ replies that are late */
+
+static void on_overdue(evutil_socket_t fd, short what, void *arg)
 {
-    struct http_client_lane *lane = connection->lane;
-    const struct http_client_addresses *addresses = &lane->addresses;
-    const struct sockaddr *place = (const struct sockaddr *)&addresses->at[connection->address].place;
-    connection->fd = socket(place->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (connection->fd < 0)
-        return errno;
-    int on = 1;
-    setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    struct event_base *base = tp_loop_base(lane->loop);
-    event_assign(&connection->readable, base, connection->fd, EV_READ | EV_PERSIST, on_readable, connection);
-    event_assign(&connection->writable, base, connection->fd, EV_WRITE, on_writable, connection);
-    if (connect(connection->fd, place, addresses->at[connection->address].size) == 0)
-        return 0;
-    if (errno != EINPROGRESS && errno != EINTR)
-        return errno;
-    /* The time that is left is shared among the addresses that are left. */
-    uint64_t now = larder_now(lane->peer->client->runtime);
-    uint64_t left = connection->connect_by > now ? connection->connect_by - now : 0;
-    uint64_t us = left / (addresses->count - connection->address) / 1000 + 1;
-    struct timeval wait = {.tv_sec = (time_t)(us / 1000000), .tv_usec = (suseconds_t)(us % 1000000)};
-    return event_add(&connection->writable, &wait) == 0 ? EINPROGRESS : ENOMEM;
+    (void)fd;
+    (void)what;
+    struct http_client_connection *connection = arg;
+    struct tp_lane *lane = &connection->lane->base;
+    http_client_connection_close(connection, LARDER_UNAVAILABLE, "owes a reply that is overdue");
+    tp_lane_leave(lane);
 }
 
-static void drop_socket(struct http_client_connection *connection)
+void http_client_connection_expect(struct http_client_connection *connection)
 {
-    if (connection->fd < 0)
-        return;
-    event_del(&connection->readable);
-    event_del(&connection->writable);
-    close(connection->fd);
-    connection->fd = -1;
+    uint64_t ms = connection->lane->base.peer->client->options.connect_timeout_ms;
+    struct timeval wait = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+    /* Without memory for the timer, the connection stays out of use until the reply, or its end, comes. */
+    (void)evtimer_add(&connection->overdue, &wait);
 }
 
-/* The address tried last failed with `error`: the next one, or none is left. */
-static void connect_next(struct http_client_connection *connection, int error)
+void http_client_connection_expired(struct tp_call *base)
+{
+    struct http_client_call *call = (struct http_client_call *)base;
+    struct http_client_connection *connection = call->connection;
+    /* Its bytes may not be looked at any more, and a stream cannot go on without them. */
+    if (!http_client_connection_has_written(connection, call))
+        http_client_connection_close(connection, LARDER_UNAVAILABLE, "takes no more bytes");
+    else if (http_client_connection_first(connection) == call)
+        http_client_connection_expect(connection);
+}
+
+/* ------------------------------------------------------------------------------------------------ connecting */
+
+static bool connected(struct http_client_connection *connection, int fd)
 {
     struct http_client_lane *lane = connection->lane;
-    while (error != 0 && error != EINPROGRESS && ++connection->address < lane->addresses.count) {
-        drop_socket(connection);
-        error = begin(connection);
-    }
-    if (error == 0) {
-        connected(connection);
-    } else if (error != EINPROGRESS) {
-        char buffer[128];
-        char reason[HTTP_CLIENT_TEXT];
-        snprintf(reason, sizeof reason, "cannot connect: %s", error_text(error, buffer, sizeof buffer));
+    struct event_base *base = tp_loop_base(lane->base.loop);
+    connection->fd = fd;
+    event_assign(&connection->readable, base, fd, EV_READ | EV_PERSIST, on_readable, connection);
+    event_assign(&connection->writable, base, fd, EV_WRITE, on_writable, connection);
+    evtimer_assign(&connection->overdue, base, on_overdue, connection);
+    http_client_reply_init(connection);
+    if (event_add(&connection->readable, NULL) != 0)
+        return false;
+    connection->idle_since = http_client_now(lane);
+    http_client_lane_list(connection, &lane->idle);
+    return true;
+}
+
+static void on_dialled(struct tp_dial *dial, int fd, const char *reason)
+{
+    struct http_client_connection *connection = TP_OWNER(dial, struct http_client_connection, dial);
+    struct http_client_lane *lane = connection->lane;
+    if (fd < 0 || !connected(connection, fd)) {
         uint64_t number = connection->number;
         destroy(connection);
-        http_client_lane_connect_failed(lane, number, reason);
+        http_client_lane_connect_failed(lane, number, fd < 0 ? reason : "out of memory");
     }
+    tp_lane_leave(&lane->base);
 }
 
 void http_client_connection_open(struct http_client_lane *lane)
 {
     struct http_client_connection *connection = calloc(1, sizeof *connection);
     if (connection == NULL) {
-        http_client_lane_connect_failed(lane, lane->calls, "out of memory");
+        http_client_lane_connect_failed(lane, lane->base.calls, "out of memory");
         return;
     }
-    const struct http_client *client = lane->peer->client;
     connection->lane = lane;
     connection->fd = -1;
-    connection->number = lane->calls;
-    connection->connect_by = larder_deadline_in(client->runtime, client->options.connect_timeout_ms);
+    connection->number = lane->base.calls;
     TAILQ_INIT(&connection->pipeline);
     http_client_lane_list(connection, &lane->connecting);
-    int error = begin(connection);
-    if (error == 0)
-        connected(connection);
-    else if (error != EINPROGRESS)
-        connect_next(connection, error);
+    tp_dial_start(&connection->dial, &lane->base.dialler, on_dialled);
 }

@@ -1,9 +1,9 @@
 /* Reads replies: llhttp finds the body, peer_form reads it where it lies. */
-#include "client_internal.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "client_internal.h"
 
 #define HEAD_BYTES_MAX 16384
 #define HEADERS_MAX    64
@@ -50,16 +50,19 @@ static int on_begin(llhttp_t *parser)
 static int on_head(llhttp_t *parser)
 {
     struct http_client_connection *connection = parser->data;
-    const struct http_client_options *options = &connection->lane->peer->client->options;
     if (parser->status_code != 200) {
         char reason[64];
         snprintf(reason, sizeof reason, "answered with HTTP status %u", parser->status_code);
-        /* The body was larger than the peer takes: trying again would not help. */
-        return refuse(connection, parser->status_code == 413 ? LARDER_TOO_LARGE : LARDER_UNAVAILABLE, reason);
+        /* 413: the body was larger than the peer takes, and trying again would not help. 503: its door has no room. */
+        return refuse(connection,
+                      parser->status_code == 413   ? LARDER_TOO_LARGE
+                      : parser->status_code == 503 ? LARDER_BUSY
+                                                   : LARDER_UNAVAILABLE,
+                      reason);
     }
     if ((parser->flags & F_CONTENT_LENGTH) == 0 || (parser->flags & F_TRANSFER_ENCODING) != 0)
         return refuse(connection, LARDER_UNAVAILABLE, "answered without a Content-Length");
-    uint64_t most = options->max_value;
+    uint64_t most = connection->lane->base.peer->client->options.max_value;
     if (__builtin_add_overflow(most, PEER_FORM_REPLY_HEAD + PEER_FORM_CLUSTER_MAX, &most) || most > SIZE_MAX)
         most = SIZE_MAX;
     if (parser->content_length > most) {
@@ -69,7 +72,7 @@ static int on_head(llhttp_t *parser)
         return refuse(connection, LARDER_UNAVAILABLE, reason);
     }
     connection->body_size = (size_t)parser->content_length;
-    if (TAILQ_FIRST(&connection->pipeline)->answered)
+    if (http_client_connection_first(connection)->base.answered)
         return 0; /* nobody wants it */
     connection->body = malloc(connection->body_size > 0 ? connection->body_size : 1);
     return connection->body != NULL ? 0 : refuse(connection, LARDER_UNAVAILABLE, "out of memory for its answer");
@@ -86,7 +89,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t size)
 }
 
 /* Hands the body on: with the reply when it carries a value, else it is freed after the completion. */
-static int answer(struct http_client_connection *connection, struct http_client_call *call)
+static int answer(struct http_client_connection *connection, struct tp_call *call)
 {
     char reason[PEER_FORM_REASON];
     unsigned char *body = connection->body;
@@ -108,7 +111,7 @@ static int answer(struct http_client_connection *connection, struct http_client_
         else
             reply->message = (struct larder_slice){0};
     }
-    http_client_call_finish(call);
+    tp_call_finish(call);
     return 0;
 }
 
@@ -116,26 +119,25 @@ static int on_complete(llhttp_t *parser)
 {
     struct http_client_connection *connection = parser->data;
     struct http_client_lane *lane = connection->lane;
-    struct http_client_call *call = TAILQ_FIRST(&connection->pipeline);
+    struct http_client_call *call = http_client_connection_first(connection);
     bool early = !http_client_connection_has_written(connection, call);
-    if (!call->answered && answer(connection, call) != 0)
+    if (!call->base.answered && answer(connection, &call->base) != 0)
         return -1;
-    evtimer_del(&call->timer);
-    TAILQ_REMOVE(&connection->pipeline, call, place);
-    call->connection = NULL;
+    evtimer_del(&connection->overdue);
+    TAILQ_REMOVE(&connection->pipeline, &call->base, place);
     connection->depth--;
-    http_client_call_release(call);
+    tp_call_release(&call->base);
     free(connection->body);
     connection->body = NULL;
     /* An answer to half a request: the rest of the request may not be looked at any more. */
     if (early || !llhttp_should_keep_alive(parser))
         return refuse(connection, LARDER_UNAVAILABLE, "closed the connection");
-    struct http_client_call *next = TAILQ_FIRST(&connection->pipeline);
+    const struct http_client_call *next = http_client_connection_first(connection);
     if (next == NULL) {
-        connection->idle_since = larder_now(lane->peer->client->runtime);
+        connection->idle_since = http_client_now(lane);
         http_client_lane_list(connection, &lane->idle);
-    } else if (next->answered) {
-        http_client_call_expect(next);
+    } else if (next->base.answered) {
+        http_client_connection_expect(connection);
     }
     return 0;
 }
@@ -161,7 +163,7 @@ bool http_client_reply_take(struct http_client_connection *connection, const voi
 {
     if (llhttp_execute(&connection->parser, data, size) == HPE_OK)
         return true;
-    char reason[HTTP_CLIENT_TEXT];
+    char reason[TP_REASON];
     snprintf(reason, sizeof reason, "answered with what is not HTTP: %.200s",
              llhttp_get_error_reason(&connection->parser));
     refuse(connection, LARDER_UNAVAILABLE, reason);

@@ -22,6 +22,7 @@ struct http_exchange *http_exchange_new(struct http_worker *worker, struct http_
             return NULL;
     }
     memset(exchange, 0, offsetof(struct http_exchange, small));
+    worker->exchanges++;
     exchange->base.worker = &worker->base;
     exchange->connection = connection;
     return exchange;
@@ -34,6 +35,7 @@ void http_exchange_free(struct http_exchange *exchange)
     free(exchange->memory);
     http_batch_free(exchange->batch);
     struct http_worker *worker = http_worker_of(exchange->base.worker);
+    worker->exchanges--;
     if (worker->pooled == POOL_MAX) {
         free(exchange);
         return;

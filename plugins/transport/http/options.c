@@ -8,6 +8,7 @@ enum row {
     ROW_WORKERS,
     ROW_MAX_CONNECTIONS,
     ROW_MAX_PIPELINE,
+    ROW_MAX_REQUESTS,
     ROW_MAX_REQUEST_LINE,
     ROW_MAX_HEADER_BYTES,
     ROW_MAX_HEADERS,
@@ -31,6 +32,14 @@ const struct larder_param http_params[] = {
                           .minimum = 1,
                           .maximum = 65536,
                           .help = "requests of one connection under way at a time"},
+    [ROW_MAX_REQUESTS] =
+        {.name = "max_requests",
+         .type = LARDER_PARAM_INT,
+         .default_text = "65536",
+         .minimum = 1,
+         .maximum = 100000000,
+         .help = "requests under way at a time, each worker its part; beyond that a connection that has one "
+                 "under way is not read from"},
     [ROW_MAX_REQUEST_LINE] = {.name = "max_request_line",
                               .type = LARDER_PARAM_SIZE,
                               .default_text = "256KiB",
@@ -92,6 +101,7 @@ void http_options_read(struct http_options *options, struct tp_server_options *s
 {
     *options = (struct http_options){
         .max_pipeline = (size_t)params[ROW_MAX_PIPELINE].integer,
+        .max_requests = (size_t)params[ROW_MAX_REQUESTS].integer,
         .limits = {.request_line = (size_t)params[ROW_MAX_REQUEST_LINE].integer,
                    .header_bytes = (size_t)params[ROW_MAX_HEADER_BYTES].integer,
                    .headers = (size_t)params[ROW_MAX_HEADERS].integer},

@@ -8,6 +8,7 @@
 
 struct http_options {
     size_t max_pipeline; /* requests of one connection under way at a time */
+    size_t max_requests; /* of all together; once the server is open, of one worker's */
     struct http_limits limits;
     uint64_t header_timeout, body_timeout; /* ns */
     uint64_t connect_timeout_ms;

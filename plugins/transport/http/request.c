@@ -11,10 +11,17 @@
 /* A body's memory grows from here with what really arrives, whatever was announced. */
 #define BODY_FIRST ((size_t)65536)
 
+/* What is answered makes the connection settle anew: so one that has nothing under way may always begin something. */
+static bool worker_has_room(const struct http_connection *connection)
+{
+    struct tp_worker *worker = connection->base.worker;
+    return connection->queued == 0 || http_worker_of(worker)->exchanges < http_options_of(worker)->max_requests;
+}
+
 bool http_connection_open_for_more(const struct http_connection *connection)
 {
     return connection->phase < HTTP_PHASE_TURN &&
-           connection->queued < http_options_of(connection->base.worker)->max_pipeline &&
+           connection->queued < http_options_of(connection->base.worker)->max_pipeline && worker_has_room(connection) &&
            connection->base.output.pending < OUTPUT_HIGH && connection->held < OUTPUT_HIGH &&
            !(connection->last != NULL && connection->last->alone);
 }

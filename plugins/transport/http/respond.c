@@ -156,6 +156,8 @@ static bool respond_get(struct response *response)
     response->at = HTTP_PUT_TEXT(response->at, "Larder-Source: ");
     put(response, larder_source_name(reply->source));
     response->at = HTTP_PUT_TEXT(response->at, "\r\n");
+    if (reply->ttl_ms == 0)
+        response->at = HTTP_PUT_TEXT(response->at, "Larder-Stale: 1\r\n");
     return same ? end(response) : end_with_value(response);
 }
 

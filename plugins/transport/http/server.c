@@ -58,10 +58,13 @@ struct http_server *http_server_open(const struct larder_transport_host *host, c
     }
     struct tp_server_options shared;
     http_options_read(&server->options, &shared, params);
-    if (tp_server_open(&server->base, &protocol, host, &shared))
-        return server;
-    free(server);
-    return NULL;
+    if (!tp_server_open(&server->base, &protocol, host, &shared)) {
+        free(server);
+        return NULL;
+    }
+    /* No worker has a connection yet. */
+    server->options.max_requests /= server->base.options.workers;
+    return server;
 }
 
 void http_server_close(struct http_server *server)

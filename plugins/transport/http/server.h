@@ -16,6 +16,7 @@ struct http_worker {
     struct tp_worker base;
     struct http_exchange *pool;
     size_t pooled;
+    size_t exchanges;    /* in use */
     uint64_t date_until; /* `date` holds until then, on the runtime's clock */
     char date[29];       /* "Fri, 20 Nov 2026 10:00:00 GMT" */
 };

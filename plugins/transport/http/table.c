@@ -6,7 +6,7 @@
 
 struct http_transport {
     struct http_server *server;
-    struct http_client *client; /* its connections live on the server's loops */
+    struct tp_client *client; /* its connections live on the server's loops */
 };
 
 static void transport_close(void *state)
@@ -14,7 +14,7 @@ static void transport_close(void *state)
     struct http_transport *transport = state;
     if (transport == NULL)
         return;
-    http_client_close(transport->client); /* first: calls that end complete requests of the server */
+    tp_client_close(transport->client); /* first: calls that end complete requests of the server */
     http_server_close(transport->server);
     free(transport);
 }
@@ -32,13 +32,13 @@ static void *transport_open(const struct larder_transport_host *host, const stru
     const struct http_options *options = &transport->server->options;
     const struct tp_server *shared = &transport->server->base;
     uint64_t idle_ms = shared->options.idle_timeout / LARDER_NS_PER_MS / 2;
-    const struct http_client_options client = {.host = &host->base,
-                                               .loops = shared->loops,
-                                               .loop_count = shared->options.workers,
-                                               .connect_timeout_ms = options->connect_timeout_ms,
+    const struct http_client_options client = {.common = {.host = &host->base,
+                                                          .loops = shared->loops,
+                                                          .loop_count = shared->options.workers,
+                                                          .connect_timeout_ms = options->connect_timeout_ms,
+                                                          .max_value = host->max_value},
                                                .peer_connections = options->peer_connections,
-                                               .idle_ms = idle_ms, /* before the peer's server closes it */
-                                               .max_value = host->max_value};
+                                               .idle_ms = idle_ms}; /* before the peer's server closes it */
     transport->client = http_client_open(&client);
     if (transport->client != NULL)
         return transport;
@@ -70,17 +70,17 @@ static void transport_drain(void *state, uint64_t deadline)
 
 static void *transport_peer_open(void *state, const char *address)
 {
-    return http_peer_open(((struct http_transport *)state)->client, address);
+    return tp_peer_open(((struct http_transport *)state)->client, address);
 }
 
 static void transport_peer_close(void *peer)
 {
-    http_peer_close(peer);
+    tp_peer_close(peer);
 }
 
 static void transport_call(void *peer, const struct larder_request *request, larder_reply_fn done, void *arg)
 {
-    http_peer_call(peer, request, done, arg);
+    tp_peer_call(peer, request, done, arg);
 }
 
 static void transport_stats(void *state, struct larder_transport_stats *stats)

@@ -1,12 +1,12 @@
 /* Addresses of peers: HOST:PORT and [IPV6]:PORT. */
-#include "client_internal.h"
+#include "address.h"
 
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What may stand in the Host header of a request, and in a name that is looked up. */
+/* What may stand in the Host or :authority of a request, and in a name that is looked up. */
 #define NAME_BYTES    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 #define ADDRESS_BYTES NAME_BYTES ":%"
 
@@ -27,7 +27,7 @@ static const char *split(const char *text, const char **host, size_t *size)
     *host = bracketed ? text + 1 : text;
     *size = strspn(*host, bracketed ? ADDRESS_BYTES : NAME_BYTES);
     const char *rest = *host + *size;
-    if (*size == 0 || *size >= sizeof((struct http_client_address *)0)->host)
+    if (*size == 0 || *size >= sizeof((struct tp_address *)0)->host)
         return NULL;
     if (bracketed && *rest++ != ']')
         return NULL;
@@ -35,20 +35,20 @@ static const char *split(const char *text, const char **host, size_t *size)
 }
 
 /* Looks up; with AI_NUMERICHOST nothing but the text itself is looked at. */
-static int look_up(const struct http_client_address *address, int flags, struct addrinfo **found)
+static int look_up(const struct tp_address *address, int flags, struct addrinfo **found)
 {
     const struct addrinfo hints = {
         .ai_flags = flags | AI_NUMERICSERV, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     return getaddrinfo(address->host, address->port, &hints, found);
 }
 
-bool http_client_address_parse(const char *text, struct http_client_address *address, char *reason)
+bool tp_address_parse(const char *text, struct tp_address *address, char *reason)
 {
     const char *host;
     size_t size;
     const char *port = split(text, &host, &size);
     if (port == NULL || !is_port(port)) {
-        snprintf(reason, HTTP_CLIENT_TEXT, "address of a peer: got \"%.200s\", wanted HOST:PORT or [IPV6]:PORT", text);
+        snprintf(reason, TP_REASON, "address of a peer: got \"%.200s\", wanted HOST:PORT or [IPV6]:PORT", text);
         return false;
     }
     snprintf(address->text, sizeof address->text, "%s", text);
@@ -59,21 +59,20 @@ bool http_client_address_parse(const char *text, struct http_client_address *add
     if (address->numeric)
         freeaddrinfo(found);
     else if (text[0] == '[') {
-        snprintf(reason, HTTP_CLIENT_TEXT, "address of a peer: got \"%.200s\", whose brackets hold no IPv6 address",
-                 text);
+        snprintf(reason, TP_REASON, "address of a peer: got \"%.200s\", whose brackets hold no IPv6 address", text);
         return false;
     }
     return true;
 }
 
-int http_client_address_resolve(const struct http_client_address *address, struct http_client_addresses *found)
+int tp_address_resolve(const struct tp_address *address, struct tp_addresses *found)
 {
     found->count = 0;
     struct addrinfo *list;
     int error = look_up(address, address->numeric ? AI_NUMERICHOST : 0, &list);
     if (error != 0)
         return error;
-    for (struct addrinfo *one = list; one != NULL && found->count < HTTP_CLIENT_ADDRESSES; one = one->ai_next) {
+    for (struct addrinfo *one = list; one != NULL && found->count < TP_ADDRESSES; one = one->ai_next) {
         if (one->ai_addrlen > sizeof found->at[0].place)
             continue;
         memcpy(&found->at[found->count].place, one->ai_addr, one->ai_addrlen);

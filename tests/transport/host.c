@@ -1,6 +1,5 @@
-#include <stdarg.h>
 /*
- * The HTTP transport with a node that is not there: what it is asked is answered from a table, and some keys behave
+ * A transport, TRANSPORT, with a node that is not there: what it is asked is answered from a table, and some keys behave
  * badly on purpose, so that tests see every answer a node can give.
  *
  *     slow:MS:...    answered after MS milliseconds, on another thread      hop:...     at once, on another thread
@@ -24,7 +23,7 @@
 #include "fail.h"
 #include "map.h"
 
-extern const struct larder_transport larder_plugin_table__transport_http;
+extern const struct larder_transport TRANSPORT;
 
 struct host {
     struct larder_transport_host base; /* first: submit() is given its address */
@@ -123,6 +122,8 @@ static void answer(struct host *host, const struct larder_request *request, enum
         reply.status = LARDER_NO_GROUP;
     } else if (request->operation >= LARDER_OP_GROUP_LIST) {
         administer(host, request, &reply);
+    } else if (request->key.size == 0) {
+        reply.status = LARDER_INVALID;
     } else if (begins(request, "big:")) {
         struct map_value *value = map_value_new(&host->map, (size_t)number_after(request, "big:"));
         for (size_t i = 0; i < value->size; i++)
@@ -224,11 +225,8 @@ static void *open_transport(struct host *host, const char *text)
     struct ldr_errors errors = {.report = report};
     const struct larder_param_value *params = tree == NULL || arena == NULL
                                                   ? NULL
-                                                  : ldr_schema_check(tree,
-                                                                     larder_plugin_table__transport_http.head.params,
-                                                                     NULL, arena, &errors);
-    void *state = params == NULL || errors.count > 0 ? NULL
-                                                     : larder_plugin_table__transport_http.open(&host->base, params);
+                                                  : ldr_schema_check(tree, TRANSPORT.head.params, NULL, arena, &errors);
+    void *state = params == NULL || errors.count > 0 ? NULL : TRANSPORT.open(&host->base, params);
     ldr_arena_close(arena);
     ldr_tree_free(tree);
     return state;
@@ -237,7 +235,7 @@ static void *open_transport(struct host *host, const char *text)
 static void print_stats(struct host *host, void *state)
 {
     struct larder_transport_stats stats;
-    larder_plugin_table__transport_http.stats(state, &stats);
+    TRANSPORT.stats(state, &stats);
     printf("{\"connections\":%llu,\"accepted\":%llu,\"refused\":%llu,\"requests_refused\":%llu,\"pins\":%zu,"
            "\"submitted\":%zu,\"completed\":%zu,\"ok\":%llu,\"not_found\":%llu}\n",
            (unsigned long long)stats.connections, (unsigned long long)stats.connections_accepted,
@@ -260,7 +258,7 @@ static void serve(struct host *host, void *state)
             atomic_store(&host->ready, line[6] == '1');
         if (strncmp(line, "drain ", 6) == 0) {
             uint64_t ms = strtoull(line + 6, NULL, 10);
-            larder_plugin_table__transport_http.drain(state, larder_deadline_in(host->base.base.runtime, ms));
+            TRANSPORT.drain(state, larder_deadline_in(host->base.base.runtime, ms));
             puts("drained");
         }
         fflush(stdout);
@@ -291,17 +289,17 @@ int main(int argc, char **argv)
     if (host.base.base.runtime == NULL)
         return 2;
     void *state = open_transport(&host, argc > 1 ? argv[1] : "{listen: \"127.0.0.1:0\"}");
-    if (state == NULL || larder_plugin_table__transport_http.listen(state) != LARDER_OK) {
-        larder_plugin_table__transport_http.close(state);
+    if (state == NULL || TRANSPORT.listen(state) != LARDER_OK) {
+        TRANSPORT.close(state);
         ldr_runtime_close(host.base.base.runtime);
         return 2;
     }
     char address[64];
-    larder_plugin_table__transport_http.address(state, address, sizeof address);
+    TRANSPORT.address(state, address, sizeof address);
     printf("listening %s\n", address);
     fflush(stdout);
     serve(&host, state);
-    larder_plugin_table__transport_http.close(state);
+    TRANSPORT.close(state);
     ldr_runtime_close(host.base.base.runtime);
     size_t pins = atomic_load(&host.map.pins), submitted = atomic_load(&host.submitted),
            completed = atomic_load(&host.completed);

@@ -1,6 +1,6 @@
 /* Allocations that fail on demand. The linker leads the transport's malloc, calloc and realloc here (--wrap). */
-#ifndef TESTS_HTTP_FAIL_H
-#define TESTS_HTTP_FAIL_H
+#ifndef TESTS_TRANSPORT_FAIL_H
+#define TESTS_TRANSPORT_FAIL_H
 
 #include <stddef.h>
 

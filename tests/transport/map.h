@@ -1,6 +1,6 @@
 /* The test host's cache: a table of counted values behind one mutex. */
-#ifndef TESTS_HTTP_MAP_H
-#define TESTS_HTTP_MAP_H
+#ifndef TESTS_TRANSPORT_MAP_H
+#define TESTS_TRANSPORT_MAP_H
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,0 +1,266 @@
+/*
+ * A good answer is HEADERS, the message in DATA, and trailers; a failure is one HEADERS frame, which then are its trailers, too. nghttp2
+ * is told how long a piece of the message is, and the bytes go past it into the connection's output: small ones are copied, a large value
+ * stays where it lies until it is written.
+ */
+#include "answer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "connection.h"
+#include "method.h"
+
+/* From here on a value is not copied into the output. */
+#define PIN_MINIMUM ((size_t)4096)
+/* Bytes of a text for people; a longer one is cut. */
+#define MESSAGE_MAX 1023
+
+#define FIELD(name, value)                                                                                             \
+    {                                                                                                                  \
+        (uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, sizeof name - 1, sizeof value - 1,                    \
+            NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE                                               \
+    }
+
+/* ------------------------------------------------------------------------------------------------ what keeps a value */
+
+/* A large value is written in pieces, each of which may be the last to need it. */
+struct grpc_pin {
+    size_t users;
+    struct larder_reply reply;
+};
+
+void grpc_pin_release(void *arg)
+{
+    struct grpc_pin *pin = arg;
+    if (pin == NULL || --pin->users > 0)
+        return;
+    larder_reply_release(&pin->reply);
+    free(pin);
+}
+
+/* Without memory for it the value is copied as a small one is. */
+static void pin_value(struct grpc_call *call)
+{
+    struct larder_reply *reply = &call->base.reply;
+    if (call->value.size < PIN_MINIMUM)
+        return;
+    struct grpc_pin *pin = malloc(sizeof *pin);
+    if (pin == NULL)
+        return;
+    *pin = (struct grpc_pin){1, *reply};
+    reply->release = NULL;
+    call->pin = pin;
+}
+
+/* ------------------------------------------------------------------------------------------------ fields */
+
+static nghttp2_nv field(const char *name, const char *value, size_t size)
+{
+    return (nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name), size,
+                        NGHTTP2_NV_FLAG_NO_COPY_NAME};
+}
+
+/* As gRPC wants it: everything but printable ASCII, and "%", in per cent and two digits. */
+static size_t percent_encode(char *to, struct larder_slice text)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    const unsigned char *from = text.data;
+    char *at = to;
+    for (size_t i = 0; i < text.size && i < MESSAGE_MAX; i++) {
+        if (from[i] >= 0x20 && from[i] <= 0x7e && from[i] != '%') {
+            *at++ = (char)from[i];
+            continue;
+        }
+        *at++ = '%';
+        *at++ = digits[from[i] >> 4];
+        *at++ = digits[from[i] & 15];
+    }
+    return (size_t)(at - to);
+}
+
+#define FAILURE_FIELDS 3
+
+/* The trailers of a failure: at most FAILURE_FIELDS. `text` is room for three times MESSAGE_MAX. */
+static size_t failure_fields(const struct grpc_call *call, nghttp2_nv *fields, char *text)
+{
+    static const char *const codes[GRPC_CODE_COUNT] = {"0", "1",  "2",  "3",  "4",  "5",  "6",  "7", "8",
+                                                       "9", "10", "11", "12", "13", "14", "15", "16"};
+    struct larder_slice message = {call->base.message, call->base.message_size};
+    size_t count = 0;
+    fields[count++] = field("grpc-status", codes[call->code], strlen(codes[call->code]));
+    if (message.size == 0 && call->reason != LARDER_STATUS_COUNT) {
+        const char *name = grpc_status_name(call->reason);
+        message = (struct larder_slice){name, strlen(name)};
+    }
+    if (message.size > 0)
+        fields[count++] = field("grpc-message", text, percent_encode(text, message));
+    if (call->reason != LARDER_STATUS_COUNT) {
+        const char *name = grpc_status_name(call->reason);
+        fields[count++] = field("larder-status", name, strlen(name));
+    }
+    return count;
+}
+
+static void failed(struct grpc_call *call)
+{
+    call->connection->broken = true;
+}
+
+static int submit_trailers(struct grpc_call *call)
+{
+    nghttp2_session *session = call->connection->session;
+    if (call->code == GRPC_OK) {
+        static const nghttp2_nv good[] = {FIELD("grpc-status", "0")};
+        return nghttp2_submit_trailer(session, call->stream, good, 1);
+    }
+    nghttp2_nv fields[FAILURE_FIELDS];
+    char text[3 * MESSAGE_MAX];
+    return nghttp2_submit_trailer(session, call->stream, fields, failure_fields(call, fields, text));
+}
+
+/* ------------------------------------------------------------------------------------------------ messages */
+
+static size_t left(const struct grpc_call *call)
+{
+    return call->head.size + call->value.size - call->sent;
+}
+
+/* nghttp2 asks how much there is; grpc_answer_send() sends it. */
+static ssize_t announce(nghttp2_session *session, int32_t stream, uint8_t *buffer, size_t room, uint32_t *flags,
+                        nghttp2_data_source *source, void *arg)
+{
+    (void)session;
+    (void)stream;
+    (void)buffer;
+    (void)arg;
+    struct grpc_call *call = source->ptr;
+    size_t size = left(call) < room ? left(call) : room;
+    if (size == 0 && call->streaming) {
+        call->deferred = true;
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (size == left(call) && !call->streaming) {
+        *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        if (submit_trailers(call) != 0)
+            return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+    return (ssize_t)size;
+}
+
+/* The part of `slice`, which begins at `start` of the message, that lies within the next `size` bytes to be sent. */
+static struct larder_slice part_of(struct larder_slice slice, size_t start, size_t sent, size_t size)
+{
+    size_t from = sent > start ? sent - start : 0, to = sent + size > start ? sent + size - start : 0;
+    from = from < slice.size ? from : slice.size;
+    to = to < slice.size ? to : slice.size;
+    return (struct larder_slice){to > from ? (const char *)slice.data + from : NULL, to - from};
+}
+
+static bool send_value(struct grpc_call *call, struct larder_slice piece)
+{
+    struct tp_output *output = &call->connection->base.output;
+    if (call->pin == NULL)
+        return tp_output_copy(output, piece.data, piece.size);
+    call->pin->users++;
+    if (tp_output_pin(output, piece, grpc_pin_release, call->pin))
+        return true;
+    call->pin->users--;
+    return false;
+}
+
+int grpc_answer_send(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t size,
+                     nghttp2_data_source *source, void *arg)
+{
+    (void)session;
+    (void)frame;
+    struct grpc_call *call = source->ptr;
+    struct grpc_connection *connection = arg;
+    struct tp_output *output = &connection->base.output;
+    struct larder_slice first = part_of(call->head, 0, call->sent, size);
+    struct larder_slice second = part_of(call->value, call->head.size, call->sent, size);
+    if (!tp_output_copy(output, head, 9) || !tp_output_copy(output, first.data, first.size) ||
+        (second.size > 0 && !send_value(call, second)))
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    call->sent += size;
+    connection->held -= size;
+    grpc_connection_keeps_calm(connection, -1);
+    call->due = connection->base.worker->now + connection->base.worker->server->options.idle_timeout;
+    if (left(call) == 0 && call->streaming)
+        grpc_call_pause(call);
+    return 0;
+}
+
+static void send_message(struct grpc_call *call)
+{
+    static const nghttp2_nv fields[] = {FIELD(":status", "200"), FIELD("content-type", "application/grpc")};
+    struct grpc_connection *connection = call->connection;
+    call->sent = 0;
+    connection->held += left(call);
+    pin_value(call);
+    grpc_call_answers(call);
+    if (!call->begun) {
+        call->begun = true;
+        nghttp2_data_provider provider = {.source = {.ptr = call}, .read_callback = announce};
+        if (nghttp2_submit_response(connection->session, call->stream, fields, 2, &provider) != 0)
+            failed(call);
+    } else if (call->deferred) {
+        call->deferred = false;
+        if (nghttp2_session_resume_data(connection->session, call->stream) == NGHTTP2_ERR_NOMEM)
+            failed(call);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------ answers */
+
+static void refuse_as_http(struct grpc_call *call)
+{
+    const nghttp2_nv status = field(":status", call->http == 405 ? "405" : "415", 3);
+    if (nghttp2_submit_response(call->connection->session, call->stream, &status, 1, NULL) != 0)
+        failed(call);
+}
+
+static void refuse_as_grpc(struct grpc_call *call)
+{
+    nghttp2_nv fields[3 + FAILURE_FIELDS] = {FIELD(":status", "200"), FIELD("content-type", "application/grpc"),
+                                             FIELD("grpc-accept-encoding", "identity,deflate,gzip")};
+    char text[3 * MESSAGE_MAX];
+    size_t count = call->encoding == GRPC_OTHER_ENCODING ? 3 : 2;
+    count += failure_fields(call, fields + count, text);
+    if (nghttp2_submit_response(call->connection->session, call->stream, fields, count, NULL) != 0)
+        failed(call);
+}
+
+void grpc_answer_failure(struct grpc_call *call)
+{
+    grpc_call_answers(call);
+    if (call->begun) {
+        call->head = call->value = (struct larder_slice){0};
+        call->streaming = false;
+        send_message(call);
+    } else if (call->http != 0) {
+        refuse_as_http(call);
+    } else {
+        refuse_as_grpc(call);
+    }
+}
+
+void grpc_answer_reply(struct grpc_call *call)
+{
+    enum larder_status status = call->base.reply.status;
+    tp_worker_count(call->base.worker, status);
+    if (call->method->tells_status)
+        status = LARDER_OK;
+    if (status == LARDER_OK && !call->method->encode(call))
+        status = LARDER_NO_MEMORY;
+    if (status != LARDER_OK) {
+        call->reason = status;
+        call->code = grpc_code_of(status);
+        grpc_answer_failure(call);
+    } else if (call->streaming && call->head.size == 0) {
+        grpc_call_pause(call);
+    } else {
+        send_message(call);
+    }
+}

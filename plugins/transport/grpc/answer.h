@@ -1,0 +1,20 @@
+/* Answers: header fields, messages and trailers, as nghttp2 wants them. */
+#ifndef TRANSPORT_GRPC_ANSWER_H
+#define TRANSPORT_GRPC_ANSWER_H
+
+#include "call.h"
+
+/* Makes the node's reply an answer. */
+void grpc_answer_reply(struct grpc_call *call);
+
+/* Answers with call->http, or call->code, and the message of the submission; or ends a stream of answers with them. */
+void grpc_answer_failure(struct grpc_call *call);
+
+/* nghttp2's callback: sends a frame that the answer's callback has announced. */
+int grpc_answer_send(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t size,
+                     nghttp2_data_source *source, void *connection);
+
+/* One user less of what keeps a value. NULL is fine. */
+void grpc_pin_release(void *pin);
+
+#endif

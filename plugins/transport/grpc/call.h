@@ -1,0 +1,118 @@
+/*
+ * One call: a stream of HTTP/2, from its header fields to its trailers.
+ *
+ * A call owns everything its request points at. It is submitted to the node and lives until the answer has
+ * come, also when its stream or its connection is gone by then.
+ */
+#ifndef TRANSPORT_GRPC_CALL_H
+#define TRANSPORT_GRPC_CALL_H
+
+#include "arena.h"
+#include "plugins/transport/common/submission.h"
+#include "reader.h"
+#include "server.h"
+#include "status.h"
+
+struct grpc_connection;
+struct grpc_method;
+struct grpc_pin;
+
+LIST_HEAD(grpc_calls, grpc_call);
+TAILQ_HEAD(grpc_queue, grpc_call);
+
+enum grpc_phase {
+    GRPC_PHASE_ARRIVING, /* header fields or message are not complete */
+    GRPC_PHASE_WAITING,  /* for room: too much is to be sent already */
+    GRPC_PHASE_NODE,     /* submitted */
+    GRPC_PHASE_ANSWERING,
+    GRPC_PHASE_PAUSING /* a stream of answers, between two of them */
+};
+
+enum grpc_encoding { GRPC_IDENTITY, GRPC_GZIP, GRPC_DEFLATE, GRPC_OTHER_ENCODING };
+
+#define GRPC_SMALL_MESSAGE 512  /* messages up to this size need no allocation */
+#define GRPC_SMALL_PARTS   1024 /* nor what is made of them */
+
+struct grpc_call {
+    struct tp_submission base;          /* its message is the text of the answer when `code` is not OK */
+    LIST_ENTRY(grpc_call) link;         /* all of the connection */
+    TAILQ_ENTRY(grpc_call) turn;        /* in WAITING */
+    struct grpc_connection *connection; /* NULL: gone */
+    int32_t stream;                     /* 0: closed */
+    enum grpc_phase phase;
+    /* What its header fields say. */
+    const struct grpc_method *method; /* NULL: no such */
+    bool is_post, is_grpc;
+    bool has_timeout, bad_timeout;
+    enum grpc_encoding encoding;
+    size_t header_bytes;
+    uint64_t deadline; /* of the client, or LARDER_NEVER */
+    uint64_t due;      /* when somebody has to look at it: the message has to be there, or an answer is to move */
+    /* The message. */
+    bool has_message, ended; /* complete; the client has said all */
+    char *inflated;          /* what a compressed message was; allocated */
+    struct grpc_reader reader;
+    struct grpc_arena arena;
+    struct tp_part *parts; /* of a batch; in the arena */
+    size_t part_count;
+    /* The answer. */
+    int http; /* refused as HTTP: the status; 0: as gRPC */
+    enum grpc_code code;
+    enum larder_status reason;       /* for the trailer larder-status; LARDER_STATUS_COUNT: not one of the node's */
+    struct larder_slice head, value; /* of the message under way; the value's bytes follow the head's */
+    size_t sent;                     /* of both */
+    struct grpc_pin *pin;            /* keeps a large value while it is written; NULL: small */
+    bool begun;                      /* header fields of the answer are on their way */
+    bool streaming;                  /* more messages may follow */
+    bool deferred;                   /* nothing is to be sent before the next */
+    bool unknown_service;            /* of Watch */
+    int last_status;                 /* of Watch: what was sent last; -1: nothing */
+    char small[GRPC_SMALL_MESSAGE];  /* from here on not cleared */
+    char first[GRPC_SMALL_PARTS];
+};
+
+/* From the worker's pool. NULL: out of memory. */
+struct grpc_call *grpc_call_new(struct grpc_worker *worker, struct grpc_connection *connection, int32_t stream);
+
+/* Releases the reply and everything owned. Not while it is submitted. */
+void grpc_call_free(struct grpc_call *call);
+
+/* Empties the worker's pool. */
+void grpc_call_pool_free(struct grpc_worker *worker);
+
+/* One header field. */
+void grpc_call_header(struct grpc_call *call, struct larder_slice name, struct larder_slice value);
+
+/* The header fields are complete. */
+void grpc_call_begin(struct grpc_call *call);
+
+/* Bytes of messages. */
+void grpc_call_data(struct grpc_call *call, struct larder_slice data);
+
+/* The client has said all. */
+void grpc_call_end(struct grpc_call *call);
+
+/* The stream is gone: frees the call, or leaves it to the node's answer. */
+void grpc_call_closed(struct grpc_call *call);
+
+/* Its turn has come: hands the request to the node. */
+void grpc_call_submit(struct grpc_call *call);
+
+/* Looks whether its time has come: `due` has passed. */
+void grpc_call_look(struct grpc_call *call);
+
+/*
+ * The transport itself answers with a failure; for one of the node's statuses, or for none of them. Whatever of the call is still to
+ * arrive is dropped. Does nothing when the call is being answered already.
+ */
+void grpc_call_refuse(struct grpc_call *call, enum larder_status reason, const char *format, ...) LARDER_PRINTF(3, 4);
+void grpc_call_fail(struct grpc_call *call, enum grpc_code code, const char *format, ...) LARDER_PRINTF(3, 4);
+
+/* An answer is on its way; and its last message is, but another one may follow. */
+void grpc_call_answers(struct grpc_call *call);
+void grpc_call_pause(struct grpc_call *call);
+
+/* The protocol's callback: the answer comes later. */
+void grpc_call_answered(struct tp_submission *call);
+
+#endif

@@ -1,0 +1,166 @@
+/*
+ * The inside of the client: what gRPC adds to the lanes and calls of transport/common.
+ *
+ *   grpc_client_lane  the connection that takes new calls, and those that only finish what they have
+ *     connection        a socket, a session of nghttp2, and the calls that are its streams
+ *
+ * All of it is touched on the lane's thread only. nghttp2's callbacks never end a connection, since the session is in use
+ * further up the stack: they set `failure`, which grpc_client_connection_settle() looks at. Whatever happens ends in that,
+ * and then in tp_lane_leave().
+ */
+#ifndef TRANSPORT_GRPC_CLIENT_INTERNAL_H
+#define TRANSPORT_GRPC_CLIENT_INTERNAL_H
+
+#include <nghttp2/nghttp2.h>
+
+#include "arena.h"
+#include "client.h"
+#include "reader.h"
+
+#include "plugins/transport/common/lane.h"
+#include "plugins/transport/common/output.h"
+
+#define GRPC_CLIENT_HEADERS 6   /* of every request */
+#define GRPC_CLIENT_SCRATCH 768 /* bytes of a call's arena that are part of it */
+#define GRPC_CLIENT_SMALL   512 /* bytes of a reply that fit into its call */
+#define GRPC_CLIENT_TEXT    256 /* bytes of a text that is kept of a reply's headers, NUL included */
+
+/* Each of these begins with what transport/common has of it. */
+struct grpc_client {
+    struct tp_client base;
+    uint64_t ping_interval_ms, ping_timeout_ms;
+};
+
+struct grpc_client_call {
+    struct tp_call base;
+    struct grpc_client_connection *connection; /* NULL: it is no stream, or not any more */
+    int32_t stream;
+    bool begun;               /* its HEADERS are queued, at `start` of the connection's bytes */
+    uint64_t start;           /* see `begun` */
+    struct larder_slice head; /* of the request's message; the value follows */
+    size_t sent;              /* bytes of head and value that are queued */
+    bool responded;           /* the reply's first headers came */
+    bool ended;               /* nothing more will come */
+    bool closed;              /* the stream is no more */
+    struct grpc_reader reader;
+    struct grpc_arena arena; /* of both messages */
+    /* What follows is not cleared. */
+    char scratch[GRPC_CLIENT_SCRATCH];
+    char small[GRPC_CLIENT_SMALL];
+};
+
+/* A block of headers while it arrives; the blocks of a connection do not overlap. */
+struct grpc_client_block {
+    size_t bytes;
+    int http_status;                /* 0: there is none */
+    int code;                       /* grpc-status; -1: there is none */
+    enum larder_status status;      /* larder-status; LARDER_STATUS_COUNT: there is none */
+    char type[GRPC_CLIENT_TEXT];    /* content-type */
+    char message[GRPC_CLIENT_TEXT]; /* grpc-message */
+};
+
+enum grpc_client_state {
+    GRPC_CLIENT_DIALLING, /* no socket yet */
+    GRPC_CLIENT_GREETING, /* the peer's SETTINGS are still to come */
+    GRPC_CLIENT_OPEN,     /* takes calls */
+    GRPC_CLIENT_DRAINING  /* finishes the calls it has */
+};
+
+struct grpc_client_connection {
+    struct grpc_client_lane *lane;
+    TAILQ_ENTRY(grpc_client_connection) link; /* in the lane's list */
+    enum grpc_client_state state;
+    struct tp_dial dial;
+    int fd; /* -1: none yet */
+    struct event readable, writable;
+    struct event timer; /* for the SETTINGS, then for pings */
+    bool watched;       /* the timer runs */
+    bool heard;         /* something has come since it was started */
+    bool pinged;        /* nothing had come when it ran out; the next time is the last */
+    bool served;        /* it has answered a call */
+    bool scheduled;     /* on_writable() will run in this turn of the loop */
+    nghttp2_session *session;
+    struct tp_output output;
+    uint64_t queued; /* bytes ever put into `output` */
+    struct tp_calls calls;
+    uint32_t streams; /* of the session: those of `calls`, and those that were given up and are not closed yet */
+    struct grpc_client_block block;
+    char failure[TP_REASON]; /* why it is to be closed; empty: not at all */
+};
+TAILQ_HEAD(grpc_client_connections, grpc_client_connection);
+
+struct grpc_client_lane {
+    struct tp_lane base;
+    nghttp2_nv headers[GRPC_CLIENT_HEADERS];
+    struct grpc_client_connections connections;
+    struct grpc_client_connection *current; /* takes new calls, now or when it is made; NULL: none does */
+    uint64_t connect_after;                 /* no new connection before; calls fail with `reason` */
+    char reason[TP_REASON];                 /* why the last connection ended that was of no use */
+};
+
+static inline const struct grpc_client *grpc_client_of(const struct grpc_client_lane *lane)
+{
+    return (const struct grpc_client *)lane->base.peer->client;
+}
+
+/* client_lane.c: what the protocol does on a lane */
+
+void grpc_client_lane_open(struct tp_lane *lane);
+void grpc_client_lane_dispatch(struct tp_lane *lane);
+void grpc_client_lane_close(struct tp_lane *lane);
+/* The connection takes no calls any more. */
+void grpc_client_lane_retire(struct grpc_client_connection *connection, const char *reason);
+
+/* client_connection.c */
+
+/* Begins to connect. NULL: out of memory. */
+struct grpc_client_connection *grpc_client_connection_new(struct grpc_client_lane *lane);
+/* The peer's SETTINGS have come. */
+void grpc_client_connection_greeted(struct grpc_client_connection *connection);
+/* The peer owes a reply: whether it still answers is looked after. */
+void grpc_client_connection_watch(struct grpc_client_connection *connection);
+/* What is to be sent is written when this turn of the loop is over, in one piece. */
+void grpc_client_connection_schedule(struct grpc_client_connection *connection);
+/* Gives a reason to close; the first one counts. */
+void grpc_client_connection_fail(struct grpc_client_connection *connection, const char *reason);
+/* Closes it if there is a reason to, or nothing left to do. */
+void grpc_client_connection_settle(struct grpc_client_connection *connection);
+/* Fails all its calls. */
+void grpc_client_connection_close(struct grpc_client_connection *connection, const char *reason);
+
+/* client_session.c */
+
+/* A session, with its SETTINGS ready to be sent. NULL: out of memory. */
+nghttp2_session *grpc_client_session_new(struct grpc_client_connection *connection);
+
+/* client_stream.c: a call as a stream, and its request */
+
+void grpc_client_stream_open(struct grpc_client_connection *connection, struct grpc_client_call *call);
+/* Puts bytes of the request's message, with the head of their frame, into the connection's output. */
+bool grpc_client_stream_send(struct grpc_client_call *call, const void *frame_head, size_t size);
+/* The call, which is answered, leaves its connection; what is left of the stream is cancelled. */
+void grpc_client_stream_leave(struct grpc_client_call *call);
+/* Fails the call, and has it leave. */
+void grpc_client_stream_fail(struct grpc_client_call *call, enum larder_status status, uint32_t flags,
+                             const char *reason);
+/* Its connection ends, of which so many bytes have left. */
+void grpc_client_stream_lost(struct grpc_client_call *call, uint64_t written, const char *text);
+/* As struct tp_protocol has them. */
+void grpc_client_stream_expired(struct tp_call *call);
+void grpc_client_stream_forget(struct tp_call *call);
+
+/* client_reply.c: what arrives on a stream; each of these may end the call */
+
+void grpc_client_reply_headers(struct grpc_client_call *call, const struct grpc_client_block *block);
+void grpc_client_reply_data(struct grpc_client_call *call, struct larder_slice data);
+/* The peer has said all without trailers, or the stream was closed with an error. */
+void grpc_client_reply_end(struct grpc_client_call *call, uint32_t error);
+
+/* client_block.c */
+
+/* Forgets the block before. */
+void grpc_client_block_begin(struct grpc_client_block *block);
+/* False: there are too many headers. */
+bool grpc_client_block_add(struct grpc_client_block *block, struct larder_slice name, struct larder_slice value);
+
+#endif

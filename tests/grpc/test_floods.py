@@ -1,0 +1,208 @@
+"""Clients that send what costs them little and the server much, and clients that do not take what they asked for."""
+
+import os
+import struct
+import unittest
+
+from wire import (CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, NOT_FOUND, OK, PING, PREFACE,
+                  PRIORITY, RST_STREAM, SETTINGS, CANCEL, Case, Closed, Connection, Host, frame, get_request, message,
+                  reset, settings, window)
+
+MIB = 1 << 20
+
+
+def resident(host):
+    with open(f"/proc/{host.process.pid}/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+class Floods(Case):
+    PARAMETERS = "workers: 1, max_streams: 100"
+
+    def flood(self, data, times, **options):
+        """Sends until it is closed; others are served meanwhile."""
+        connection = self.connect(**options)
+        connection.ping()
+        whole = connection.send_until_closed(data(connection) if callable(data) else data, times)
+        self.assert_serves()
+        return connection, whole
+
+    def assert_calmed(self, data, times=10000):
+        connection, _ = self.flood(data, times)
+        goaways = connection.wait_closed()
+        # The GOAWAY may be lost when the client went on sending; whatever came says why.
+        self.assertTrue(all(g[1] == ENHANCE_YOUR_CALM for g in goaways), goaways)
+        return goaways
+
+    def test_pings(self):
+        goaways = self.assert_calmed(frame(PING, 0, 0, bytes(8)) * 100, 100)
+        self.assertTrue(all(b"frames" in g[2] for g in goaways))
+
+    def test_acknowledged_pings(self):
+        self.assert_calmed(frame(PING, 1, 0, bytes(8)) * 100, 100)
+
+    def test_settings(self):
+        self.assert_calmed(settings(window=65535) * 100, 100)
+
+    def test_empty_frames(self):
+        self.assert_calmed(lambda c: frame(DATA, 0, c.begin(), b"") * 10000, 1)
+
+    def test_priorities(self):
+        self.assert_calmed(frame(PRIORITY, 0, 1, bytes(5)) * 100, 100)
+
+    def test_unknown_frames(self):
+        connection, whole = self.flood(frame(77, 0, 0, b"x") * 100, 100)  # cost nothing, and mean nothing
+        self.assertTrue(whole)
+        self.assert_serves(connection)
+
+    def test_pings_between_calls_are_forgiven(self):
+        connection = self.connect()
+        for _ in range(1500):
+            connection.send(frame(PING, 0, 0, bytes(8)))
+            self.assertEqual(connection.wait(connection.get(b"fail:1")).code, NOT_FOUND)
+        self.assertEqual(connection.goaways, [])
+
+    def test_pings_now_and_then_are_forgiven(self):
+        connection = self.connect()
+        for _ in range(450):
+            connection.ping()
+        self.assert_serves(connection)
+
+    def test_rapid_reset(self):
+        connection = self.connect()
+
+        def some(first):
+            block = connection.block()
+            return b"".join(frame(HEADERS, END_HEADERS, s, block) + frame(RST_STREAM, 0, s, struct.pack(">I", CANCEL))
+                            for s in range(first, first + 2000, 2))
+        connection.ping()
+        sent = 0
+        try:
+            while sent < 20:
+                connection.send(some(1 + 2000 * sent))
+                sent += 1
+        except OSError:
+            pass
+        self.assert_serves()
+        self.assertTrue(connection.wait_closed() or sent < 20)
+        self.wait_until(lambda: self.host.stats()["completed"] == self.host.stats()["submitted"], "all are answered")
+
+    def test_cancelled_now_and_then(self):
+        connection = self.connect()
+        for _ in range(500):
+            connection.send(reset(connection.get(b"hop:x")))
+        connection.ping()
+        self.wait_until(lambda: self.host.stats()["completed"] == self.host.stats()["submitted"], "all are answered")
+        self.assert_serves(connection)
+
+    def test_endless_continuations(self):
+        connection = self.connect()
+        connection.ping()
+        stream = connection.stream()
+        connection.send(frame(HEADERS, 0, stream, connection.block()))
+        whole = connection.send_until_closed(frame(CONTINUATION, 0, stream, b""), 10000)
+        self.assert_serves()
+        self.assertTrue(connection.wait_closed() or not whole)
+        connection = self.connect()
+        stream = connection.stream()
+        connection.send(frame(HEADERS, 0, stream, connection.block()))
+        field = b"\x00\x01x\x7f\x80\x7d" + b"y" * 16127  # a literal of 16 KB
+        connection.send_until_closed(frame(CONTINUATION, 0, stream, field), 1000)
+        self.assert_serves()
+        connection.wait_closed()
+
+    def test_endless_header_fields_in_one_call(self):
+        """1 MB of header fields: refused, and nothing of them is kept."""
+        connection = self.connect()
+        for _ in range(50):
+            stream = connection.stream()
+            block = connection.block(more=[("x%d" % i, "y" * 100) for i in range(120)])
+            connection.send(frame(HEADERS, END_HEADERS | END_STREAM, stream, block[:16384]))
+            if len(block) > 16384:
+                break
+        self.assert_serves()
+
+
+class Stalled(Case):
+    PARAMETERS = "workers: 1, max_streams: 100, idle_timeout: 1s"
+
+    def test_windows_that_stay_closed(self):
+        connection = self.connect(greeting=PREFACE + settings(window=0))
+        connection.auto = False
+        streams = [connection.get(b"big:1000000") for _ in range(100)]
+        connection.ping()
+        # No more is begun than the connection may hold.
+        self.assertLessEqual(self.host.stats()["pins"], 6)
+        self.assert_serves()
+        for stream in streams[:2]:
+            self.assertEqual(connection.wait(stream).reset, CANCEL)
+        for stream in streams[2:]:  # reset, or their time was over before they could begin
+            answer = connection.wait(stream)
+            self.assertTrue(answer.reset == CANCEL or answer.code is not None)
+        self.wait_pins(0)
+        self.assertEqual(connection.wait(connection.get(b"fail:1")).code, NOT_FOUND)
+
+    def test_a_client_that_does_not_read(self):
+        """Nobody else suffers, little is held, and in the end the connection is closed."""
+        connection = self.connect(greeting=PREFACE + settings(window=0x7FFFFFFF) + window(0, 0x7FFF0000),
+                                  receive_buffer=4096)
+        before = resident(self.host)
+        sent = b"".join(frame(HEADERS, END_HEADERS, 1 + 2 * i, connection.block()) +
+                        frame(DATA, END_STREAM, 1 + 2 * i, message(get_request(b"big:8000000"))) for i in range(90))
+        connection.send(sent)
+        self.assert_serves()
+        self.assertLess(resident(self.host) - before, 64 * MIB)
+        self.wait_until(lambda: self.host.stats()["connections"] <= 1, "it is closed")
+        self.wait_pins(0)
+        self.assert_serves()
+
+    def test_pings_that_nobody_reads(self):
+        """The acknowledgements are not kept without end."""
+        connection = self.connect(receive_buffer=4096)
+        before = resident(self.host)
+        connection.send_until_closed(frame(PING, 0, 0, bytes(8)) * 1000, 200)
+        self.assert_serves()
+        self.assertLess(resident(self.host) - before, 32 * MIB)
+
+    def test_answers_in_the_end(self):
+        """A window that opens late, but in time."""
+        connection = self.connect(greeting=PREFACE + settings(window=0))
+        streams = [connection.get(b"big:100000") for _ in range(60)]
+        connection.ping()
+        connection.send(settings(window=MIB))
+        for stream in streams:
+            answer = connection.wait(stream)
+            self.assertEqual((answer.code, len(answer.data) > 100000), (OK, True))
+        self.wait_pins(0)
+
+
+class Memory(Case):
+    PARAMETERS = "workers: 2"
+
+    def test_every_allocation_fails_now_and_then(self):
+        for every in (3, 7, 20, 61):
+            answers = 0
+            self.host.send_command(f"fail {every}")
+            for _ in range(60):
+                try:
+                    with Connection(self.host) as connection:
+                        streams = [connection.get(key) for key in (b"big:3", b"fail:1", b"hop:x", b"big:9000", b"slow:1:x")]
+                        streams.append(connection.call(message(b"\x0a\x01g\x12\x01a\x12\x01b"), path="/larder.v1.Cache/BatchGet"))
+                        streams.append(connection.call(message(b"\x0a\x01g"), path="/larder.v1.Cache/GroupStats"))
+                        streams.append(connection.call(message(b"x" * 3000, size=3000), path="/larder.v1.Cache/Set"))
+                        for stream in streams:
+                            answer = connection.wait(stream)
+                            answers += answer.code is not None
+                except (Closed, OSError):
+                    pass
+            self.host.send_command("fail 0")
+            self.assertGreater(int(self.host.command("failed")), 0)
+            if every > 10:
+                self.assertGreater(answers, 0)
+            self.assert_serves()
+        self.wait_until(lambda: self.host.stats()["completed"] == self.host.stats()["submitted"], "all are answered")
+        self.wait_pins(0)
+
+
+if __name__ == "__main__":
+    unittest.main()
