@@ -174,7 +174,7 @@ void sim_calm(struct scenario *scenario)
     while (larder_now(&world->runtime) - start < QUIET_MS * SIM_MS)
         sim_wait(world, 100);
     sim_read_all(world, SIM_CALM_MS);
-    if (world->plan.kind != SIM_STRICT)
+    if (!world->plan.strict)
         sim_checker_begin(world, true);
     for (unsigned i = 0; i < 2 && world->failure[0] == '\0'; i++) {
         wave(scenario);

@@ -141,7 +141,7 @@ static bool comes_before(const struct sim_world *world, const struct seen *seen,
     uint64_t since = world->checker.since;
     if (latest->invoked >= since && seen->end < latest->invoked)
         return true;
-    return world->plan.kind == SIM_STRICT && newest->invoked >= since && has_version(seen->version) &&
+    return world->plan.strict && newest->invoked >= since && has_version(seen->version) &&
            version_less(seen->version, newest->version);
 }
 
@@ -183,7 +183,7 @@ static uint64_t bound_of(const struct sim_request *get)
 {
     const struct sim_world *world = get->world;
     uint64_t bound = 0;
-    if (world->plan.kind == SIM_STRICT && sim_leases_lapsed(world, get->invoked))
+    if (world->plan.strict && sim_leases_lapsed(world, get->invoked))
         bound += SIM_FENCE_MS * SIM_MS;
     if (get->source == LARDER_SOURCE_NEAR)
         bound += SIM_NEAR_MS * SIM_MS;
@@ -220,7 +220,9 @@ static void check_ttl(struct sim_request *get)
         passed = write->ttl_ms > 0 && has_passed(get, taken, (uint64_t)write->ttl_ms);
     } else {
         const struct sim_origin_value *value = sim_origin_value(world, get->value.key, get->value.number);
-        passed = value->answered_at != 0 && has_passed(get, value->answered_at, SIM_ORIGIN_TTL_MS + SIM_ORIGIN_WINDOW_MS);
+        bool touched = get->key >= SIM_KEYS_TOUCH && get->key < SIM_KEYS_READ;
+        passed = !touched && value->answered_at != 0 &&
+                 has_passed(get, value->answered_at, SIM_ORIGIN_TTL_MS + SIM_ORIGIN_WINDOW_MS);
     }
     if (passed)
         sim_fail(get->world, "%s brought k%u=%c%u, whose time has passed", sim_request_text(get), get->key,

@@ -20,8 +20,9 @@ static struct copy copy_at(const struct sim_world *world, unsigned node, struct 
     struct copy copy = {0};
     ldr_epoch_enter(LDR_EPOCH_NODE);
     struct ldr_group *found = ldr_registry_find(open->registry, group);
-    struct ldr_entry *entry =
-        found == NULL ? NULL : ldr_store_peek(found->store, key, larder_now(&world->machines[node].runtime));
+    struct ldr_entry *entry = found == NULL
+                                  ? NULL
+                                  : ldr_store_peek(found->store, key, larder_now(&world->machines[node].runtime));
     if (entry != NULL) {
         copy = (struct copy){
             .there = true,

@@ -3,15 +3,10 @@
 
 #define LEASE_MS 3000 /* after which a dead node is taken off a dynamic list */
 
-static bool has_registry(const struct sim_world *world)
-{
-    return world->plan.kind == SIM_LEASED || world->plan.kind == SIM_STRICT;
-}
-
 /* Fewest members that go on in spite of all faults. */
 static unsigned fewest(const struct sim_world *world)
 {
-    return has_registry(world) ? 1 : 3;
+    return world->plan.registry ? 1 : 3;
 }
 
 void sim_some_weather(struct scenario *scenario)
@@ -67,7 +62,9 @@ static void join_or_leave(struct scenario *scenario)
     struct sim_world *world = scenario->world;
     unsigned node = (unsigned)sim_draw(world, SIM_MEMBERS);
     struct sim_node *machine = &world->nodes[node];
-    if (!has_registry(world))
+    if (!world->plan.registry)
+        return;
+    if (machine->leaving)
         return;
     if (!machine->belongs) {
         sim_tell(world, "node %s joins", sim_node_name(node));
@@ -75,7 +72,10 @@ static void join_or_leave(struct scenario *scenario)
         sim_node_start(world, node);
     } else if (sim_node_runs(world, node) && sim_members_up(world) > fewest(world)) {
         machine->belongs = false;
-        sim_node_close(world, node);
+        if (sim_chance(world, 250))
+            sim_node_close(world, node);
+        else
+            sim_node_leave(world, node);
     }
 }
 
@@ -89,7 +89,7 @@ static void jump(struct scenario *scenario)
 static void cut_or_mend(struct scenario *scenario)
 {
     struct sim_world *world = scenario->world;
-    unsigned places = has_registry(world) ? SIM_PLACES : SIM_NODES;
+    unsigned places = world->plan.registry ? SIM_PLACES : SIM_NODES;
     unsigned from = (unsigned)sim_draw(world, places), to = (unsigned)sim_draw(world, places);
     bool cut = !world->links.cut[from][to];
     sim_link_cut(world, from, to, cut);
@@ -113,7 +113,7 @@ static void split_or_mend(struct scenario *scenario)
 static void registry_goes(struct scenario *scenario)
 {
     struct sim_world *world = scenario->world;
-    if (!has_registry(world) || world->registry.away)
+    if (!world->plan.registry || world->registry.away)
         return;
     sim_registry_away(world, true, sim_chance(world, 700));
     scenario->away_until = larder_now(&world->runtime) + (1 + sim_draw(world, 4 * SIM_LEASE_MS)) * SIM_MS;
@@ -122,7 +122,7 @@ static void registry_goes(struct scenario *scenario)
 /* Taken away by somebody, while its holder still counts on it: against that nothing strict is promised. */
 static void lose_lease(struct scenario *scenario)
 {
-    if (scenario->world->plan.kind == SIM_LEASED)
+    if (scenario->world->plan.registry && !scenario->world->plan.strict)
         sim_registry_drop_lease(scenario->world, (unsigned)sim_draw(scenario->world, SIM_MEMBERS));
 }
 
@@ -156,6 +156,7 @@ void sim_pass_time(struct scenario *scenario)
 {
     struct sim_world *world = scenario->world;
     uint64_t now = larder_now(&world->runtime);
+    sim_nodes_look(world);
     for (unsigned i = 0; i < SIM_NODES; i++) {
         if (world->machines[i].stopped && now >= scenario->stopped_until[i])
             sim_machine_stop(world, i, false);

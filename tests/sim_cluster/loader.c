@@ -102,7 +102,8 @@ static uint64_t decide(struct sim_machine *machine, struct sim_load *load)
     struct sim_world *world = machine->world;
     const struct sim_origin *origin = &world->origin;
     uint64_t half = origin->delay_ns / 2, time = half + sim_draw(world, half + 1);
-    uint64_t now = larder_now(&machine->runtime), left = load->load->deadline - now;
+    uint64_t now = larder_now(&machine->runtime), deadline = load->load->deadline;
+    uint64_t left = deadline > now ? deadline - now : 0;
     load->status = load->key >= SIM_KEYS_NONE ? LARDER_NOT_FOUND : LARDER_OK;
     if (sim_chance(world, origin->failing_permille))
         load->status = LARDER_LOAD_FAILED;
@@ -131,9 +132,10 @@ static void memory_load(void *state, struct larder_load *asked)
     new_value(world, load->key, machine->node);
     load->number = origin->loads[load->key];
     sim_tell(world, "node %s asks the origin for k%u=o%u", sim_node_name(machine->node), load->key, load->number);
-    /* A write closes a flight to late comers, and so does a new list: only keys that are never written have one load at a
-       time, where members do not come and go. */
-    if (++origin->active[load->key][machine->node] > 1 && load->key >= SIM_KEYS_READ && world->plan.kind <= SIM_DYNAMIC)
+    /* A write closes a flight to late comers, and so does a copy that comes from elsewhere: only keys that are never written
+       have one load at a time, where there are no copies. */
+    bool alone = load->key >= SIM_KEYS_READ && world->plan.kind <= SIM_DYNAMIC && world->plan.replicas == 1;
+    if (++origin->active[load->key][machine->node] > 1 && alone)
         sim_fail(world, "node %s loads key k%u twice at a time", sim_node_name(machine->node), load->key);
     load->next = origin->under_way;
     load->link = &origin->under_way;

@@ -29,7 +29,7 @@ static const char usage[] =
     "  --seeds N    how many runs, 1 to 1000000000\n"
     "  --seed S     the first one's seed, 1 without it; without --seeds: one run, and what happens in it, in virtual\n"
     "               seconds\n"
-    "  --kind K     fixed, dynamic, leased or strict; without it the kind of cluster follows from the seed\n"
+    "  --kind K     fixed, dynamic, leased, strict or elastic; without it it follows from the seed\n"
     "  --list FILE  seeds that ever failed: they are run first, and others that fail are added\n"
     "  --jobs N     how many at a time, 1 to 1024; without it as many as there are processors\n"
     "  --speed      it must be fast, too\n"
@@ -52,7 +52,7 @@ static bool parse_kind(const char *text, enum sim_kind *kind)
 {
     *kind = sim_kind_of(text);
     if (*kind == SIM_KINDS)
-        fprintf(stderr, "sim_cluster: --kind: got \"%s\", wanted fixed, dynamic, leased or strict\n", text);
+        fprintf(stderr, "sim_cluster: --kind: got \"%s\", wanted fixed, dynamic, leased, strict or elastic\n", text);
     return *kind != SIM_KINDS;
 }
 

@@ -57,14 +57,14 @@ static bool set_groups(struct larder_config *config, const struct sim_world *wor
 static bool fill_config(struct larder_config *config, const struct sim_world *world, unsigned node)
 {
     const char *name = sim_node_name(node);
-    bool registry = world->plan.kind == SIM_LEASED || world->plan.kind == SIM_STRICT;
+    bool registry = world->plan.registry;
     return larder_config_parse(config, settings, sizeof settings - 1, "simulation") == LARDER_OK &&
            set(config, "node.name=%s", name) && set(config, "node.request_timeout=%dms", SIM_REQUEST_MS) &&
            set(config, "transports.0.listen=%s", name) && set(config, "cluster.retries=%d", SIM_RETRIES) &&
            set(config, "cluster.peer_timeout=%dms", SIM_PEER_MS) &&
            set(config, "cluster.suspend_after=%u", world->plan.suspend_after) &&
            set(config, "cluster.replicas=%u", world->plan.replicas) &&
-           set(config, "cluster.write_acks=%s", world->plan.kind == SIM_STRICT ? "all" : "one") &&
+           set(config, "cluster.write_acks=%s", world->plan.strict ? "all" : "one") &&
            set(config, "cluster.fence_peer=%dms", SIM_FENCE_MS) &&
            set(config, "cluster.orphan_wait=%dms", SIM_ORPHAN_MS) &&
            set(config, "cluster.tombstone_ttl=%ums", world->plan.tombstone_ms) &&
@@ -78,6 +78,7 @@ bool sim_node_start(struct sim_world *world, unsigned node)
     struct larder_config *config = larder_config_new();
     sim_machine_stop(world, node, false);
     sim_tell(world, "node %s starts", sim_node_name(node));
+    world->nodes[node].left = false;
     if (config != NULL && fill_config(config, world, node))
         world->nodes[node].node = ldr_node_open_on(config, &world->machines[node].runtime);
     larder_config_free(config);
@@ -88,11 +89,32 @@ bool sim_node_start(struct sim_world *world, unsigned node)
 
 void sim_node_close(struct sim_world *world, unsigned node)
 {
-    sim_tell(world, "node %s closes", sim_node_name(node));
-    sim_checker_removed(world, node);
-    struct larder_node *closed = world->nodes[node].node;
-    world->nodes[node].node = NULL;
-    larder_node_close(closed);
+    struct sim_node *closed = &world->nodes[node];
+    struct larder_node *open = closed->node;
+    closed->left = closed->leaving && ldr_node_has_left(open);
+    sim_tell(world, "node %s closes%s", sim_node_name(node), closed->left ? ", as the others have its keys" : "");
+    if (!closed->left)
+        sim_checker_removed(world, node);
+    closed->leaving = false;
+    closed->node = NULL;
+    larder_node_close(open);
+}
+
+void sim_node_leave(struct sim_world *world, unsigned node)
+{
+    struct sim_node *leaver = &world->nodes[node];
+    sim_tell(world, "node %s is told to leave", sim_node_name(node));
+    leaver->belongs = false;
+    leaver->leaving = true;
+    if (larder_node_leave(leaver->node) != LARDER_OK)
+        sim_fail(world, "node %s does not leave: %s", sim_node_name(node), larder_last_error());
+}
+
+void sim_nodes_look(struct sim_world *world)
+{
+    for (unsigned i = 0; i < SIM_MEMBERS; i++)
+        if (world->nodes[i].leaving && !world->machines[i].stopped && ldr_node_has_left(world->nodes[i].node))
+            sim_node_close(world, i);
 }
 
 void sim_node_crash(struct sim_world *world, unsigned node, bool silent)
@@ -104,6 +126,7 @@ void sim_node_crash(struct sim_world *world, unsigned node, bool silent)
     struct larder_node *crashed = world->nodes[node].node;
     world->nodes[node].node = NULL;
     world->nodes[node].crashing = true;
+    world->nodes[node].leaving = false;
     larder_node_close(crashed);
     world->nodes[node].crashing = false;
     sim_machine_stop(world, node, false);

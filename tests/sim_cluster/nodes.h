@@ -24,13 +24,19 @@ struct sim_node {
     struct larder_node *node; /* NULL: down */
     bool crashing;            /* it is being closed, and the world must not notice how */
     bool belongs;             /* it shall be up when all is well */
+    bool leaving;             /* it was told to leave, and closes when it has */
+    bool left;                /* it has, and took nothing with it */
 };
 
 /* The node's machine goes on. */
 bool sim_node_start(struct sim_world *world, unsigned node);
 
-/* It is closed in good order, as by SIGTERM. */
+/* It is closed in good order, but at once: what it has is gone. */
 void sim_node_close(struct sim_world *world, unsigned node);
+
+/* It hands its keys over, and is closed by sim_nodes_look() once it has. */
+void sim_node_leave(struct sim_world *world, unsigned node);
+void sim_nodes_look(struct sim_world *world);
 
 /* What the node had is gone; `silent` tells how the rest of the world notices. */
 void sim_node_crash(struct sim_world *world, unsigned node, bool silent);

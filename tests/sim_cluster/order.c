@@ -52,8 +52,7 @@ void sim_look_for_order(struct sim_world *world)
         members += list->members[i].in;
         staying += list->members[i].in && !list->members[i].leaving;
     }
-    bool registry = world->plan.kind == SIM_LEASED || world->plan.kind == SIM_STRICT;
-    if ((members > 0 || !registry) && has_converged(world, members))
+    if ((members > 0 || !world->plan.registry) && has_converged(world, members))
         sim_checker_converged(world, staying);
 }
 
@@ -72,7 +71,7 @@ static const char *find_disorder(const struct sim_world *world, unsigned *node)
         if (view.epoch == 0)
             view = ldr_cluster_ring(open->context.cluster);
         *node = i;
-        disorder = disorder_at(open, members, &view);
+        disorder = world->nodes[i].leaving ? "has not left yet" : disorder_at(open, members, &view);
     }
     return disorder;
 }
@@ -105,18 +104,17 @@ static void give_up(struct sim_world *world, unsigned node, const char *disorder
     sim_fail(world, "%d ms after the last fault node %s %s", SIM_SETTLED_MS, sim_node_name(node), disorder);
 }
 
-bool sim_settle_down(struct scenario *scenario)
+bool sim_await_order(struct scenario *scenario)
 {
     struct sim_world *world = scenario->world;
     uint64_t start = larder_now(&world->runtime), taken = 0;
     const char *disorder;
     unsigned node;
-    sim_tell(world, "the faults end");
-    sim_end_faults(scenario);
     while (world->failure[0] == '\0' && (disorder = find_disorder(world, &node)) != NULL) {
         if (taken > SIM_SETTLED_MS * SIM_MS)
             give_up(world, node, disorder);
         sim_wait(world, 50);
+        sim_nodes_look(world);
         taken = larder_now(&world->runtime) - start;
     }
     sim_tell(world, "everything is in order");
@@ -127,4 +125,11 @@ bool sim_settle_down(struct scenario *scenario)
     if (taken > scenario->slowest_ns)
         scenario->slowest_ns = taken;
     return world->failure[0] == '\0';
+}
+
+bool sim_settle_down(struct scenario *scenario)
+{
+    sim_tell(scenario->world, "the faults end");
+    sim_end_faults(scenario);
+    return sim_await_order(scenario);
 }

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static const char *const names[SIM_KINDS] = {"fixed", "dynamic", "leased", "strict"};
+static const char *const names[SIM_KINDS] = {"fixed", "dynamic", "leased", "strict", "elastic"};
 
 const char *sim_kind_name(enum sim_kind kind)
 {

@@ -10,11 +10,13 @@ enum sim_kind {
     SIM_DYNAMIC, /* a list that loses members some time after they have died, and gains them again */
     SIM_LEASED,  /* a registry with leases; members come and go; the best is done, and nothing promised of old values */
     SIM_STRICT,  /* the same with write_acks: all, and everything promised */
+    SIM_ELASTIC, /* either of them, and nothing fails: members come and leave as planned, and nothing may be missed */
     SIM_KINDS
 };
 
 struct sim_plan {
     enum sim_kind kind;
+    bool registry, strict;
     unsigned members; /* that there are at first */
     unsigned replicas;
     unsigned suspend_after;
@@ -23,7 +25,7 @@ struct sim_plan {
     bool small;  /* groups are too small for all keys, so that entries are evicted */
 };
 
-/* "fixed", "dynamic", "leased", "strict". */
+/* "fixed", "dynamic", "leased", "strict", "elastic". */
 const char *sim_kind_name(enum sim_kind kind);
 /* SIM_KINDS: there is none. */
 enum sim_kind sim_kind_of(const char *name);

@@ -123,7 +123,8 @@ static void remove_member(struct sim_world *world, unsigned node)
 {
     struct sim_registry *registry = &world->registry;
     registry->registrations[node].in = false;
-    sim_checker_removed(world, node);
+    if (!world->nodes[node].left)
+        sim_checker_removed(world, node);
     registry->revision++;
     publish(world);
 }

@@ -14,6 +14,7 @@ struct scenario {
     unsigned next_key;               /* the next key that nobody has asked for yet */
     uint64_t settling_ns, settlings; /* how long it took until all was in order after faults, and how often */
     uint64_t slowest_ns;
+    uint64_t moved, had_to_move; /* copies of entries, when members came and left */
 };
 
 /*
@@ -29,11 +30,17 @@ void sim_look_for_order(struct sim_world *world);
 /* All is in order: then all who are to hold a key have the same of it; see copies.c. */
 void sim_check_copies(struct sim_world *world);
 
-/* Ends all faults and starts all nodes that belong; false: not everything is in order in time, or something is broken. */
+/* Until everything is in order; false: it is not in time, or something is broken. */
+bool sim_await_order(struct scenario *scenario);
+
+/* Ends all faults and starts all nodes that belong, and waits for order. */
 bool sim_settle_down(struct scenario *scenario);
 
 /* A calm time after faults: everything must work. */
 void sim_calm(struct scenario *scenario);
+
+/* A member comes and another one leaves, while nothing fails: nothing is missed, and no more is moved than has to be. */
+void sim_elastic(struct scenario *scenario);
 
 /* Faults of every kind, by chance; the promises that hold all the same are checked by the modules and the checker. */
 void sim_storm(struct scenario *scenario);

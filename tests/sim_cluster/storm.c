@@ -47,7 +47,7 @@ static void careful(struct scenario *scenario)
 void sim_storm(struct scenario *scenario)
 {
     struct sim_world *world = scenario->world;
-    bool strict = world->plan.kind == SIM_STRICT;
+    bool strict = world->plan.strict;
     sim_tell(world, "storm");
     if (!strict)
         sim_checker_begin(world, false);
