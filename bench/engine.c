@@ -1,5 +1,6 @@
 /* The engine in one process against the caches that Debian packages, in one run. See --help. */
 #include "bench/churn.h"
+#include "bench/contender.h"
 #include "bench/expiry.h"
 #include "bench/goals.h"
 #include "bench/hostile.h"
@@ -9,8 +10,6 @@
 #include "bench/speed.h"
 #include "bench/swap.h"
 
-#include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,85 +32,6 @@ static const char help[] =
     "  --seconds S         of one cell in one round (default 0.15)\n"
     "  --keys N            keys of up to 1 KiB values (default 1000000; a sixteenth of it for larger ones)\n";
 
-enum {
-    OPTION_JSON = 1,
-    OPTION_QUICK,
-    OPTION_ONLY,
-    OPTION_CONTENDERS,
-    OPTION_ROUNDS,
-    OPTION_SECONDS,
-    OPTION_KEYS,
-    OPTION_HELP
-};
-
-static const struct option options[] = {
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"quick", no_argument, NULL, OPTION_QUICK},
-    {"only", required_argument, NULL, OPTION_ONLY},
-    {"contenders", required_argument, NULL, OPTION_CONTENDERS},
-    {"rounds", required_argument, NULL, OPTION_ROUNDS},
-    {"seconds", required_argument, NULL, OPTION_SECONDS},
-    {"keys", required_argument, NULL, OPTION_KEYS},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {0},
-};
-
-static double number(const char *text, const char *name, double least, double most)
-{
-    char *end;
-    double value = strtod(text, &end);
-    if (end == text || *end != '\0' || !(value >= least && value <= most)) {
-        fprintf(stderr, "bench: --%s: got \"%s\", wanted a number from %g to %g\n", name, text, least, most);
-        exit(2);
-    }
-    return value;
-}
-
-static struct settings read_settings(int argc, char **argv)
-{
-    struct settings settings = {.rounds = 5, .seconds = 0.15, .keys = 1000000};
-    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        switch (option) {
-        case OPTION_JSON: settings.json = true; break;
-        case OPTION_QUICK:
-            settings.quick = true;
-            settings.rounds = 1;
-            settings.seconds = 0.05;
-            settings.keys = 200000;
-            break;
-        case OPTION_ONLY: settings.only = optarg; break;
-        case OPTION_CONTENDERS: settings.contenders = optarg; break;
-        case OPTION_ROUNDS: settings.rounds = (unsigned)number(optarg, "rounds", 1, ROUNDS_MAX); break;
-        case OPTION_SECONDS: settings.seconds = number(optarg, "seconds", 0.01, 60); break;
-        case OPTION_KEYS: settings.keys = (uint32_t)number(optarg, "keys", 10000, REQUEST_NUMBER_MASK); break;
-        case OPTION_HELP: fputs(help, stdout); exit(0);
-        default: fputs(help, stderr); exit(2);
-        }
-    }
-    if (optind < argc) {
-        fprintf(stderr, "bench: unknown argument \"%s\"\n", argv[optind]);
-        exit(2);
-    }
-    return settings;
-}
-
-/* "model name : Xeon" of /proc/cpuinfo. */
-static void read_processor(char *text, size_t capacity)
-{
-    char line[256];
-    FILE *file = fopen("/proc/cpuinfo", "re");
-    snprintf(text, capacity, "unknown processor");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        const char *colon = strchr(line, ':');
-        if (strncmp(line, "model name", 10) == 0 && colon != NULL) {
-            snprintf(text, capacity, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
-            break;
-        }
-    }
-    if (file != NULL)
-        fclose(file);
-}
-
 /* The choice in brackets: "always [madvise] never". */
 static void read_huge_pages(char *text, size_t capacity)
 {
@@ -131,7 +51,7 @@ static void read_huge_pages(char *text, size_t capacity)
 static void describe(const struct settings *settings, struct report *report)
 {
     char processor[128], huge_pages[32], text[320];
-    read_processor(processor, sizeof processor);
+    settings_processor(processor, sizeof processor);
     read_huge_pages(huge_pages, sizeof huge_pages);
     snprintf(text, sizeof text,
              "%s, %d CPUs, L3 cache %ld MiB, huge pages: %s; %u keys, Zipf 0.99, %u rounds of %g s, medians%s",
@@ -139,13 +59,14 @@ static void describe(const struct settings *settings, struct report *report)
              settings->rounds, settings->seconds, settings->quick ? " (quick: the figures mean little)" : "");
     report_note(report, text);
     for (size_t c = 0; contenders[c] != NULL; c++)
-        if (contenders[c]->note != NULL && settings_contender(settings, contenders[c]))
+        if (contenders[c]->note != NULL && settings_contender(settings, contenders[c]->name))
             report_note(report, contenders[c]->note);
 }
 
 int main(int argc, char **argv)
 {
-    struct settings settings = read_settings(argc, argv);
+    struct settings settings = {.rounds = 5, .seconds = 0.15, .keys = 1000000};
+    settings_read(&settings, argc, argv, help);
     struct report *report = report_open(settings.json);
     if (report == NULL) {
         fprintf(stderr, "bench: no memory\n");

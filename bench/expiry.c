@@ -214,7 +214,7 @@ static bool measure_expiry(const void *opaque, void *opaque_result)
 
 static bool takes_part(const struct settings *settings)
 {
-    return settings_row(settings, row_name) && settings_contender(settings, &contender_larder_lru);
+    return settings_row(settings, row_name) && settings_contender(settings, contender_larder_lru.name);
 }
 
 void expiry_plan(const struct settings *settings, struct report *report)

@@ -1,5 +1,7 @@
 #include "bench/goals.h"
 
+#include "bench/contender.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -73,7 +75,7 @@ static bool report_some(const struct settings *settings, struct report *report, 
                         const char *policy, const struct goal *goals, size_t count)
 {
     bool met = true;
-    for (size_t i = 0; i < count && settings_contender(settings, contender); i++) {
+    for (size_t i = 0; i < count && settings_contender(settings, contender->name); i++) {
         const struct goal *goal = &goals[i];
         char name[64];
         if (!settings_row(settings, goal->row))

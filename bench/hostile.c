@@ -164,7 +164,7 @@ static bool measure_hostile(const void *opaque, void *result)
 
 static bool takes_part(const struct settings *settings, const struct kind *kind)
 {
-    return settings_row(settings, kind->name) && settings_contender(settings, &contender_larder_lru);
+    return settings_row(settings, kind->name) && settings_contender(settings, contender_larder_lru.name);
 }
 
 void hostile_plan(const struct settings *settings, struct report *report)

@@ -3,9 +3,8 @@
 #define BENCH_SETTINGS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
-
-#include "bench/contender.h"
 
 #define ROUNDS_MAX 25
 
@@ -19,6 +18,12 @@ struct settings {
 };
 
 bool settings_row(const struct settings *settings, const char *row);
-bool settings_contender(const struct settings *settings, const struct contender *contender);
+bool settings_contender(const struct settings *settings, const char *name);
+
+/* Takes over what the arguments say; `help` goes out when they ask for it, or make no sense. Ends the program then. */
+void settings_read(struct settings *settings, int argc, char **argv, const char *help);
+
+/* "model name : Xeon" of /proc/cpuinfo. */
+void settings_processor(char *text, size_t capacity);
 
 #endif

@@ -83,7 +83,7 @@ static bool measure_entry(const void *opaque, void *result)
 
 static bool takes_part(const struct settings *settings, const struct contender *contender, bool versions)
 {
-    return settings_contender(settings, contender) && contender->kind != CONTENDER_NONE &&
+    return settings_contender(settings, contender->name) && contender->kind != CONTENDER_NONE &&
            (!versions || contender->held != NULL);
 }
 

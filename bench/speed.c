@@ -18,7 +18,7 @@ static bool wanted(const struct run *run, const struct row *row)
 static bool lane_wanted(const struct settings *settings, const struct section *section,
                         const struct contender *contender)
 {
-    if (!settings_contender(settings, contender))
+    if (!settings_contender(settings, contender->name))
         return false;
     if (section->fill_row && settings_row(settings, row_fill.name) && row_takes(&row_fill, contender))
         return true;

@@ -5,6 +5,7 @@ include(CMakePackageConfigHelpers)
 install(DIRECTORY include/larder DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 set(larder_docs ${CMAKE_INSTALL_DATADIR}/doc/larder)
 install(FILES LICENSE README.md docs/writing-an-eviction-module.md DESTINATION ${larder_docs})
+install(DIRECTORY proto DESTINATION ${CMAKE_INSTALL_DATADIR}/larder) # for those who make a gRPC client
 install(DIRECTORY examples DESTINATION ${larder_docs} PATTERN CMakeLists.txt EXCLUDE)
 install(FILES docs/man/larderd.1 docs/man/larder.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 

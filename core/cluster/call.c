@@ -80,7 +80,7 @@ static void attempt(struct ldr_call *call)
     call->own_limit = limit < call->deadline;
     call->request.deadline = call->own_limit ? limit : call->deadline;
     call->request.ring = ldr_cluster_ring(cluster);
-    ldr_count(&cluster->requests);
+    ldr_count(call->request.operation == LARDER_OP_EXCHANGE ? &cluster->exchanges : &cluster->requests);
     ldr_count(&call->peer->requests);
     if (call->attempts++ > 0)
         ldr_count(&cluster->retries);
@@ -211,8 +211,8 @@ static bool take_room(struct ldr_peer *peer)
     return false;
 }
 
-static void call_peer(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_request *request, bool once,
-                      larder_reply_fn done, void *arg)
+static void call_peer(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_request *request,
+                      bool once, larder_reply_fn done, void *arg)
 {
     if ((request->flags & LARDER_REQUEST_PEER) != 0) {
         ldr_count(&cluster->forwarded_refused);

@@ -32,11 +32,13 @@ static uint64_t digest_settings(const struct ldr_cluster_options *options)
 
 static bool copy_texts(struct ldr_cluster *cluster, const struct ldr_cluster_options *options)
 {
-    int size = snprintf(cluster->settings_text, sizeof cluster->settings_text, "hash=%s seed=%" PRIu64 " virtual_nodes=%u",
-                        options->ring.hash->head.name, options->ring.seed, options->ring.virtual_nodes);
+    int size = snprintf(cluster->settings_text, sizeof cluster->settings_text,
+                        "hash=%s seed=%" PRIu64 " virtual_nodes=%u", options->ring.hash->head.name, options->ring.seed,
+                        options->ring.virtual_nodes);
     if (options->replicas > 1 || options->strict)
         snprintf(cluster->settings_text + size, sizeof cluster->settings_text - (size_t)size,
-                 " replicas=%u write_acks=%s", options->replicas > 1 ? options->replicas : 1u, options->strict ? "all" : "one");
+                 " replicas=%u write_acks=%s", options->replicas > 1 ? options->replicas : 1u,
+                 options->strict ? "all" : "one");
     cluster->self = strdup(options->self);
     cluster->transport_name = strdup(options->transport_name);
     return cluster->self != NULL && cluster->transport_name != NULL;
@@ -170,7 +172,8 @@ static void adopt_one(struct ldr_cluster *cluster, struct larder_slice bytes)
     struct ldr_list list;
     if (ldr_list_decode(bytes, &list) != LARDER_OK ||
         ldr_cluster_set_members(cluster, list.epoch, list.members, list.count) != LARDER_OK)
-        ldr_log(cluster->options.log, LARDER_LOG_DEBUG, "member list of a peer not taken over: %s", larder_last_error());
+        ldr_log(cluster->options.log, LARDER_LOG_DEBUG, "member list of a peer not taken over: %s",
+                larder_last_error());
     ldr_list_free(&list);
 }
 
@@ -345,7 +348,7 @@ enum larder_status ldr_cluster_set_members(struct ldr_cluster *cluster, uint64_t
     bool published = false;
     pthread_mutex_lock(&cluster->list_lock);
     status = is_closing(cluster) ? ldr_fail(LARDER_UNAVAILABLE, "the cluster is closing")
-                              : change(cluster, view, &published);
+                                 : change(cluster, view, &published);
     pthread_mutex_unlock(&cluster->list_lock);
     if (published)
         ldr_epoch_barrier(); /* the old list lets go of peers that left now, not when something else is retired one day */

@@ -227,7 +227,7 @@ enum larder_status ldr_cluster_accept(struct ldr_cluster *cluster, const struct 
 struct ldr_member_info {
     const char *name;
     const char *address; /* on the peer transport; "" when it has none */
-    const char *zone; /* "": none */
+    const char *zone;    /* "": none */
     uint64_t incarnation;
     bool leaving;
     uint32_t weight;
@@ -242,7 +242,8 @@ void ldr_cluster_members(struct ldr_cluster *cluster, void (*each)(void *arg, co
                          void *arg);
 
 struct ldr_cluster_stats {
-    uint64_t peer_requests;     /* attempts sent to peers for requests, pings not counted */
+    uint64_t peer_requests;     /* attempts sent to peers for requests, pings and exchanges not counted */
+    uint64_t peer_exchanges;    /* messages about copies: replicated, offered, pushed, asked for */
     uint64_t peer_probes;       /* pings */
     uint64_t peer_failures;     /* attempts that failed, pings not counted */
     uint64_t peer_retries;      /* attempts after the first of a call */

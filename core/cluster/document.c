@@ -96,19 +96,18 @@ void ldr_cluster_members(struct ldr_cluster *cluster, void (*each)(void *arg, co
     for (size_t i = 0; view != NULL && i < view->count; i++) {
         const struct ldr_view_member *member = &view->members[i];
         char reason[LDR_REASON_MAX];
-        struct ldr_member_info info = {.name = member->name,
-                                       .address = member->address == NULL ? "" : member->address,
-                                       .weight = member->weight,
-                                       .share = member->on_ring == SIZE_MAX
-                                                    ? 0
-                                                    : ldr_ring_share(view->ring, member->on_ring),
-                                       .zone = member->zone,
-                                       .incarnation = member->incarnation,
-                                       .leaving = member->leaving,
-                                       .self = member->peer == NULL,
-                                       .state = "self",
-                                       .reason = "",
-                                       .agrees = true};
+        struct ldr_member_info info = {
+            .name = member->name,
+            .address = member->address == NULL ? "" : member->address,
+            .weight = member->weight,
+            .share = member->on_ring == SIZE_MAX ? 0 : ldr_ring_share(view->ring, member->on_ring),
+            .zone = member->zone,
+            .incarnation = member->incarnation,
+            .leaving = member->leaving,
+            .self = member->peer == NULL,
+            .state = "self",
+            .reason = "",
+            .agrees = true};
         if (member->peer != NULL)
             tell_peer(member->peer, &info, reason);
         each(arg, &info);
@@ -120,6 +119,7 @@ void ldr_cluster_stats(struct ldr_cluster *cluster, struct ldr_cluster_stats *st
 {
     *stats = (struct ldr_cluster_stats){
         .peer_requests = ldr_count_read(&cluster->requests),
+        .peer_exchanges = ldr_count_read(&cluster->exchanges),
         .peer_probes = ldr_count_read(&cluster->probes),
         .peer_failures = ldr_count_read(&cluster->failures),
         .peer_retries = ldr_count_read(&cluster->retries),

@@ -17,9 +17,9 @@ struct ldr_call;
 struct ldr_probe {
     struct larder_timer timer;
     struct larder_request request;
-    bool waiting;           /* the timer is running; under the peer's lock, as the next two */
-    bool stopped;           /* no further ping */
-    bool urgent;            /* the next one comes at once */
+    bool waiting; /* the timer is running; under the peer's lock, as the next two */
+    bool stopped; /* no further ping */
+    bool urgent;  /* the next one comes at once */
     unsigned char header[LDR_HEADER_SIZE];
     struct ldr_buffer cluster; /* of the request under way, when a list goes with it */
     uint64_t asked;

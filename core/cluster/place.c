@@ -25,7 +25,8 @@ static bool is_in(const size_t *found, size_t count, size_t member)
  * Goes round from the key's place and takes members not met before; with `apart`, only those in a zone of which there is
  * none yet. Ends early when there are no others to come.
  */
-static size_t go_round(const struct ldr_view *view, size_t start, size_t *found, size_t count, size_t wanted, bool apart)
+static size_t go_round(const struct ldr_view *view, size_t start, size_t *found, size_t count, size_t wanted,
+                       bool apart)
 {
     size_t most = apart ? view->zones : view->count, place = start;
     for (bool first = true; count < wanted && count < most && (first || place != start); first = false) {
@@ -79,8 +80,8 @@ static void fill(struct ldr_cluster *cluster, const struct ldr_view *view, uint6
             ldr_peer_hold(placement->peers[i]);
     }
     const struct ldr_view *base = atomic_load_explicit(&cluster->base, memory_order_acquire);
-    placement->same = base != NULL && same_as(base, view, digest, placement, found, cluster->options.replicas,
-                                              &placement->was_mine);
+    placement->same = base != NULL &&
+                      same_as(base, view, digest, placement, found, cluster->options.replicas, &placement->was_mine);
 }
 
 uint64_t ldr_cluster_digest(const struct ldr_cluster *cluster, struct larder_slice group, struct larder_slice key)

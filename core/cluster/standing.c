@@ -283,8 +283,7 @@ void ldr_standing_header(struct ldr_cluster *cluster, struct ldr_peer *peer, con
 }
 
 /* Whether what was said under their view counts for ours. Epochs of lists that are not registered are each node's own. */
-static bool same_list(const struct ldr_view *view, const struct larder_ring_view *ring,
-                      const struct ldr_header *header)
+static bool same_list(const struct ldr_view *view, const struct larder_ring_view *ring, const struct ldr_header *header)
 {
     return view->registered ? header->id == view->seen.epoch : ring->checksum == view->seen.checksum;
 }
@@ -308,7 +307,8 @@ static bool hear(struct ldr_cluster *cluster, struct ldr_peer *peer, const struc
         standing->vouched = header->budget;
         if ((header->flags & (LDR_HEADER_SEASONED | LDR_HEADER_SEALED)) != 0 && view->self < view->count)
             cluster->active_last = view->seen.epoch;
-        bool done = (header->flags & LDR_HEADER_DONE) != 0 && (header->target == 0 || header->target == cluster->incarnation);
+        bool done = (header->flags & LDR_HEADER_DONE) != 0 &&
+                    (header->target == 0 || header->target == cluster->incarnation);
         news |= done && !(standing->done && standing->done_serial == view->serial);
         if (done) {
             standing->done = true;

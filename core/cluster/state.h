@@ -62,31 +62,32 @@ struct ldr_cluster {
     uint64_t settings_digest;
 
     struct ldr_view *_Atomic view; /* NULL: no list yet, or closing */
-    struct ldr_view *_Atomic base; /* the last one under which every copy here was known to be where it belongs, or NULL */
-    pthread_mutex_t list_lock;     /* one new list at a time */
-    uint64_t serial;               /* of the latest view */
+    struct ldr_view
+        *_Atomic base;         /* the last one under which every copy here was known to be where it belongs, or NULL */
+    pthread_mutex_t list_lock; /* one new list at a time */
+    uint64_t serial;           /* of the latest view */
     const struct ldr_cluster_events *events; /* NULL: nobody listens */
 
     /* Who this node is to the others; see standing.c. */
-    uint64_t boot;                         /* of this process, at random */
-    pthread_mutex_t clear_lock;            /* one at a time clears what is outdated; before all locks of groups */
-    pthread_mutex_t standing_lock;         /* the standings of all peers, and what follows to the atomic members */
-    uint64_t incarnation;                  /* of this node's registration; 0: none yet */
-    uint64_t active_last;                  /* the last list with this node on it that somebody may have acted under */
-    uint64_t listed_last;                  /* the last list that this node was on before it came back */
-    struct ldr_view **past;                /* lists since the last one in which all was in its place; under list_lock */
+    uint64_t boot;                 /* of this process, at random */
+    pthread_mutex_t clear_lock;    /* one at a time clears what is outdated; before all locks of groups */
+    pthread_mutex_t standing_lock; /* the standings of all peers, and what follows to the atomic members */
+    uint64_t incarnation;          /* of this node's registration; 0: none yet */
+    uint64_t active_last;          /* the last list with this node on it that somebody may have acted under */
+    uint64_t listed_last;          /* the last list that this node was on before it came back */
+    struct ldr_view **past;        /* lists since the last one in which all was in its place; under list_lock */
     size_t past_count;
-    uint64_t listed_at;                    /* when the current list came */
-    bool outdated;                         /* what is stored here has to go before this node acts */
-    bool came_back;                        /* it is on the list anew, and has not acted since */
-    bool seasoned, founder;                /* see is_tied() */
-    struct ldr_last_list *last;            /* NULL: it has not acted yet */
-    _Atomic uint64_t lease_until;          /* relaxed, like all that follow: each is looked at by itself */
-    _Atomic uint64_t held_until;           /* the same, when there is none any more: since when it is away */
-    _Atomic uint64_t evidence_until;       /* until when the others' answers stand for the lease */
-    _Atomic uint64_t sealed, caught_up;    /* serials of the views for which this holds */
-    _Atomic uint64_t told;                 /* of the view that everything in this node has heard of */
-    _Atomic bool leaving;                  /* this node was told to leave */
+    uint64_t listed_at;                 /* when the current list came */
+    bool outdated;                      /* what is stored here has to go before this node acts */
+    bool came_back;                     /* it is on the list anew, and has not acted since */
+    bool seasoned, founder;             /* see is_tied() */
+    struct ldr_last_list *last;         /* NULL: it has not acted yet */
+    _Atomic uint64_t lease_until;       /* relaxed, like all that follow: each is looked at by itself */
+    _Atomic uint64_t held_until;        /* the same, when there is none any more: since when it is away */
+    _Atomic uint64_t evidence_until;    /* until when the others' answers stand for the lease */
+    _Atomic uint64_t sealed, caught_up; /* serials of the views for which this holds */
+    _Atomic uint64_t told;              /* of the view that everything in this node has heard of */
+    _Atomic bool leaving;               /* this node was told to leave */
 
     pthread_mutex_t lock;   /* the members below, and last references to peers */
     pthread_cond_t changed; /* while closing: a peer lost its last reference, or the reaper is done */
@@ -100,7 +101,7 @@ struct ldr_cluster {
     struct larder_timer adopter;
 
     _Atomic uint64_t slow_limit_ms; /* relaxed, like all that follow: each is read by itself */
-    _Atomic uint64_t requests, probes, failures, retries, mismatches, forwarded_refused, calls_refused;
+    _Atomic uint64_t requests, exchanges, probes, failures, retries, mismatches, forwarded_refused, calls_refused;
 };
 
 /* The current view; inside an epoch section, or with list_lock held. Acquire pairs with the release that published it. */

@@ -177,8 +177,10 @@ static const char *take_text(struct reader *reader)
 static void read_member(struct reader *reader, struct larder_member *member)
 {
     const unsigned char *head = take(reader, 13);
-    *member = (struct larder_member){
-        .incarnation = get64(head), .weight = get32(head + 8), .leaving = head[12] != 0, .addresses = reader->addresses};
+    *member = (struct larder_member){.incarnation = get64(head),
+                                     .weight = get32(head + 8),
+                                     .leaving = head[12] != 0,
+                                     .addresses = reader->addresses};
     member->name = take_text(reader);
     member->zone = take_text(reader);
     member->address_count = *take(reader, 1);

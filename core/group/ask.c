@@ -28,7 +28,7 @@ static void leave(struct asking *asking)
     if (atomic_fetch_sub_explicit(&asking->left, 1, memory_order_acq_rel) != 1)
         return;
     struct ldr_flight *flight = asking->flight;
-    void (*all)(struct ldr_flight *flight, bool complete) = asking->all;
+    void (*all)(struct ldr_flight * flight, bool complete) = asking->all;
     bool complete = !atomic_load_explicit(&asking->incomplete, memory_order_relaxed);
     free(asking);
     all(flight, complete);

@@ -146,7 +146,8 @@ void ldr_answer_header(struct ldr_context *context, enum larder_status status, u
     answer(context, NULL, status, flags, done, arg);
 }
 
-void ldr_answer_moved(struct ldr_context *context, const struct larder_request *request, larder_reply_fn done, void *arg)
+void ldr_answer_moved(struct ldr_context *context, const struct larder_request *request, larder_reply_fn done,
+                      void *arg)
 {
     answer(context, request, LARDER_UNAVAILABLE, LDR_HEADER_MOVED, done, arg);
 }

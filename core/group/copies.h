@@ -34,7 +34,8 @@ void ldr_answer_header(struct ldr_context *context, enum larder_status status, u
                        void *arg);
 
 /* Nothing was done, as the lists differ or this node may not act: says so, with the list if the peer's is older. */
-void ldr_answer_moved(struct ldr_context *context, const struct larder_request *request, larder_reply_fn done, void *arg);
+void ldr_answer_moved(struct ldr_context *context, const struct larder_request *request, larder_reply_fn done,
+                      void *arg);
 
 /*
  * Sends what is stored for the key to all others that hold it. `all` (may be NULL) is called when each has it, or has not, by

@@ -56,7 +56,8 @@ static void replicate(struct ldr_group *group, const struct larder_request *requ
         ldr_answer_moved(group->context, request, done, arg);
         return;
     }
-    enum larder_status status = ldr_group_take_copy(group, request->group, &copy, age_of(group->context, header), &news);
+    enum larder_status status = ldr_group_take_copy(group, request->group, &copy, age_of(group->context, header),
+                                                    &news);
     ldr_answer_status(group->context, status, status != LARDER_OK ? larder_last_error() : NULL, done, arg);
 }
 

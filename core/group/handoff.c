@@ -171,7 +171,8 @@ static bool fill_batch(struct ldr_handoff *handoff)
         size_t taken = ldr_handoff_fill(handoff, handoff->groups[handoff->group]);
         scanned += taken;
         atomic_fetch_add_explicit(&handoff->scanned, taken, memory_order_relaxed);
-        if (handoff->item_count > LDR_HANDOFF_ITEMS - LDR_HANDOFF_CHUNK || (handoff->walked && handoff->item_count > 0))
+        if (handoff->item_count > LDR_HANDOFF_ITEMS - LDR_HANDOFF_CHUNK ||
+            (handoff->walked && handoff->item_count > 0) || handoff->filled > handoff->bandwidth / 8)
             break;
         if (handoff->walked)
             ldr_handoff_next_group(handoff);

@@ -5,6 +5,8 @@
 
 #include "core/base/fail.h"
 
+#define BYTES_A_CHUNK 4096 /* of what may be sent a second, for each entry looked at at a time */
+
 /* ------------------------------------------------------------------------------------------------ filling it */
 
 static struct ldr_handoff_target *target_of(struct ldr_handoff *handoff, const struct ldr_peer *peer)
@@ -21,8 +23,8 @@ static struct ldr_handoff_message *message_to(struct ldr_handoff *handoff, struc
     for (size_t i = 0; i < handoff->message_count; i++)
         if (handoff->messages[i]->peer == peer)
             return handoff->messages[i];
-    struct ldr_handoff_message **messages =
-        realloc(handoff->messages, (handoff->message_count + 1) * sizeof(struct ldr_handoff_message *));
+    struct ldr_handoff_message **messages = realloc(handoff->messages, (handoff->message_count + 1) *
+                                                                           sizeof(struct ldr_handoff_message *));
     if (messages == NULL)
         return NULL;
     handoff->messages = messages;
@@ -78,6 +80,7 @@ static void consider(struct ldr_handoff *handoff, struct ldr_group *group, struc
         sent = true;
     }
     ldr_placement_release(&placement);
+    handoff->filled += sent ? ldr_entry_value(entry).size : 0;
     if (sent)
         handoff->item_count++;
     else
@@ -87,8 +90,11 @@ static void consider(struct ldr_handoff *handoff, struct ldr_group *group, struc
 size_t ldr_handoff_fill(struct ldr_handoff *handoff, struct ldr_group *group)
 {
     struct ldr_entry *entries[LDR_HANDOFF_CHUNK];
-    size_t count = ldr_store_walk(group->store, &handoff->walk, entries, LDR_HANDOFF_CHUNK);
-    handoff->walked = count < LDR_HANDOFF_CHUNK;
+    /* Few at a time where little may be sent, that the first batch is not all of a second, and more. */
+    uint64_t some = handoff->bandwidth / BYTES_A_CHUNK + 1;
+    size_t most = some < LDR_HANDOFF_CHUNK ? (size_t)some : LDR_HANDOFF_CHUNK;
+    size_t count = ldr_store_walk(group->store, &handoff->walk, entries, most);
+    handoff->walked = count < most;
     for (size_t i = 0; i < count; i++)
         consider(handoff, group, entries[i]);
     return count;
@@ -108,6 +114,7 @@ void ldr_handoff_drop_batch(struct ldr_handoff *handoff)
     free(handoff->messages);
     handoff->messages = NULL;
     handoff->item_count = handoff->message_count = 0;
+    handoff->filled = 0;
 }
 
 /* An entry that all have acknowledged, in just this version, may go if this node does not hold it. */

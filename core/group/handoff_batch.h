@@ -5,9 +5,9 @@
 #include "core/group/copies.h"
 #include "core/group/handoff.h"
 
-#define LDR_HANDOFF_ITEMS  256   /* entries of a batch */
-#define LDR_HANDOFF_CHUNK  64    /* looked at at a time */
-#define LDR_HANDOFF_GROUPS 10000 /* as many as a configuration may have */
+#define LDR_HANDOFF_ITEMS  256          /* entries of a batch */
+#define LDR_HANDOFF_CHUNK  64           /* looked at at a time */
+#define LDR_HANDOFF_GROUPS 10000        /* as many as a configuration may have */
 #define LDR_HANDOFF_BYTES  (256u << 10) /* of values in one message, but for one that is larger by itself */
 
 struct ldr_handoff_target {
@@ -63,6 +63,7 @@ struct ldr_handoff {
     /* The batch. */
     struct ldr_handoff_item items[LDR_HANDOFF_ITEMS];
     size_t item_count;
+    uint64_t filled; /* bytes of their values */
     struct ldr_handoff_message **messages;
     size_t message_count;
     uint64_t begun;

@@ -17,8 +17,8 @@ struct ldr_strict_ask {
     larder_reply_fn done;
     void *arg;
     uint64_t begun, deadline;
-    unsigned sent; /* requests to peers, so far */
-    unsigned rank; /* who is asked next, of those that hold the key */
+    unsigned sent;         /* requests to peers, so far */
+    unsigned rank;         /* who is asked next, of those that hold the key */
     struct ldr_peer *peer; /* a counted reference, while it is being asked */
     uint64_t over;         /* when what was sent last cannot be executed any more */
     struct larder_request call;
@@ -154,8 +154,7 @@ static bool may_repeat(const struct ldr_strict_ask *ask, const struct larder_rep
 static void none_left(struct ldr_strict_ask *ask)
 {
     struct ldr_context *context = ask->group->context;
-    if (ask->sent < context->sends_most &&
-        larder_now(context->runtime) + PAUSE_MS * LARDER_NS_PER_MS < ask->deadline)
+    if (ask->sent < context->sends_most && larder_now(context->runtime) + PAUSE_MS * LARDER_NS_PER_MS < ask->deadline)
         wait_and_go(ask);
     else
         fail(ask, LARDER_UNAVAILABLE, "no member that may answer for the key can be reached");

@@ -92,8 +92,8 @@ static void fly(struct ldr_group *group, const struct larder_request *request, b
         .key = request->key,
         .alone = alone,
         .deadline = request->deadline,
-        .flight_deadline =
-            larder_deadline_in(context->runtime, group->load_timeout_ms + (alone ? 0 : context->peer_timeout_ms)),
+        .flight_deadline = larder_deadline_in(context->runtime,
+                                              group->load_timeout_ms + (alone ? 0 : context->peer_timeout_ms)),
         .done = flown,
         .arg = wait,
         .begin = start,
@@ -109,8 +109,8 @@ void ldr_strict_load(struct ldr_group *group, const struct larder_request *reque
 }
 
 /* The answer that an entry is; NULL, and for a delete that is remembered, there is none. Takes the pin. */
-static bool answer_with(struct ldr_group *group, struct ldr_entry *entry, bool owner, uint64_t now, larder_reply_fn done,
-                        void *arg)
+static bool answer_with(struct ldr_group *group, struct ldr_entry *entry, bool owner, uint64_t now,
+                        larder_reply_fn done, void *arg)
 {
     struct larder_reply reply = {.status = LARDER_NOT_FOUND, .source = LARDER_SOURCE_LOCAL};
     if (entry == NULL || ldr_entry_tombstone(entry) || ldr_entry_age(entry, now) == LDR_STALE) {

@@ -19,9 +19,9 @@ struct write {
     const struct larder_request *request;
     write_fn execute;
     bool stand_in;
-    bool copies; /* others may have copies: deletes are remembered, and touches are writes */
+    bool copies;            /* others may have copies: deletes are remembered, and touches are writes */
     uint64_t serial, epoch; /* strict: of the list under which this node is the owner; else 0 */
-    bool spread; /* what is stored now, the others that hold the key have to get */
+    bool spread;            /* what is stored now, the others that hold the key have to get */
     uint64_t begun;
     larder_reply_fn done;
     void *arg;
@@ -203,8 +203,8 @@ static void spread(struct write *write)
     const struct larder_request *request = write->request;
     struct ldr_placement placement;
     ldr_cluster_place(write->group->context->cluster, request->group, request->key, &placement);
-    ldr_group_replicate(write->group,
-                        &(struct ldr_replication){request->group, request->key, LARDER_NEVER, NULL, NULL}, &placement);
+    ldr_group_replicate(write->group, &(struct ldr_replication){request->group, request->key, LARDER_NEVER, NULL, NULL},
+                        &placement);
     ldr_placement_release(&placement);
 }
 
@@ -372,8 +372,8 @@ static void write_strictly(struct write *write, const struct ldr_placement *plac
     write->reply.source = LARDER_SOURCE_LOCAL;
     if (write->spread)
         ldr_group_replicate(
-            group,
-            &(struct ldr_replication){request->group, request->key, request->deadline, acknowledged, write}, placement);
+            group, &(struct ldr_replication){request->group, request->key, request->deadline, acknowledged, write},
+            placement);
     else
         acknowledged(write, 0);
 }

@@ -12,7 +12,8 @@ static bool is_data(enum larder_operation operation)
 
 static bool names_group(enum larder_operation operation)
 {
-    return is_data(operation) || operation == LARDER_OP_EXCHANGE || (operation >= LARDER_OP_GROUP_GET && operation <= LARDER_OP_GROUP_STATS);
+    return is_data(operation) || operation == LARDER_OP_EXCHANGE ||
+           (operation >= LARDER_OP_GROUP_GET && operation <= LARDER_OP_GROUP_STATS);
 }
 
 bool ldr_group_name_good(struct larder_slice name)
@@ -58,7 +59,8 @@ static enum larder_status admit(struct larder_node *node, const struct larder_re
     if ((request->flags & LARDER_REQUEST_PEER) != 0 && (status = ldr_cluster_accept(cluster, request)) != LARDER_OK)
         return status;
     /* Before the first list every key would seem to be this node's own. */
-    return is_data(request->operation) || request->operation == LARDER_OP_EXCHANGE ? larder_node_ready(node) : LARDER_OK;
+    return is_data(request->operation) || request->operation == LARDER_OP_EXCHANGE ? larder_node_ready(node)
+                                                                                   : LARDER_OK;
 }
 
 static void execute_data(struct larder_node *node, const struct larder_request *request, larder_reply_fn done,

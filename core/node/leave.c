@@ -18,8 +18,9 @@ enum larder_status larder_node_leave(struct larder_node *node)
         return LARDER_OK;
     node->leave_by = larder_deadline_in(node->runtime, node->settings->leave_timeout_ms);
     pthread_mutex_lock(&node->reload);
-    enum larder_status status = node->discovery_started ? discovery_of(node)->leave(node->discovery)
-                                                        : ldr_fail(LARDER_UNAVAILABLE, "leave: discovery is not running");
+    enum larder_status status = node->discovery_started
+                                    ? discovery_of(node)->leave(node->discovery)
+                                    : ldr_fail(LARDER_UNAVAILABLE, "leave: discovery is not running");
     pthread_mutex_unlock(&node->reload);
     if (status == LARDER_OK)
         ldr_log(node->log, LARDER_LOG_INFO, "leaving: keys are handed over to the other members");

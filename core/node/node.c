@@ -148,7 +148,8 @@ static enum larder_status open_handoff(struct larder_node *node)
     node->context.peer_timeout_ms = settings->peer_timeout_ms;
     node->context.tombstone_ttl_ms = settings->tombstone_ttl_ms;
     node->context.sends_most = 1 + settings->retries;
-    if (settings->strict && (node->context.seen = ldr_seen_open(2 * settings->peer_timeout_ms * LARDER_NS_PER_MS)) == NULL)
+    if (settings->strict &&
+        (node->context.seen = ldr_seen_open(2 * settings->peer_timeout_ms * LARDER_NS_PER_MS)) == NULL)
         return LARDER_NO_MEMORY;
     if (!node->settings->gateway) {
         node->context.handoff = ldr_handoff_open(&node->context, node->registry, settings->handoff_bandwidth);

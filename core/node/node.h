@@ -45,7 +45,7 @@ struct larder_node {
     struct ldr_context context;
     struct ldr_registry *registry;
     struct ldr_cluster_events events; /* of the cluster, for this node */
-    struct ldr_group *transit; /* a gateway's; else NULL */
+    struct ldr_group *transit;        /* a gateway's; else NULL */
     struct ldr_door *doors;
     size_t door_count;
     void *discovery; /* state of the module in settings->cluster.discovery; NULL: none, or not started */
@@ -57,9 +57,9 @@ struct larder_node {
     uint64_t leave_by;
     _Atomic(void (*)(void *arg)) left; /* told once, when it has; NULL: nobody wants to know */
     void *left_arg;
-    struct larder_timer tick;          /* expiry, and what only time brings about */
-    struct ldr_retired mark;           /* freed when no request is inside any more; see larder_node_close() */
-    uint64_t started_ms;               /* since 1970 */
+    struct larder_timer tick; /* expiry, and what only time brings about */
+    struct ldr_retired mark;  /* freed when no request is inside any more; see larder_node_close() */
+    uint64_t started_ms;      /* since 1970 */
 
     pthread_mutex_t reload; /* one reload at a time, and none once the node is closing */
     pthread_mutex_t admin;  /* changes of groups, one at a time */
@@ -92,9 +92,9 @@ void ldr_node_exit(void);
 bool ldr_group_name_good(struct larder_slice name);
 
 /* Leaving; see leave.c. */
-bool ldr_node_has_left(struct larder_node *node);          /* it was told to, and others have all its keys */
-void ldr_node_look_after_leave(struct larder_node *node);  /* now and then */
-void ldr_node_hand_over(struct larder_node *node);         /* when the node closes: waits, at most leave_timeout */
+bool ldr_node_has_left(struct larder_node *node);         /* it was told to, and others have all its keys */
+void ldr_node_look_after_leave(struct larder_node *node); /* now and then */
+void ldr_node_hand_over(struct larder_node *node);        /* when the node closes: waits, at most leave_timeout */
 
 /* Fills the tables of host functions; see host.c. */
 void ldr_node_init_host(struct larder_node *node, struct larder_host *host);

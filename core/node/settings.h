@@ -48,7 +48,7 @@ struct ldr_cluster_settings {
     bool strict; /* `write_acks: all` */
     uint64_t fence_peer_ms, orphan_wait_ms, tombstone_ttl_ms;
     uint64_t handoff_bandwidth; /* bytes a second */
-    uint64_t max_calls;       /* to one peer at a time */
+    uint64_t max_calls;         /* to one peer at a time */
 };
 
 struct ldr_settings {

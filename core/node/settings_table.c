@@ -74,8 +74,9 @@ const struct larder_param ldr_settings_node[] = {
      .default_text = "30s",
      .minimum = 0,
      .maximum = 24 * HOUR,
-     .help = "how long a node that is told to end may take to hand its keys over, where members come and go; 0: it goes "
-             "at once"},
+     .help =
+         "how long a node that is told to end may take to hand its keys over, where members come and go; 0: it goes "
+         "at once"},
     {.name = "zone",
      .type = LARDER_PARAM_STRING,
      .minimum = 1,
@@ -127,15 +128,17 @@ const struct larder_param ldr_settings_cluster[] = {
      .type = LARDER_PARAM_STRING,
      .default_text = "one",
      .choices = "one|all",
-     .help = "when a write is acknowledged: one: as soon as one member has it, which any of those that hold the key may "
-             "be; all: when all that hold the key have it, and nobody can have acted without them, which takes a "
-             "discovery with leases; the same at all members"},
+     .help =
+         "when a write is acknowledged: one: as soon as one member has it, which any of those that hold the key may "
+         "be; all: when all that hold the key have it, and nobody can have acted without them, which takes a "
+         "discovery with leases; the same at all members"},
     {.name = "fence_peer",
      .type = LARDER_PARAM_DURATION,
      .default_text = "2s",
      .minimum = 10,
      .maximum = HOUR,
-     .help = "with write_acks: all, how long the answers of all other members stand for a lease that cannot be renewed"},
+     .help =
+         "with write_acks: all, how long the answers of all other members stand for a lease that cannot be renewed"},
     {.name = "orphan_wait",
      .type = LARDER_PARAM_DURATION,
      .default_text = "30s",

@@ -63,6 +63,7 @@ const struct ldr_latency_stat ldr_latency_table[] = {
     }
 const struct ldr_stat ldr_node_stat_table[] = {
     COUNTER(peer_requests, "Attempts of requests sent to peers"),
+    COUNTER(peer_exchanges, "Messages to peers about copies of entries"),
     COUNTER(peer_probes, "Pings sent to peers"),
     COUNTER(peer_failures, "Calls to peers that failed"),
     COUNTER(peer_retries, "Repeated attempts"),
@@ -136,6 +137,7 @@ void ldr_node_read_stats(struct larder_node *node, struct ldr_node_stats *stats)
     struct ldr_cluster_stats cluster;
     ldr_cluster_stats(node->context.cluster, &cluster);
     stats->peer_requests = cluster.peer_requests;
+    stats->peer_exchanges = cluster.peer_exchanges;
     stats->peer_probes = cluster.peer_probes;
     stats->peer_failures = cluster.peer_failures;
     stats->peer_retries = cluster.peer_retries;

@@ -29,7 +29,7 @@ extern const struct ldr_latency_stat ldr_latency_table[]; /* ends with a NULL na
 
 /* A node's own numbers. */
 struct ldr_node_stats {
-    uint64_t peer_requests, peer_probes, peer_failures, peer_retries, peer_suspended, forwarded_refused,
+    uint64_t peer_requests, peer_exchanges, peer_probes, peer_failures, peer_retries, peer_suspended, forwarded_refused,
         ring_mismatches;
     uint64_t ring_epoch, members;
     uint64_t handoff_entries_sent, handoff_entries_received, handoff_entries_left;

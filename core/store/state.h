@@ -95,7 +95,7 @@ struct ldr_shard {
     struct larder_version floor; /* the newest version that was evicted while the store held */
     uint32_t layout;             /* how often its slots were numbered anew */
     uint64_t dropped_hits;       /* of states of the policy that are closed */
-    _Atomic uint64_t next_due; /* when the first entry expires, for those who only want to know whether to come in */
+    _Atomic uint64_t next_due;   /* when the first entry expires, for those who only want to know whether to come in */
 };
 
 struct ldr_store {

@@ -10,7 +10,7 @@
 #include "larder/plugin/discovery.h"
 
 /* Rows of a member, in the order of member_fields. */
-enum { MEMBER_NAME, MEMBER_WEIGHT, MEMBER_ADDRESSES };
+enum { MEMBER_NAME, MEMBER_WEIGHT, MEMBER_ZONE, MEMBER_ADDRESSES };
 
 static const struct larder_param member_fields[] = {
     {.name = "name",
@@ -25,6 +25,11 @@ static const struct larder_param member_fields[] = {
      .minimum = 1,
      .maximum = LARDER_WEIGHT_MAX,
      .help = "its share of the keys, relative to the others"},
+    {.name = "zone",
+     .type = LARDER_PARAM_STRING,
+     .minimum = 1,
+     .maximum = LARDER_MEMBER_NAME_MAX,
+     .help = "where it stands: copies of a key lie in different zones, as far as there are so many"},
     {.name = "*", .type = LARDER_PARAM_MAP, .help = "its address on each transport, by the transport's name"},
     {.name = NULL},
 };
@@ -59,6 +64,7 @@ static void static_close(void *state)
         }
         free((struct larder_address *)member->addresses);
         free((char *)member->name);
+        free((char *)member->zone);
     }
     free(list->members);
     free(list);
@@ -70,6 +76,8 @@ static bool copy_member(struct larder_member *member, const struct larder_param_
     const struct larder_param_value *given = &fields[MEMBER_ADDRESSES];
     member->name = strdup(fields[MEMBER_NAME].string);
     member->weight = (uint32_t)fields[MEMBER_WEIGHT].integer; /* 1 to 100, as the table says */
+    if (fields[MEMBER_ZONE].string != NULL && (member->zone = strdup(fields[MEMBER_ZONE].string)) == NULL)
+        return false;
     if (member->name == NULL || given->count == 0)
         return member->name != NULL;
     struct larder_address *addresses = calloc(given->count, sizeof *addresses);

@@ -228,6 +228,7 @@ class Health(Case):
 
     def tearDown(self):
         self.host.send_command("ready 1")
+        self.host.stats()  # commands are taken in order
 
     def test_check(self):
         for service in ("", "larder.v1.Cache", "larder.v1.Peer", "grpc.health.v1.Health"):

@@ -162,7 +162,9 @@ class Calls(Case):
             self.assertEqual((answer.fields[":status"], answer.code), ("415", None), kind)
         answer = connection.wait(connection.get(b"big:1", method="GET"))
         self.assertEqual(answer.fields[":status"], "405")
-        self.assertEqual(connection.wait(connection.get(b"big:1", path="/no%ne")).code, UNIMPLEMENTED)
+        answer = connection.wait(connection.get(b"big:1", path="/no%ne" + "x" * 500))
+        self.assertEqual((answer.code, answer.text.count("x")), (UNIMPLEMENTED, 194))
+        self.assertIn("/no%25nexxx", answer.text)
         self.assert_serves(connection)
 
     def test_timeouts(self):
@@ -361,6 +363,24 @@ class Limits(Case):
         connection.wait(connection.get(b"x", path="/nothing"))
         connection.wait(connection.get(b"x", kind="text/plain"))
         self.assertEqual(self.host.stats()["requests_refused"], before + 2)
+
+
+class Few(Case):
+    PARAMETERS = "workers: 1, max_streams: 1000, max_body_bytes: 64KiB"
+
+    def test_calls_that_have_only_begun(self):
+        """They take memory that no message is charged for: there may be so many, and no more."""
+        connection = self.connect()
+        streams = [connection.begin() for _ in range(100)]
+        connection.ping()
+        resets = [connection.answer(stream).reset for stream in streams]
+        self.assertEqual(resets, [None] * 64 + [7] * 36)
+        connection.socket.close()
+
+        def room():
+            other = self.connect()
+            return other.wait(other.get(b"big:1")).code == OK
+        self.wait_until(room, "those that are gone leave room")
 
 
 if __name__ == "__main__":

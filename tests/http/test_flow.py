@@ -129,6 +129,28 @@ class Gone(Case):
         stats = self.host.stats()
         wait_until(lambda: self.host.stats()["completed"] == stats["submitted"], "all requests are completed")
 
+    def test_clients_that_close_their_side_at_once(self):
+        """The end may arrive together with the last bytes, and is then told of once."""
+        self.ask("PUT", KEYS + "half", "x" * 10)
+        for size in (0, 10, 65536 - 60, 65536, 3 * 65536):
+            for _ in range(20):
+                with self.connect() as connection:
+                    connection.send(request("PUT", KEYS + "half", "x" * size) + request("GET", KEYS + "half"))
+                    connection.socket.shutdown(socket.SHUT_WR)
+                    self.assertEqual(connection.response().status, 204)
+                    self.assertEqual(len(connection.response().body), size)
+                    self.assertEqual(connection.closed(), b"")
+
+    def test_much_at_once_is_read_to_its_end(self):
+        """More than is read at a time, on several connections, and nothing after it that would wake the server."""
+        connections = [self.connect() for _ in range(4)]
+        for connection in connections:
+            connection.send(request("PUT", KEYS + "much", "x" * 1_000_000) + request("GET", KEYS + "slow:0:x") * 100)
+        for connection in connections:
+            self.assertIn(connection.response().status, (201, 204))
+            for _ in range(100):
+                self.assertEqual(connection.response().status, 404)
+
     def test_large_answers_nobody_reads(self):
         for _ in range(10):
             connection = Connection(self.host, receive_buffer=4096)

@@ -38,7 +38,7 @@ def _sanitizer():
     return found[1] if found else ""
 
 
-PEERS = os.environ.get("TEST_PEERS", "http")  # the transport between the nodes of a cluster
+PEERS = os.environ.get("TEST_PEERS", "http")  # the transport between the nodes of a cluster, unless a test names one
 SANITIZER = _sanitizer()  # "" for a build as it is shipped
 REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|SUMMARY: \w+Sanitizer|runtime error:")
 
@@ -127,11 +127,14 @@ class Origin(Process):
 
 
 class Node(Process):
-    def __init__(self, name, directory, port, config):
+    def __init__(self, name, directory, port, grpc_port, config):
         super().__init__(name, directory, f"{name}-{port}")
-        self.port, self.config = port, config
-        self.grpc_port = None  # of the gRPC transport, when it has one
+        self.port, self.grpc_port, self.config = port, grpc_port, config
         self.path = os.path.join(directory, f"{name}-{port}.yaml")
+
+    def member(self, host="127.0.0.1"):
+        """The node as a list of members has it."""
+        return {"name": self.name, "http": f"{host}:{self.port}", "grpc": f"{host}:{self.grpc_port}"}
 
     def write_config(self):
         with open(self.path, "w", encoding="utf-8") as file:
@@ -315,17 +318,22 @@ class Case(unittest.TestCase):
         return origin
 
     def node(self, name="solo", port=None, **sections):
-        """A node, not started. Sections replace those of a plain configuration; `grpc` adds that transport."""
-        port = port or free_port()
+        """
+        A node, not started. Sections replace those of a plain configuration; `grpc` adds that transport, which a node of a
+        cluster has when peers call each other over it.
+        """
+        port, grpc_port = port or free_port(), free_port()
         config = {"node": {"name": name}, "transports": [{"plugin": "http", "listen": f"127.0.0.1:{port}"}]}
         config["node"].update(sections.pop("node", {}))
         config["transports"][0].update(sections.pop("http", {}))
-        grpc_port = free_port() if "grpc" in sections else None
-        if grpc_port:
+        if "cluster" in sections:
+            sections["cluster"] = {"peer_transport": PEERS, **sections["cluster"]}
+            if sections["cluster"]["peer_transport"] == "grpc":
+                sections.setdefault("grpc", {})
+        if "grpc" in sections:
             config["transports"].append({"plugin": "grpc", "listen": f"127.0.0.1:{grpc_port}", **sections.pop("grpc")})
         config.update(sections)
-        node = Node(name, self.directory, port, config)
-        node.grpc_port = grpc_port
+        node = Node(name, self.directory, port, grpc_port, config)
         self.processes.append(node)
         return node
 
@@ -340,16 +348,15 @@ class Case(unittest.TestCase):
         A cluster of nodes that agree on everything. Settings of `cluster` are added to the section of that name. A peer that
         does not answer for a second is only busy, unless a test says otherwise: no call is repeated for that.
         """
-        ports = {name: (free_port(), free_port()) for name in names}
-        members = [{"name": name, "http": f"127.0.0.1:{http_port}", "grpc": f"127.0.0.1:{grpc_port}"}
-                   for name, (http_port, grpc_port) in ports.items()]
         made = Cluster()
-        for name, (http_port, grpc_port) in ports.items():
-            section = {"discovery": {"plugin": "static", "members": [dict(member) for member in members]},
-                       "peer_transport": PEERS, "peer_timeout": "10s", **json.loads(json.dumps(cluster or {}))}
-            extra = {"grpc": {"listen": f"127.0.0.1:{grpc_port}"}} if PEERS == "grpc" else {}
-            made[name] = self.node(name, http_port, cluster=section, groups=json.loads(json.dumps(list(groups))),
-                                   node=dict(node or {}), http=dict(http or {}), **extra)
+        for name in names:
+            section = {"discovery": {"plugin": "static"}, "peer_timeout": "10s", **json.loads(json.dumps(cluster or {}))}
+            made[name] = self.node(name, cluster=section, groups=json.loads(json.dumps(list(groups))), node=dict(node or {}),
+                                   http=dict(http or {}))
+        for each in made.nodes():
+            discovery = each.config["cluster"]["discovery"]
+            if discovery["plugin"] == "static":
+                discovery["members"] = [other.member() for other in made.nodes()]
         if start:
             for each in made.nodes():
                 each.start()
@@ -367,8 +374,7 @@ class Case(unittest.TestCase):
     def gateway(self, cluster, name="gate"):
         """A started gateway in front of a cluster."""
         section = next(iter(cluster.values())).config["cluster"]
-        extra = {"grpc": {}} if PEERS == "grpc" else {}
-        return self.started(name, node={"role": "gateway"}, cluster=json.loads(json.dumps(section)), **extra)
+        return self.started(name, node={"role": "gateway"}, cluster=json.loads(json.dumps(section)))
 
 
 def loader(origin, **options):

@@ -91,14 +91,8 @@ class Grpc(Case):
                          (StatusCode.NOT_FOUND, "NO_GROUP"))
 
     def test_the_ring(self):
-        nodes = self.cluster("ab", groups=[{"name": "g"}], start=False)
-        ports = {name: free_port() for name in nodes}
-        for name, node in nodes.items():
-            node.config["transports"].append({"plugin": "grpc", "listen": f"127.0.0.1:{ports[name]}"})
-            node.start()
-        nodes.wait_ready()
-        nodes.wait_up()
-        ring = self.stub(ports["a"]).Ring(larder.RingRequest(), timeout=PATIENCE)
+        nodes = self.cluster("ab", groups=[{"name": "g"}], cluster={"peer_transport": "grpc"})
+        ring = self.stub(nodes["a"].grpc_port).Ring(larder.RingRequest(), timeout=PATIENCE)
         document = nodes["a"].ask("GET", "/v1/cluster").json()
         self.assertEqual((ring.node, ring.role, ring.epoch, ring.checksum, ring.settings),
                          tuple(document[name] for name in ("node", "role", "epoch", "checksum", "settings")))

@@ -157,6 +157,21 @@ class Kill(ThreeNodes):
             load.go_on(200)
         self.check(load, before)
 
+    def test_a_node_is_restarted_under_load_and_no_call_fails(self):
+        before = self.sent()
+        with Load(self.asked) as load:
+            for _ in range(3):
+                load.go_on(150)
+                self.assertEqual(self.nodes["c"].stop(), 0)
+                load.go_on(50)
+                self.nodes["c"].start()
+                self.nodes["c"].wait_ready()
+                self.wait_back()
+                served = self.nodes["c"].metric("gets_total", group="users")
+                load.go_on(150)
+                self.assertGreater(self.nodes["c"].metric("gets_total", group="users"), served)
+        self.check(load, before)
+
     def test_fault_2_a_peer_that_hangs_costs_a_bounded_number_of_requests(self):
         """One get for a key of a node that hangs: it is tried, then whoever was asked loads the value itself."""
         key = self.key_of_c()

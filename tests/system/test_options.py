@@ -25,7 +25,15 @@ ELSEWHERE = {
     "cluster.peer_transport": "system.data.grpc and others: nodes that call each other over gRPC",
     "cluster.hash": "test_views: nodes that differ refuse each other",
     "cluster.virtual_nodes": "test_views: nodes that differ refuse each other",
-    "cluster.replicas": "1 is the only value that is accepted",
+    "cluster.replicas": "test_copies",
+    "discovery static.members[].zone": "test_copies",
+    "cluster.tombstone_ttl": "test_copies",
+    "cluster.handoff_bandwidth": "test_copies",
+    "cluster.write_acks": "test_copies, sim_cluster: all needs a discovery with leases",
+    "cluster.fence_peer": "sim_cluster: with write_acks: all only",
+    "cluster.orphan_wait": "sim_cluster: with write_acks: all only",
+    "node.zone": "unit.test_settings_rows: told by discoveries with leases; a static list has the zones of all",
+    "node.leave_timeout": "where members come and go by themselves",
     "cluster.discovery": "test_views",
     "groups.name": "every test",
     "groups.loader": "test_origin",
@@ -323,7 +331,8 @@ class TransportOptions(Case):
         source.behave(hang={"hang": True})
         groups = [{"name": "users", "loader": loader(source, timeout="10m"), "load_timeout": "10m"}]
         for most in (2, 64):
-            nodes = self.cluster("ab", groups=groups, http={"peer_connections": most, "idle_timeout": "10m"},
+            nodes = self.cluster("ab", groups=groups, cluster={"peer_transport": "http"},
+                                 http={"peer_connections": most, "idle_timeout": "10m"},
                                  node={"drain_timeout": "100ms", "request_timeout": "10m"})
             callers = [self.begun_get(nodes["a"], "users", f"hang {most} {i}") for i in range(40)]
             wait_until(lambda: nodes["a"].metric("loads_waiting") == 40, "all callers wait")

@@ -149,7 +149,8 @@ class HangingPeer(Overload):
 
     def test_a_peer_without_room_for_connections_is_not_dead(self):
         """Its door turns a caller away: busy, and neither a failure nor a reason to answer in its place."""
-        nodes = self.cluster("ab", http={"workers": 1}, cluster={"probe_interval": "1h", "suspend_after": 2}, start=False)
+        nodes = self.cluster("ab", http={"workers": 1}, start=False,
+                             cluster={"probe_interval": "1h", "suspend_after": 2, "peer_transport": "http"})
         a, b = nodes["a"], nodes["b"]
         b.config["transports"][0].update(max_connections=4, idle_timeout="10m")
         for node in nodes.nodes():

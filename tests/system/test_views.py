@@ -2,14 +2,14 @@
 
 import http.client
 
-from kit import PATIENCE, Case, Client, free_port, in_threads, key_path, loader, main, owner_of, value_of, wait_until
+from kit import PATIENCE, Case, Client, in_threads, key_path, loader, main, owner_of, value_of, wait_until
 
 GROUP = "default"
 RETRIES = 2
 
 
 def members_of(nodes, names, host="127.0.0.1"):
-    return [{"name": name, "http": f"{host}:{nodes[name].port}"} for name in names]
+    return [nodes[name].member(host) for name in names]
 
 
 class Agreement(Case):
@@ -42,7 +42,8 @@ class Agreement(Case):
         for host in ("127.0.0.1", "localhost"):
             nodes = self.cluster("ab", start=False)
             for node in nodes.nodes():
-                node.config["transports"][0]["listen"] = f":{node.port}"
+                for transport in node.config["transports"]:
+                    transport["listen"] = transport["listen"].removeprefix("127.0.0.1")
                 node.config["cluster"]["discovery"]["members"] = members_of(nodes, "ab", host)
                 node.start()
             nodes.wait_ready()
@@ -185,7 +186,7 @@ class Differing(Case):
 
 class BeforeTheList(Case):
     def test_fault_8_a_node_that_is_no_member_does_not_start(self):
-        members = [{"name": name, "http": f"127.0.0.1:{free_port()}"} for name in "abc"]
+        members = [self.node(name).member() for name in "abc"]
         node = self.node("stranger", cluster={"discovery": {"plugin": "static", "members": members}})
         node.start()
         self.assertEqual(node.process.wait(PATIENCE), 1)

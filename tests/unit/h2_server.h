@@ -5,6 +5,7 @@
 #ifndef TESTS_H2_SERVER_H
 #define TESTS_H2_SERVER_H
 
+#include <netinet/tcp.h>
 #include <nghttp2/nghttp2.h>
 #include <poll.h>
 #include <pthread.h>
@@ -455,7 +456,8 @@ static inline void *h2_accept(void *arg)
 {
     struct h2_server *server = arg;
     for (;;) {
-        int fd = accept(server->fd, NULL, NULL);
+        int fd = accept(server->fd, NULL, NULL), on = 1;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         pthread_mutex_lock(&server->lock);
         if (fd < 0 || server->stopping || server->accepts == H2_CONNECTIONS) {
             pthread_mutex_unlock(&server->lock);

@@ -95,7 +95,8 @@ static inline char *server_answer(const struct larder_reply *reply, const char *
     unsigned char form[PEER_FORM_REPLY_HEAD + 64];
     struct larder_slice cluster, value = reply->value;
     size_t form_size = peer_form_encode_reply(reply, form, &cluster);
-    memcpy(form + form_size, cluster.data != NULL ? cluster.data : "", cluster.size); /* none is longer than a few bytes here */
+    memcpy(form + form_size, cluster.data != NULL ? cluster.data : "",
+           cluster.size); /* none is longer than a few bytes here */
     form_size += cluster.size;
     char head[256];
     size_t head_size = (size_t)snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\n%sContent-Length: %zu\r\n\r\n", headers,

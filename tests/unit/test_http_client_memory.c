@@ -1,97 +1,15 @@
-/* Calls to peers while allocations fail: a call is lost, nothing else. */
+/* Calls to peers over HTTP while allocations fail: a call is lost, nothing else. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <stdatomic.h>
-#include <time.h>
 
+#include "client_memory.h"
 #include "peer_server.h"
+
 #include "plugins/transport/http/client.h"
-
-#define CALLS 40
-
-/* ------------------------------------------------------------------------------------------------ allocations */
-
-static _Thread_local bool subject; /* the client's threads, and this one inside of it */
-static atomic_size_t allocations, failures, failing;
-static atomic_uint every; /* the first of so many fails; 0: the one with the number `failing` */
-
-static bool fails(void)
-{
-    if (!subject)
-        return false;
-    size_t number = atomic_fetch_add(&allocations, 1);
-    unsigned n = atomic_load(&every);
-    if (n > 0 ? number % n != 0 : number != atomic_load(&failing))
-        return false;
-    atomic_fetch_add(&failures, 1);
-    errno = ENOMEM;
-    return true;
-}
-
-static void fail_no_more(void)
-{
-    atomic_store(&every, 0);
-    atomic_store(&failing, SIZE_MAX);
-}
-
-#define WRAP(type, name, parameters, ...)                                                                              \
-    type __real_##name parameters;                                                                                     \
-    type __wrap_##name parameters;                                                                                     \
-    type __wrap_##name parameters                                                                                      \
-    {                                                                                                                  \
-        return fails() ? NULL : __real_##name(__VA_ARGS__);                                                            \
-    }
-
-WRAP(void *, malloc, (size_t size), size)
-WRAP(void *, calloc, (size_t count, size_t size), count, size)
-WRAP(void *, realloc, (void *old, size_t size), old, size)
-WRAP(char *, strdup, (const char *text), text)
-
-/* ------------------------------------------------------------------------------------------------ the client */
-
-static uint64_t clock_now(const struct larder_runtime *runtime)
-{
-    (void)runtime;
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
-static enum larder_status host_fail(const struct larder_host *host, enum larder_status status, const char *format, ...)
-{
-    (void)host;
-    (void)format;
-    return status;
-}
-
-static const struct larder_runtime runtime = {.now = clock_now};
-static const struct larder_host host = {.fail = host_fail, .runtime = &runtime, .node_name = "test"};
-
-struct mark {
-    struct tp_task task;
-    atomic_bool done;
-};
-
-static void run_mark(struct tp_task *task)
-{
-    subject = true;
-    atomic_store(&((struct mark *)(void *)task)->done, true);
-}
-
-static struct tp_loop *open_loop(void)
-{
-    struct tp_loop *loop = tp_loop_open();
-    assert_non_null(loop);
-    struct mark mark = {.task.run = run_mark};
-    tp_loop_post(loop, &mark.task);
-    while (!atomic_load(&mark.done))
-        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
-    return loop;
-}
 
 static struct tp_client *open_client(struct tp_loop *const *loops)
 {
@@ -99,48 +17,7 @@ static struct tp_client *open_client(struct tp_loop *const *loops)
         .common = {.host = &host, .loops = loops, .loop_count = 2, .connect_timeout_ms = 10000, .max_value = 1 << 20},
         .peer_connections = 4,
         .idle_ms = 600000};
-    subject = true;
-    struct tp_client *client = http_client_open(&options);
-    subject = false;
-    return client;
-}
-
-static struct tp_peer *open_peer(struct tp_client *client, unsigned port)
-{
-    char address[64];
-    snprintf(address, sizeof address, "127.0.0.1:%u", port);
-    subject = true;
-    struct tp_peer *peer = tp_peer_open(client, address);
-    subject = false;
-    return peer;
-}
-
-/* ------------------------------------------------------------------------------------------------ calls */
-
-struct outcome {
-    struct larder_request request;
-    struct batch *batch;
-    struct larder_reply reply;
-    int completions;
-};
-
-struct batch {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    int left;
-    struct outcome outcomes[CALLS];
-};
-
-static void completed(void *arg, struct larder_reply *reply)
-{
-    struct outcome *outcome = arg;
-    struct batch *batch = outcome->batch;
-    pthread_mutex_lock(&batch->lock);
-    outcome->completions++;
-    outcome->reply = *reply;
-    batch->left--;
-    pthread_cond_signal(&batch->changed);
-    pthread_mutex_unlock(&batch->lock);
+    return http_client_open(&options);
 }
 
 static bool echo(struct server_connection *connection, const struct larder_request *request)
@@ -149,53 +26,9 @@ static bool echo(struct server_connection *connection, const struct larder_reque
     return server_reply(connection, &reply);
 }
 
-/* Many calls at a time, with small and large values. How many were answered; each was completed once. */
-static int call_many(struct tp_peer *peer, const char *value)
-{
-    struct batch batch = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .left = CALLS};
-    for (int i = 0; i < CALLS; i++) {
-        struct outcome *outcome = &batch.outcomes[i];
-        outcome->batch = &batch;
-        outcome->request = (struct larder_request){.operation = LARDER_OP_SET,
-                                                   .flags = LARDER_REQUEST_PEER,
-                                                   .group = {"g", 1},
-                                                   .key = {"key", 3},
-                                                   .value = {value, i % 3 == 0   ? 0
-                                                                    : i % 3 == 1 ? 10
-                                                                                 : 100000},
-                                                   .deadline = larder_deadline_in(&runtime, 60000)};
-        subject = true;
-        tp_peer_call(peer, &outcome->request, completed, outcome);
-        subject = false;
-    }
-    pthread_mutex_lock(&batch.lock);
-    while (batch.left > 0)
-        pthread_cond_wait(&batch.changed, &batch.lock);
-    pthread_mutex_unlock(&batch.lock);
-    int answered = 0;
-    for (int i = 0; i < CALLS; i++) {
-        struct outcome *outcome = &batch.outcomes[i];
-        assert_int_equal(outcome->completions, 1);
-        if (outcome->reply.status == LARDER_OK) {
-            answered++;
-            assert_int_equal(outcome->reply.value.size, outcome->request.value.size);
-            if (outcome->reply.value.size > 0)
-                assert_memory_equal(outcome->reply.value.data, value, outcome->reply.value.size);
-        } else if (outcome->reply.status != LARDER_NO_MEMORY) {
-            assert_int_equal(outcome->reply.status, LARDER_UNAVAILABLE);
-        }
-        larder_reply_release(&outcome->reply);
-    }
-    return answered;
-}
-
-/* ------------------------------------------------------------------------------------------------ tests */
-
 static void calls_are_completed_whichever_allocations_fail(void **state)
 {
     (void)state;
-    static char value[100000];
-    memset(value, 'v', sizeof value);
     struct server *server = server_start(echo);
     struct tp_loop *loops[2] = {open_loop(), open_loop()};
     fail_no_more();
@@ -203,15 +36,7 @@ static void calls_are_completed_whichever_allocations_fail(void **state)
     assert_non_null(client);
     struct tp_peer *peer = open_peer(client, server->port);
     assert_non_null(peer);
-    for (unsigned n = 1; n <= 16; n++) {
-        size_t before = atomic_load(&failures);
-        atomic_store(&every, n);
-        call_many(peer, value);
-        fail_no_more();
-        assert_true(atomic_load(&failures) > before);
-        call_many(peer, value); /* what is still broken is found out */
-        assert_int_equal(call_many(peer, value), CALLS);
-    }
+    assert_survives(peer);
     tp_peer_close(peer);
     tp_client_close(client);
     tp_loop_close(loops[0]);
@@ -222,24 +47,7 @@ static void calls_are_completed_whichever_allocations_fail(void **state)
 static void opening_says_no(void **state)
 {
     (void)state;
-    struct tp_loop *loops[2] = {open_loop(), open_loop()};
-    size_t refused = 0;
-    bool reached = true;
-    for (size_t n = 0; reached; n++) {
-        atomic_store(&allocations, 0);
-        atomic_store(&failing, n);
-        struct tp_client *client = open_client(loops);
-        struct tp_peer *peer = client != NULL ? open_peer(client, 1) : NULL;
-        reached = atomic_load(&allocations) > n;
-        fail_no_more();
-        assert_int_equal(peer == NULL, reached);
-        refused += reached;
-        tp_peer_close(peer);
-        tp_client_close(client);
-    }
-    assert_int_equal(refused, 2); /* the client and the peer are one allocation each */
-    tp_loop_close(loops[0]);
-    tp_loop_close(loops[1]);
+    assert_int_equal(assert_opening_says_no(open_client), 2); /* the client and the peer are one allocation each */
 }
 
 int main(void)

@@ -158,6 +158,38 @@ static void pins_are_released_once_when_dropped(void **state)
     close_pair(pair);
 }
 
+/* Bytes of one pin are owned while a part of them is written, others are left where they lie. */
+static void owned_bytes_are_not_looked_at_again(void **state)
+{
+    (void)state;
+    struct pair pair = open_pair();
+    struct tp_output output = {0};
+    size_t size = 1 << 20, read_so_far = 0;
+    char *first = malloc(size), *second = malloc(size);
+    assert_true(first != NULL && second != NULL);
+    fill(first, 0, size);
+    fill(second, size, size);
+    int released[2] = {0, 0};
+    assert_true(tp_output_pin(&output, (struct larder_slice){first, size}, count_release, &released[0]));
+    assert_true(tp_output_pin(&output, (struct larder_slice){second, size}, count_release, &released[1]));
+    assert_int_equal(tp_output_write(&output, pair.near), 0);
+    assert_true(output.pending < 2 * size && output.pending > size);
+    assert_true(tp_output_own(&output, &released[0]));
+    assert_true(released[0] == 1 && released[1] == 0);
+    memset(first, 'x', size);
+    free(first);
+    while (output.pending > 0) {
+        read_so_far += drain(pair.far, read_so_far);
+        assert_int_equal(tp_output_write(&output, pair.near), 0);
+    }
+    for (size_t got = 1; got > 0; read_so_far += got)
+        got = drain(pair.far, read_so_far);
+    assert_int_equal(read_so_far, 2 * size);
+    assert_true(released[0] == 1 && released[1] == 1);
+    free(second);
+    close_pair(pair);
+}
+
 static void a_closed_connection_is_an_error_and_no_signal(void **state)
 {
     (void)state;
@@ -178,6 +210,7 @@ int main(void)
         cmocka_unit_test(all_sizes_arrive_in_order),
         cmocka_unit_test(more_can_be_queued_after_a_partial_write),
         cmocka_unit_test(pins_are_released_once_when_dropped),
+        cmocka_unit_test(owned_bytes_are_not_looked_at_again),
         cmocka_unit_test(a_closed_connection_is_an_error_and_no_signal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,11 +120,10 @@ static void a_request_arrives_as_it_was_sent(void **state)
     struct larder_request request = some_request();
     check_request(&request);
     static const enum larder_operation operations[] = {
-        LARDER_OP_GET,        LARDER_OP_SET,         LARDER_OP_DELETE,      LARDER_OP_TOUCH,
-        LARDER_OP_PING,       LARDER_OP_GROUP_LIST,  LARDER_OP_GROUP_GET,   LARDER_OP_GROUP_PUT,
-        LARDER_OP_GROUP_DROP, LARDER_OP_GROUP_CLEAR, LARDER_OP_GROUP_STATS, LARDER_OP_STATS,
-        LARDER_OP_CLUSTER,    LARDER_OP_METRICS,     LARDER_OP_HEALTH,      LARDER_OP_READY,
-        LARDER_OP_EXCHANGE,   LARDER_OP_LEAVE};
+        LARDER_OP_GET,         LARDER_OP_SET,       LARDER_OP_DELETE,    LARDER_OP_TOUCH,      LARDER_OP_PING,
+        LARDER_OP_GROUP_LIST,  LARDER_OP_GROUP_GET, LARDER_OP_GROUP_PUT, LARDER_OP_GROUP_DROP, LARDER_OP_GROUP_CLEAR,
+        LARDER_OP_GROUP_STATS, LARDER_OP_STATS,     LARDER_OP_CLUSTER,   LARDER_OP_METRICS,    LARDER_OP_HEALTH,
+        LARDER_OP_READY,       LARDER_OP_EXCHANGE,  LARDER_OP_LEAVE};
     for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
         request.operation = operations[i];
         check_request(&request);

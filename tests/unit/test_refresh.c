@@ -203,9 +203,7 @@ static void get(struct larder_group *group, unsigned way)
     case 1:
         assert_int_equal(larder_get_copy(group, &way, sizeof way, 60000, buffer, sizeof buffer, &size), LARDER_OK);
         return;
-    default:
-        assert_int_equal(larder_get_many(group, &item, 1, 60000), LARDER_OK);
-        value = item.value;
+    default: assert_int_equal(larder_get_many(group, &item, 1, 60000), LARDER_OK); value = item.value;
     }
     larder_value_release(value);
 }

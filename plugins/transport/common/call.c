@@ -11,7 +11,7 @@
 
 struct tp_call *tp_call_new(const struct tp_peer *peer, struct tp_lane *lane)
 {
-    const struct tp_protocol *protocol = peer->client->protocol;
+    const struct tp_client_protocol *protocol = peer->client->protocol;
     struct tp_call *call;
     if (lane != NULL && lane->pool != NULL) {
         call = lane->pool;

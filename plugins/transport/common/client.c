@@ -5,7 +5,7 @@
 
 #include "lane_internal.h"
 
-struct tp_client *tp_client_open(const struct tp_client_options *options, const struct tp_protocol *protocol)
+struct tp_client *tp_client_open(const struct tp_client_options *options, const struct tp_client_protocol *protocol)
 {
     struct tp_client *client = calloc(1, protocol->client_size);
     if (client == NULL)

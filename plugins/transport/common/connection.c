@@ -14,18 +14,28 @@ static const struct tp_protocol *protocol_of(const struct tp_connection *connect
     return connection->worker->server->protocol;
 }
 
+static void read_again(struct tp_connection *connection)
+{
+    if (connection->more)
+        event_active(&connection->read_event, EV_READ, 1);
+    connection->more = false;
+}
+
 static void drop_input(struct tp_connection *connection)
 {
-    ssize_t got = recv(connection->fd, connection->worker->scratch, TP_READ_SIZE, 0);
+    ssize_t got = tp_connection_recv(connection, connection->worker->scratch, TP_READ_SIZE);
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
         tp_connection_close(connection);
+    else
+        read_again(connection);
 }
 
 static void on_read(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
-    (void)what;
     struct tp_connection *connection = arg;
+    if ((what & EV_CLOSED) != 0)
+        connection->hung_up = true;
     if (connection->lingering) {
         drop_input(connection);
         return;
@@ -79,8 +89,8 @@ void tp_connection_open(struct tp_worker *worker, int fd)
     connection->fd = fd;
     connection->active = worker->now;
     connection->deadline = LARDER_NEVER;
-    event_assign(&connection->read_event, base, fd, EV_READ | EV_PERSIST, on_read, connection);
-    event_assign(&connection->write_event, base, fd, EV_WRITE | EV_PERSIST, on_write, connection);
+    event_assign(&connection->read_event, base, fd, EV_READ | EV_CLOSED | EV_PERSIST | EV_ET, on_read, connection);
+    event_assign(&connection->write_event, base, fd, EV_WRITE | EV_PERSIST | EV_ET, on_write, connection);
     LIST_INSERT_HEAD(&worker->connections, connection, link);
     watch(&connection->read_event, true, &connection->reading);
     if (!connection->reading || (protocol->opened != NULL && !protocol->opened(connection)))
@@ -93,6 +103,18 @@ void tp_connection_close(struct tp_connection *connection)
 {
     protocol_of(connection)->closed(connection);
     discard(connection);
+}
+
+void tp_connection_received(struct tp_connection *connection, ssize_t got, size_t asked)
+{
+    connection->more = got > 0 ? connection->hung_up || (size_t)got == asked : got < 0 && errno == EINTR;
+}
+
+ssize_t tp_connection_recv(struct tp_connection *connection, void *data, size_t size)
+{
+    ssize_t got = recv(connection->fd, data, size, 0);
+    tp_connection_received(connection, got, size);
+    return got;
 }
 
 bool tp_connection_write(struct tp_connection *connection)
@@ -111,6 +133,8 @@ void tp_connection_wait(struct tp_connection *connection, bool read, uint64_t de
 {
     watch(&connection->read_event, read, &connection->reading);
     watch(&connection->write_event, connection->output.pending > 0, &connection->writing);
+    if (read)
+        read_again(connection);
     /* Sending is no excuse for not reading. */
     uint64_t unread = connection->read_on + connection->worker->server->options.idle_timeout;
     connection->deadline = connection->output.pending > 0 && unread < deadline ? unread : deadline;

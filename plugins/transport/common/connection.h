@@ -15,6 +15,8 @@ struct tp_connection {
     struct event read_event, write_event;
     int fd;
     bool scheduled, reading, writing;
+    bool more;         /* there may be bytes to read that no event will tell of */
+    bool hung_up;      /* the client has closed its side: after the last byte */
     bool lingering;    /* all is said: reads and drops until the client closes, so that the last answer is not lost */
     uint64_t deadline; /* LARDER_NEVER: none */
     uint64_t active;   /* when bytes last moved */
@@ -27,6 +29,13 @@ void tp_connection_open(struct tp_worker *worker, int fd);
 
 /* Drops the connection at once, and frees it. */
 void tp_connection_close(struct tp_connection *connection);
+
+/*
+ * recv(). Events are edge-triggered: a socket that may not be empty is read again when all others have had their turn.
+ * Whoever reads in another way says what was got, and what was asked for.
+ */
+ssize_t tp_connection_recv(struct tp_connection *connection, void *data, size_t size);
+void tp_connection_received(struct tp_connection *connection, ssize_t got, size_t asked);
 
 /* Writes what waits, as far as the socket takes it. False: the connection is broken. */
 bool tp_connection_write(struct tp_connection *connection);

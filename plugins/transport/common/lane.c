@@ -28,14 +28,14 @@ struct tp_call *tp_lane_next(struct tp_lane *lane)
     return call;
 }
 
-void tp_lane_fail_waiting(struct tp_lane *lane, uint64_t number, const char *reason)
+void tp_lane_fail_waiting(struct tp_lane *lane, uint64_t number, enum larder_status status, const char *reason)
 {
     char text[TP_REASON];
     snprintf(text, sizeof text, "peer %s: %.200s", lane->peer->address.text, reason);
     struct tp_call *call;
     while ((call = TAILQ_FIRST(&lane->waiting)) != NULL && call->number <= number) {
         tp_lane_remove(call);
-        tp_call_fail(call, LARDER_UNAVAILABLE, LARDER_REPLY_NOT_SENT, text);
+        tp_call_fail(call, status, LARDER_REPLY_NOT_SENT, text);
         tp_call_release(call);
     }
 }
@@ -96,7 +96,7 @@ static void post(struct tp_lane *lane, struct tp_call *call, void (*run)(struct 
 
 void tp_lane_submit(struct tp_lane *lane, struct tp_call *call)
 {
-    const struct tp_protocol *protocol = lane->peer->client->protocol;
+    const struct tp_client_protocol *protocol = lane->peer->client->protocol;
     struct tp_lane *other = protocol->other != NULL ? protocol->other(lane) : NULL;
     if (other == NULL) {
         take(lane, call);
@@ -130,7 +130,7 @@ static void run_close(struct tp_task *task)
     struct tp_lane *lane = TP_OWNER(task, struct tp_lane, close_task);
     lane->closed = true;
     lane->peer->client->protocol->close(lane);
-    tp_lane_fail_waiting(lane, lane->calls, "closing");
+    tp_lane_fail_waiting(lane, lane->calls, LARDER_UNAVAILABLE, "closing");
     tp_lane_leave(lane);
     tp_lane_free_pool(lane);
     tp_dialler_close(&lane->dialler, closed);

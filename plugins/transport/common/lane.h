@@ -26,7 +26,7 @@ struct tp_lane;
 struct tp_call {
     struct tp_task task;  /* on its way to a lane of another thread */
     struct tp_call *next; /* in the lane's pool */
-    const struct tp_protocol *protocol;
+    const struct tp_client_protocol *protocol;
     struct tp_lane *lane;
     const struct larder_request *request;
     larder_reply_fn done;
@@ -46,7 +46,7 @@ struct tp_call {
 TAILQ_HEAD(tp_calls, tp_call);
 
 /* What a protocol adds. Its structs begin with those of this file. */
-struct tp_protocol {
+struct tp_client_protocol {
     size_t client_size, lane_size, call_size; /* of its own structs */
     size_t call_cleared;                      /* of those of call_size: what is zeroed for every call */
     /* Sets up what it adds to a lane, which is zeroed. Any thread; nothing is connected yet. */
@@ -91,7 +91,7 @@ struct tp_peer {
 TAILQ_HEAD(tp_peers, tp_peer);
 
 struct tp_client {
-    const struct tp_protocol *protocol;
+    const struct tp_client_protocol *protocol;
     struct tp_client_options options;
     const struct larder_runtime *runtime;
     unsigned lane_count;  /* of every peer: one for each loop, unless the protocol wants fewer */
@@ -104,7 +104,7 @@ struct tp_client {
 /* client.c */
 
 /* Of protocol->client_size bytes. NULL: out of memory, host->fail() was called. */
-struct tp_client *tp_client_open(const struct tp_client_options *options, const struct tp_protocol *protocol);
+struct tp_client *tp_client_open(const struct tp_client_options *options, const struct tp_client_protocol *protocol);
 
 /* lane.c */
 
@@ -112,8 +112,8 @@ struct tp_client *tp_client_open(const struct tp_client_options *options, const 
 void tp_lane_leave(struct tp_lane *lane);
 /* Takes the first of the calls that wait, which are not none. */
 struct tp_call *tp_lane_next(struct tp_lane *lane);
-/* Fails the calls that wait, up to this number, with UNAVAILABLE and LARDER_REPLY_NOT_SENT; `reason` without the peer. */
-void tp_lane_fail_waiting(struct tp_lane *lane, uint64_t number, const char *reason);
+/* Fails the calls that wait, up to this number, with LARDER_REPLY_NOT_SENT; `reason` without the peer. */
+void tp_lane_fail_waiting(struct tp_lane *lane, uint64_t number, enum larder_status status, const char *reason);
 
 /* call.c */
 

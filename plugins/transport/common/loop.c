@@ -114,7 +114,8 @@ static struct event_base *new_base(void)
     /* No EPOLL_USE_CHANGELIST: it would remove a socket from epoll after it was closed, when its number may already stand
        for a socket of another thread. */
     int flags = EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV;
-    if (event_config_set_flag(config, flags) == 0 && event_config_require_features(config, EV_FEATURE_ET) == 0)
+    if (event_config_set_flag(config, flags) == 0 &&
+        event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE) == 0)
         base = event_base_new_with_config(config);
     event_config_free(config);
     return base;

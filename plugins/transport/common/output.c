@@ -124,19 +124,28 @@ static void drop_written(struct tp_output *output, size_t written)
     }
 }
 
+/* writev, but without a SIGPIPE when the other side has closed. A single chunk, the usual case, goes without the vector. */
+static ssize_t write_some(const struct tp_output *output, int fd, size_t *offered)
+{
+    const struct tp_chunk *chunk = output->first;
+    *offered = chunk->size;
+    if (chunk->next == NULL)
+        return send(fd, chunk->data, chunk->size, MSG_NOSIGNAL);
+    struct iovec vectors[VECTORS];
+    struct msghdr message = {.msg_iov = vectors};
+    for (*offered = 0; chunk != NULL && message.msg_iovlen < VECTORS; chunk = chunk->next) {
+        /* The vector points to bytes that are not changed as if they might be. */
+        vectors[message.msg_iovlen++] = (struct iovec){(void *)(uintptr_t)chunk->data, chunk->size};
+        *offered += chunk->size;
+    }
+    return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
 int tp_output_write(struct tp_output *output, int fd)
 {
     while (output->first != NULL) {
-        struct iovec vectors[VECTORS];
-        size_t count = 0, offered = 0;
-        for (struct tp_chunk *chunk = output->first; chunk != NULL && count < VECTORS; chunk = chunk->next) {
-            /* writev takes pointers to bytes it does not change as if it might. */
-            vectors[count++] = (struct iovec){(void *)(uintptr_t)chunk->data, chunk->size};
-            offered += chunk->size;
-        }
-        /* writev, but without a SIGPIPE when the other side has closed. */
-        struct msghdr message = {.msg_iov = vectors, .msg_iovlen = count};
-        ssize_t written = sendmsg(fd, &message, MSG_NOSIGNAL);
+        size_t offered;
+        ssize_t written = write_some(output, fd, &offered);
         if (written < 0) {
             if (errno == EINTR)
                 continue;

@@ -93,8 +93,10 @@ static size_t failure_fields(const struct grpc_call *call, nghttp2_nv *fields, c
         const char *name = grpc_status_name(call->reason);
         message = (struct larder_slice){name, strlen(name)};
     }
-    if (message.size > 0)
-        fields[count++] = field("grpc-message", text, percent_encode(text, message));
+    if (message.size > 0) {
+        fields[count] = field("grpc-message", text, percent_encode(text, message));
+        fields[count++].flags |= NGHTTP2_NV_FLAG_NO_INDEX; /* each is another */
+    }
     if (call->reason != LARDER_STATUS_COUNT) {
         const char *name = grpc_status_name(call->reason);
         fields[count++] = field("larder-status", name, strlen(name));
@@ -234,9 +236,9 @@ static void refuse_as_grpc(struct grpc_call *call)
 
 void grpc_answer_failure(struct grpc_call *call)
 {
+    call->head = call->value = (struct larder_slice){0};
     grpc_call_answers(call);
     if (call->begun) {
-        call->head = call->value = (struct larder_slice){0};
         call->streaming = false;
         send_message(call);
     } else if (call->http != 0) {
@@ -249,7 +251,8 @@ void grpc_answer_failure(struct grpc_call *call)
 void grpc_answer_reply(struct grpc_call *call)
 {
     enum larder_status status = call->base.reply.status;
-    tp_worker_count(call->base.worker, status);
+    if (!call->begun)
+        tp_worker_count(call->base.worker, status);
     if (call->method->tells_status)
         status = LARDER_OK;
     if (status == LARDER_OK && !call->method->encode(call))

@@ -199,7 +199,8 @@ void grpc_call_begin(struct grpc_call *call)
     else if (!call->is_grpc)
         refuse_as_http(call, 415);
     else if (call->method == NULL)
-        grpc_call_fail(call, GRPC_UNIMPLEMENTED, "no method of that name");
+        grpc_call_fail(call, GRPC_UNIMPLEMENTED, "method: got %.*s, which is not known here", (int)call->path_size,
+                       call->small);
     else if (call->bad_timeout)
         grpc_call_fail(call, GRPC_INTERNAL, "grpc-timeout: wanted 1 to 8 digits and one of H M S m u n");
     else if (call->encoding == GRPC_OTHER_ENCODING)
@@ -207,7 +208,8 @@ void grpc_call_begin(struct grpc_call *call)
     if (call->phase != GRPC_PHASE_ARRIVING)
         return;
     /* What a node may hold has to travel between nodes, whatever is taken from clients. */
-    size_t largest = call->base.worker->server->host->max_value + LARDER_KEY_MAX + CALL_FORM_OVERHEAD;
+    uint64_t value = call->base.worker->server->host->max_value;
+    size_t largest = value < UINT32_MAX - CALL_FORM_PARTS ? (size_t)value + CALL_FORM_PARTS : UINT32_MAX;
     bool from_peer = call->method->from_peer && largest > options->max_message;
     call->reader.limit = from_peer ? largest : options->max_message;
     call->streaming = call->method->streaming;

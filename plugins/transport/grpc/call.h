@@ -41,7 +41,8 @@ struct grpc_call {
     int32_t stream;                     /* 0: closed */
     enum grpc_phase phase;
     /* What its header fields say. */
-    const struct grpc_method *method; /* NULL: no such */
+    const struct grpc_method *method; /* NULL: no such; then `small` begins with its path */
+    size_t path_size;                 /* of it; a longer one is cut */
     bool is_post, is_grpc;
     bool has_timeout, bad_timeout;
     enum grpc_encoding encoding;

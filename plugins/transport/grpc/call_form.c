@@ -116,7 +116,7 @@ static struct larder_ring_view get_ring(const wire_ring *ring)
 static bool known_operation(uint32_t operation)
 {
     return (operation >= LARDER_OP_GET && operation <= LARDER_OP_PING) ||
-           (operation >= LARDER_OP_GROUP_LIST && operation <= LARDER_OP_READY);
+           (operation >= LARDER_OP_GROUP_LIST && operation <= LARDER_OP_LEAVE);
 }
 
 static enum larder_status unpack(const ProtobufCMessageDescriptor *type, const char *what, struct larder_slice body,

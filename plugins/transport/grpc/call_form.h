@@ -17,8 +17,8 @@
 #define CALL_FORM_MESSAGE_MAX 1023 /* bytes of a reply's message; a longer one is cut */
 #define CALL_FORM_REASON      160  /* room for the reason of a failed decoding: one line, NUL-terminated */
 
-/* Bytes of an encoded message beside key, value and `cluster` that are always enough: for the limits of both sides. */
-#define CALL_FORM_OVERHEAD 2048
+/* Bytes of an encoded message besides its value, at most: key, `cluster` and the rest. */
+#define CALL_FORM_PARTS ((size_t)1 << 20)
 
 /*
  * Writes gRPC's prefix and everything but the value's bytes into memory of the arena; request->value follows `head` on

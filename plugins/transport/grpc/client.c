@@ -3,7 +3,7 @@
 
 #include "client_internal.h"
 
-static const struct tp_protocol protocol = {
+static const struct tp_client_protocol protocol = {
     .client_size = sizeof(struct grpc_client),
     .lane_size = sizeof(struct grpc_client_lane),
     .call_size = sizeof(struct grpc_client_call),

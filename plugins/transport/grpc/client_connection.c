@@ -158,13 +158,18 @@ static bool start_timer(struct grpc_client_connection *connection, uint64_t ms)
     return connection->watched;
 }
 
-void grpc_client_connection_watch(struct grpc_client_connection *connection)
+static void watch(struct grpc_client_connection *connection)
 {
-    if (connection->watched)
-        return;
     connection->pinged = false;
     /* Without memory for it, the next call tries again. */
-    (void)start_timer(connection, grpc_client_of(connection->lane)->ping_interval_ms);
+    if (!TAILQ_EMPTY(&connection->calls))
+        (void)start_timer(connection, grpc_client_of(connection->lane)->ping_interval_ms);
+}
+
+void grpc_client_connection_watch(struct grpc_client_connection *connection)
+{
+    if (!connection->watched)
+        watch(connection);
 }
 
 static void ping(struct grpc_client_connection *connection)
@@ -178,6 +183,21 @@ static void ping(struct grpc_client_connection *connection)
     grpc_client_connection_schedule(connection);
 }
 
+void grpc_client_connection_doubt(struct grpc_client_connection *connection)
+{
+    if (!connection->pinged)
+        ping(connection);
+}
+
+void grpc_client_connection_ponged(struct grpc_client_connection *connection)
+{
+    if (!connection->pinged)
+        return;
+    evtimer_del(&connection->timer);
+    connection->watched = false;
+    watch(connection);
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -187,8 +207,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     if (connection->state == GRPC_CLIENT_GREETING) {
         grpc_client_connection_fail(connection, "cannot connect: it does not answer in HTTP/2");
     } else if (connection->heard) {
-        if (!TAILQ_EMPTY(&connection->calls))
-            grpc_client_connection_watch(connection);
+        watch(connection);
     } else if (!connection->pinged) {
         ping(connection);
     } else {
@@ -242,6 +261,7 @@ struct grpc_client_connection *grpc_client_connection_new(struct grpc_client_lan
         return NULL;
     connection->lane = lane;
     connection->fd = -1;
+    connection->refusal = LARDER_UNAVAILABLE;
     TAILQ_INIT(&connection->calls);
     TAILQ_INSERT_TAIL(&lane->connections, connection, link);
     tp_dial_start(&connection->dial, &lane->base.dialler, on_dialled);

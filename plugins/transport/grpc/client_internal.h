@@ -76,9 +76,10 @@ struct grpc_client_connection {
     struct event timer; /* for the SETTINGS, then for pings */
     bool watched;       /* the timer runs */
     bool heard;         /* something has come since it was started */
-    bool pinged;        /* nothing had come when it ran out; the next time is the last */
+    bool pinged;        /* a ping is not answered yet; when the timer runs out, and nothing has come, it is over */
     bool served;        /* it has answered a call */
-    bool scheduled;     /* on_writable() will run in this turn of the loop */
+    enum larder_status refusal; /* what calls are told that the peer has not seen: UNAVAILABLE, or BUSY */
+    bool scheduled;             /* on_writable() will run in this turn of the loop */
     nghttp2_session *session;
     struct tp_output output;
     uint64_t queued; /* bytes ever put into `output` */
@@ -95,6 +96,7 @@ struct grpc_client_lane {
     struct grpc_client_connections connections;
     struct grpc_client_connection *current; /* takes new calls, now or when it is made; NULL: none does */
     uint64_t connect_after;                 /* no new connection before; calls fail with `reason` */
+    enum larder_status refusal;             /* status of these calls */
     char reason[TP_REASON];                 /* why the last connection ended that was of no use */
 };
 
@@ -117,8 +119,12 @@ void grpc_client_lane_retire(struct grpc_client_connection *connection, const ch
 struct grpc_client_connection *grpc_client_connection_new(struct grpc_client_lane *lane);
 /* The peer's SETTINGS have come. */
 void grpc_client_connection_greeted(struct grpc_client_connection *connection);
-/* The peer owes a reply: whether it still answers is looked after. */
+/* A call was made: from now on it is looked whether the peer still answers. */
 void grpc_client_connection_watch(struct grpc_client_connection *connection);
+/* A call got no answer in time: the peer is pinged at once. */
+void grpc_client_connection_doubt(struct grpc_client_connection *connection);
+/* A ping was answered. */
+void grpc_client_connection_ponged(struct grpc_client_connection *connection);
 /* What is to be sent is written when this turn of the loop is over, in one piece. */
 void grpc_client_connection_schedule(struct grpc_client_connection *connection);
 /* Gives a reason to close; the first one counts. */
@@ -145,7 +151,7 @@ void grpc_client_stream_fail(struct grpc_client_call *call, enum larder_status s
                              const char *reason);
 /* Its connection ends, of which so many bytes have left. */
 void grpc_client_stream_lost(struct grpc_client_call *call, uint64_t written, const char *text);
-/* As struct tp_protocol has them. */
+/* As struct tp_client_protocol has them. */
 void grpc_client_stream_expired(struct tp_call *call);
 void grpc_client_stream_forget(struct tp_call *call);
 

@@ -17,6 +17,7 @@ void grpc_client_lane_retire(struct grpc_client_connection *connection, const ch
         return;
     /* Another one at once might be of no use either, and so on without end. */
     lane->connect_after = larder_deadline_in(lane->base.peer->client->runtime, CONNECT_PAUSE_MS);
+    lane->refusal = connection->refusal;
     snprintf(lane->reason, sizeof lane->reason, "%s", reason);
 }
 
@@ -26,8 +27,10 @@ static struct grpc_client_connection *begin(struct grpc_client_lane *lane)
     if (larder_now(lane->base.peer->client->runtime) < lane->connect_after)
         return NULL;
     lane->current = grpc_client_connection_new(lane);
-    if (lane->current == NULL)
+    if (lane->current == NULL) {
+        lane->refusal = LARDER_UNAVAILABLE;
         snprintf(lane->reason, sizeof lane->reason, "out of memory");
+    }
     return lane->current;
 }
 
@@ -44,7 +47,7 @@ void grpc_client_lane_dispatch(struct tp_lane *base)
     while (base->waiting_count > 0) {
         struct grpc_client_connection *connection = lane->current != NULL ? lane->current : begin(lane);
         if (connection == NULL) {
-            tp_lane_fail_waiting(base, base->calls, lane->reason);
+            tp_lane_fail_waiting(base, base->calls, lane->refusal, lane->reason);
             break;
         }
         if (connection->state != GRPC_CLIENT_OPEN || !has_room(connection))

@@ -112,10 +112,8 @@ void grpc_client_reply_data(struct grpc_client_call *call, struct larder_slice d
 void grpc_client_reply_end(struct grpc_client_call *call, uint32_t error)
 {
     char reason[96];
-    if (!call->begun) {
-        grpc_client_stream_fail(call, LARDER_UNAVAILABLE, LARDER_REPLY_NOT_SENT, "takes no more calls");
-    } else if (error == NGHTTP2_REFUSED_STREAM) {
-        grpc_client_stream_fail(call, LARDER_UNAVAILABLE, LARDER_REPLY_NOT_SENT, "refused the call");
+    if (!call->begun || error == NGHTTP2_REFUSED_STREAM) {
+        grpc_client_stream_fail(call, call->connection->refusal, LARDER_REPLY_NOT_SENT, "refused the call");
     } else if (error == NGHTTP2_NO_ERROR) {
         fail(call, "ended its answer without trailers");
     } else {

@@ -114,6 +114,8 @@ static void on_goaway(struct grpc_client_connection *connection, const nghttp2_g
     snprintf(reason, sizeof reason, "takes no more calls: %s", nghttp2_http2_strerror(goaway->error_code));
     if (connection->state == GRPC_CLIENT_OPEN)
         connection->state = GRPC_CLIENT_DRAINING;
+    if (goaway->error_code == NGHTTP2_ENHANCE_YOUR_CALM)
+        connection->refusal = LARDER_BUSY; /* it is alive, but its door has no room */
     grpc_client_lane_retire(connection, reason);
 }
 
@@ -123,6 +125,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     uint8_t type = frame->hd.type;
     if (type == NGHTTP2_SETTINGS && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0)
         grpc_client_connection_greeted(connection);
+    else if (type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0)
+        grpc_client_connection_ponged(connection);
     else if (type == NGHTTP2_GOAWAY)
         on_goaway(connection, &frame->goaway);
     struct grpc_client_call *call = frame->hd.stream_id > 0 ? call_of(session, frame->hd.stream_id) : NULL;

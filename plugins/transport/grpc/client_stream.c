@@ -5,7 +5,6 @@
 #include "call_form.h"
 #include "client_internal.h"
 
-#define PARTS_MAX  ((size_t)1 << 20) /* bytes of a message besides its value */
 #define FRAME_HEAD 9
 
 /* ------------------------------------------------------------------------------------------------ the request */
@@ -67,12 +66,12 @@ static bool submit(struct grpc_client_connection *connection, struct grpc_client
 {
     const struct tp_client *client = call->base.lane->peer->client;
     uint64_t most = client->options.max_value;
-    if (__builtin_add_overflow(most, PARTS_MAX, &most) || most > SIZE_MAX)
+    if (__builtin_add_overflow(most, CALL_FORM_PARTS, &most) || most > SIZE_MAX)
         most = SIZE_MAX;
     call->reader.limit = (size_t)most;
     call->reader.small = call->small;
     call->reader.small_size = sizeof call->small;
-    grpc_arena_init(&call->arena, call->scratch, sizeof call->scratch, PARTS_MAX);
+    grpc_arena_init(&call->arena, call->scratch, sizeof call->scratch, CALL_FORM_PARTS);
     if (!call_form_encode_request(call->base.request, larder_now(client->runtime), &call->arena, &call->head))
         return false;
     const nghttp2_data_provider body = {.read_callback = on_read};
@@ -141,6 +140,7 @@ void grpc_client_stream_expired(struct tp_call *base)
     struct grpc_client_call *call = (struct grpc_client_call *)base;
     struct grpc_client_connection *connection = call->connection;
     grpc_client_stream_leave(call);
+    grpc_client_connection_doubt(connection);
     grpc_client_connection_settle(connection);
 }
 

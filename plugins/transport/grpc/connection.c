@@ -285,7 +285,7 @@ static void take_failure(struct grpc_connection *connection, ssize_t error)
 void grpc_connection_read(struct tp_connection *base)
 {
     struct grpc_connection *connection = of(base);
-    ssize_t got = recv(base->fd, base->worker->scratch, TP_READ_SIZE, 0);
+    ssize_t got = tp_connection_recv(base, base->worker->scratch, TP_READ_SIZE);
     if (got < 0 && errno != EAGAIN && errno != EINTR)
         connection->broken = true;
     if (got == 0)

@@ -6,6 +6,8 @@
 
 /* HTTP/2 counts so much for each field besides its bytes (RFC 9113, 6.5.2). */
 #define FIELD_OVERHEAD 32
+/* Bytes of the path of an unknown method that the answer tells. */
+#define PATH_MAX_TOLD 200
 
 static bool equals(struct larder_slice text, const char *wanted)
 {
@@ -74,6 +76,15 @@ static void set_timeout(struct grpc_call *call, struct larder_slice text)
         call->deadline = LARDER_NEVER;
 }
 
+static void set_path(struct grpc_call *call, struct larder_slice path)
+{
+    call->method = grpc_method_find(path);
+    if (call->method != NULL)
+        return;
+    call->path_size = path.size < PATH_MAX_TOLD ? path.size : PATH_MAX_TOLD;
+    memcpy(call->small, path.data, call->path_size);
+}
+
 void grpc_call_header(struct grpc_call *call, struct larder_slice name, struct larder_slice value)
 {
     call->header_bytes += name.size + value.size + FIELD_OVERHEAD;
@@ -82,7 +93,7 @@ void grpc_call_header(struct grpc_call *call, struct larder_slice name, struct l
     switch (name.size) {
     case 5:
         if (equals(name, ":path"))
-            call->method = grpc_method_find(value);
+            set_path(call, value);
         break;
     case 7:
         if (equals(name, ":method"))

@@ -1,7 +1,7 @@
 /* The protocol's table, and opening a client. */
 #include "client_internal.h"
 
-static const struct tp_protocol protocol = {
+static const struct tp_client_protocol protocol = {
     .client_size = sizeof(struct http_client),
     .lane_size = sizeof(struct http_client_lane),
     .call_size = sizeof(struct http_client_call),

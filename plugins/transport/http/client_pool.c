@@ -62,7 +62,7 @@ void http_client_lane_connect_failed(struct http_client_lane *lane, uint64_t num
     if (lane->idle_count + lane->busy_count > 0)
         lane->connect_after = larder_deadline_in(lane->base.peer->client->runtime, CONNECT_PAUSE_MS);
     else
-        tp_lane_fail_waiting(&lane->base, number, reason);
+        tp_lane_fail_waiting(&lane->base, number, LARDER_UNAVAILABLE, reason);
 }
 
 static bool may_connect(const struct http_client_lane *lane)

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "chunks.h"
@@ -15,7 +14,7 @@
 static ssize_t read_more(struct http_connection *connection, const char **data, size_t *size)
 {
     if (connection->in_size == 0) {
-        ssize_t got = recv(connection->base.fd, connection->base.worker->scratch, TP_READ_SIZE, 0);
+        ssize_t got = tp_connection_recv(&connection->base, connection->base.worker->scratch, TP_READ_SIZE);
         *data = connection->base.worker->scratch;
         *size = got > 0 ? (size_t)got : 0;
         return got;
@@ -28,8 +27,8 @@ static ssize_t read_more(struct http_connection *connection, const char **data, 
         connection->in = in;
         connection->in_capacity = capacity;
     }
-    ssize_t got = recv(connection->base.fd, connection->in + connection->in_size,
-                       connection->in_capacity - connection->in_size, 0);
+    size_t room = connection->in_capacity - connection->in_size;
+    ssize_t got = tp_connection_recv(&connection->base, connection->in + connection->in_size, room);
     if (got > 0)
         connection->in_size += (size_t)got;
     *data = connection->in;
@@ -48,6 +47,7 @@ static ssize_t read_body(struct http_connection *connection, const char **data, 
     }
     struct iovec vectors[2] = {{body, room}, {connection->base.worker->scratch, TP_READ_SIZE}};
     ssize_t got = readv(connection->base.fd, vectors, 2);
+    tp_connection_received(&connection->base, got, room + TP_READ_SIZE);
     *data = connection->base.worker->scratch;
     *size = got > (ssize_t)room ? (size_t)got - room : 0;
     if (got > 0)

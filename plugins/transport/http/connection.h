@@ -4,6 +4,7 @@
 
 #include "exchange.h"
 #include "plugins/transport/common/connection.h"
+#include "repeat.h"
 #include "server.h"
 
 struct http_chunks;
@@ -31,6 +32,7 @@ struct http_connection {
     size_t body_size, body_got, body_capacity;
     struct http_chunks *chunks;
     struct http_scan scan;
+    struct http_repeat repeat;
     char *in; /* bytes that arrived and were not used yet; NULL when there are none */
     size_t in_size, in_capacity;
 };

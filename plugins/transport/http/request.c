@@ -141,7 +141,22 @@ static void begin_body(struct http_connection *connection, const struct http_hea
     http_chunks_open(connection->chunks, exchange->body_limit);
 }
 
-static void begin_request(struct http_connection *connection, const char *data, size_t size)
+static void begin_request(struct http_connection *connection, const struct http_head *head)
+{
+    connection->blank_skipped = false;
+    connection->current = http_exchange_new(http_worker_of(connection->base.worker), connection);
+    if (connection->current == NULL) {
+        connection->reset = true;
+        return;
+    }
+    http_exchange_route(connection->current, head);
+    if (head->length == 0 && !head->chunked)
+        complete(connection, NULL, 0);
+    else
+        begin_body(connection, head);
+}
+
+static void parse_request(struct http_connection *connection, const char *data, size_t size)
 {
     struct http_head head;
     struct http_refusal refusal = http_head_parse(data, size, &head);
@@ -149,20 +164,13 @@ static void begin_request(struct http_connection *connection, const char *data, 
         http_connection_refuse(connection, refusal.status, refusal.detail);
         return;
     }
-    connection->current = http_exchange_new(http_worker_of(connection->base.worker), connection);
-    if (connection->current == NULL) {
-        connection->reset = true;
-        return;
-    }
-    http_exchange_route(connection->current, &head);
-    if (head.length == 0 && !head.chunked)
-        complete(connection, NULL, 0);
-    else
-        begin_body(connection, &head);
+    http_repeat_note(&connection->repeat, data, size, &head);
+    begin_request(connection, &head);
 }
 
 static size_t consume_head(struct http_connection *connection, const char *data, size_t size)
 {
+    const struct http_limits *limits = &http_options_of(connection->base.worker)->limits;
     if (connection->scan.at == 0) {
         /* One empty line before a request is forgiven (RFC 9112, 2.2). */
         if (size >= 2 && data[0] == '\r' && data[1] == '\n' && !connection->blank_skipped) {
@@ -172,16 +180,20 @@ static size_t consume_head(struct http_connection *connection, const char *data,
         if (size == 1 && data[0] == '\r')
             return 0;
         connection->began = connection->base.worker->now;
+        struct http_head head;
+        size_t used = http_repeat_match(&connection->repeat, limits, data, size, &head);
+        if (used > 0) {
+            begin_request(connection, &head);
+            return used;
+        }
     }
-    enum http_scan_result result = http_scan_head(&connection->scan, &http_options_of(connection->base.worker)->limits,
-                                                  data, size);
+    enum http_scan_result result = http_scan_head(&connection->scan, limits, data, size);
     if (result == HTTP_SCAN_MORE)
         return 0;
     size_t used = connection->scan.at;
     connection->scan = (struct http_scan){0};
-    connection->blank_skipped = false;
     if (result == HTTP_SCAN_DONE)
-        begin_request(connection, data, used);
+        parse_request(connection, data, used);
     else
         refuse_scan(connection, result);
     return used;

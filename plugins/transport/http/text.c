@@ -1,6 +1,7 @@
 /* Text that grows; numbers, JSON strings and base64. */
 #include "text.h"
 
+#include <endian.h>
 #include <stdlib.h>
 
 static bool reserve(struct http_text *text, size_t more)
@@ -164,12 +165,23 @@ char *http_put_number(char *at, uint64_t number)
     return http_put(at, digits + first, sizeof digits - first);
 }
 
+/* Eight hexadecimal digits at once: each half byte becomes a byte, and those above 9 are moved on to the letters. */
+static void put_digits(char *at, uint32_t number)
+{
+    uint64_t digits = number;
+    digits = (digits | digits << 16) & UINT64_C(0x0000ffff0000ffff);
+    digits = (digits | digits << 8) & UINT64_C(0x00ff00ff00ff00ff);
+    digits = (digits | digits << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    uint64_t letters = (digits + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
+    digits = htobe64(digits + UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10));
+    memcpy(at, &digits, sizeof digits);
+}
+
 char *http_put_hex(char *at, uint64_t number)
 {
     char digits[16];
-    size_t first = sizeof digits;
-    do
-        digits[--first] = "0123456789abcdef"[number & 15];
-    while ((number >>= 4) != 0);
+    put_digits(digits, (uint32_t)(number >> 32));
+    put_digits(digits + 8, (uint32_t)number);
+    size_t first = number == 0 ? 15 : (size_t)__builtin_clzll(number) / 4;
     return http_put(at, digits + first, sizeof digits - first);
 }

@@ -1,0 +1,354 @@
+"""Clusters of real nodes whose members are etcd's."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import threading
+
+from world import LARDERD, PATIENCE, PREFIX, Client, World, free_port, main, wait_until
+
+GROUP = "default"
+MEMBERS = f"{PREFIX}/members/"
+
+
+class Load:
+    """Clients that ask without a pause; what was not as it should be is kept."""
+
+    def __init__(self, nodes, misses=False):
+        """`misses`: keys move while they ask, and are not found where they are looked for then."""
+        self.found = (200, 404) if misses else (200,)
+        self.nodes, self.wrong, self.done, self.ending = nodes, [], 0, False
+        self.threads = [threading.Thread(target=self.run, args=(node,)) for node in nodes]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ending = True
+        for thread in self.threads:
+            thread.join()
+
+    def run(self, node):
+        turn = 0
+        with Client(node.port) as client:
+            while not self.ending:
+                turn += 1
+                key = f"{node.name} {turn % 50}"
+                try:
+                    put, got = client.put(GROUP, key, str(turn)), client.get(GROUP, key)
+                except (OSError, http.client.HTTPException) as error:
+                    self.wrong.append(repr(error))
+                    continue
+                if put.status not in (201, 204) or got.status not in self.found:
+                    self.wrong.append(f"{key}: {put} {got}")
+                self.done += 1
+
+
+class Nodes(World):
+    def section(self, etcd, **more):
+        endpoints = [place.endpoint for place in (etcd if isinstance(etcd, list) else [etcd])]
+        return {"plugin": "etcd", "endpoints": endpoints, "prefix": PREFIX, "lease_ttl": "10s", "retry_max": "200ms",
+                "request_timeout": "1s", **more}
+
+    def cluster_of(self, etcd, names="abc", cluster=None, **more):
+        """Started nodes that have found each other."""
+        nodes = {name: self.member(name, etcd, cluster=cluster, **more) for name in names}
+        for node in nodes.values():
+            node.start()
+        self.wait_together(nodes)
+        return nodes
+
+    def member(self, name, etcd, port=None, cluster=None, node=None, **more):
+        section = {"discovery": self.section(etcd, **more), "probe_interval": "200ms", **(cluster or {})}
+        return self.node(name, port, cluster=section, groups=[{"name": GROUP}], node=node or {})
+
+    def wait_together(self, nodes):
+        for node in nodes.values():
+            node.wait_ready()
+        for node in nodes.values():
+            wait_until(lambda: set(node.members()) == set(nodes) and
+                       all(member["state"] in ("self", "up") for member in node.members().values()),
+                       f"node {node.name} sees all others")
+
+    def epochs(self, nodes):
+        return {node.ask("GET", "/v1/cluster").json()["epoch"] for node in nodes.values()}
+
+    def check_keys(self, nodes, count=100):
+        """Every node answers for every key, whoever stored it."""
+        clients = [self.enterContext(node.client()) for node in nodes.values()]
+        for i in range(count):
+            self.assertIn(clients[i % len(clients)].put(GROUP, f"key {i}", str(i)).status, (201, 204))
+        for i in range(count):
+            for client in clients:
+                self.assertEqual(client.get(GROUP, f"key {i}").body, str(i).encode())
+
+
+class Membership(Nodes):
+    def test_nodes_find_each_other_and_agree(self):
+        etcd = self.etcd()
+        nodes = self.cluster_of(etcd)
+        self.check_keys(nodes)
+        self.assertEqual(len(self.epochs(nodes)), 1)
+        self.assertEqual(len({node.ask("GET", "/v1/cluster").json()["checksum"] for node in nodes.values()}), 1)
+        self.assertEqual(set(etcd.kvs(MEMBERS)), {MEMBERS + name for name in "abc"})
+
+    def test_a_node_that_goes_is_off_the_list_at_once(self):
+        nodes = self.cluster_of(self.etcd(), lease_ttl="10m")
+        gone = nodes.pop("b")
+        self.assertEqual(gone.stop(), 0)
+        self.assertIn("this node is no longer registered", gone.log_text())
+        self.wait_together(nodes)
+        self.check_keys(nodes)
+
+    def test_a_node_that_is_killed_is_off_the_list_after_its_lease(self):
+        nodes = self.cluster_of(self.etcd(), lease_ttl="2s")
+        nodes.pop("b").kill()
+        self.wait_together(nodes)
+        self.check_keys(nodes)
+
+    def test_a_node_that_was_killed_comes_back_at_once(self):
+        etcd = self.etcd()
+        nodes = self.cluster_of(etcd, lease_ttl="10m")
+        created = etcd.kvs(MEMBERS)[MEMBERS + "b"]["created"]
+        nodes["b"].restart()
+        self.wait_together(nodes)
+        self.assertGreater(etcd.kvs(MEMBERS)[MEMBERS + "b"]["created"], created)
+        self.check_keys(nodes)
+
+    def test_two_nodes_that_flap(self):
+        nodes = self.cluster_of(self.etcd(), lease_ttl="10m")
+        with Load([nodes["a"]], misses=True) as load:
+            for turn in range(4):
+                nodes["b"].restart()
+                self.assertEqual(nodes["c"].stop(), 0)
+                nodes["c"].start()
+                nodes["c"].wait_ready()
+        self.assertEqual(load.wrong[:3], [])
+        self.assertGreater(load.done, 0)
+        self.wait_together(nodes)
+
+    def test_a_gateway(self):
+        etcd = self.etcd()
+        nodes = self.cluster_of(etcd, "ab")
+        gate = self.node("gate", node={"role": "gateway"}, cluster={"discovery": self.section(etcd)})
+        gate.start()
+        gate.wait_ready()
+        self.assertEqual(set(gate.members()), {"a", "b"})
+        self.assertEqual(gate.put(GROUP, "k", "v").status, 201)
+        self.assertEqual(nodes["a"].get(GROUP, "k").body, b"v")
+        self.assertEqual(set(etcd.kvs(MEMBERS)), {MEMBERS + "a", MEMBERS + "b"})
+
+    def test_a_reload_moves_a_node_to_other_endpoints(self):
+        etcds = self.etcds()
+        nodes = self.cluster_of(etcds[:1], lease_ttl="60s")
+        for node in nodes.values():
+            node.config["cluster"]["discovery"]["endpoints"] = [each.endpoint for each in etcds[1:]]
+            node.reload()
+            wait_until(lambda: "reload: done" in node.log_text(), "it is reloaded")
+        etcds[0].kill()
+        self.wait_together(nodes)
+        nodes.pop("c").stop()
+        self.wait_together(nodes)
+        self.check_keys(nodes)
+
+
+class Refused(Nodes):
+    def ended(self, node):
+        self.assertEqual(node.process.wait(PATIENCE), 3)
+        return node.log_text()
+
+    def test_a_second_node_of_one_name_does_not_start(self):
+        etcd = self.etcd()
+        nodes = self.cluster_of(etcd, "ab", lease_ttl="3s")
+        second = self.member("a", etcd, lease_ttl="3s")
+        second.start()
+        self.assertIn(f"larderd: etcd: another node runs under the name a: {MEMBERS}a is kept alive by it "
+                      f"(http 127.0.0.1:{nodes['a'].port}); node.name must differ", self.ended(second))
+        self.check_keys(nodes)
+
+    def test_a_node_with_other_settings_does_not_start(self):
+        etcd = self.etcd()
+        self.cluster_of(etcd, "a")
+        for role in ("node", "gateway"):
+            other = self.node("b", cluster={"discovery": self.section(etcd), "virtual_nodes": 64}, node={"role": role})
+            other.start()
+            text = self.ended(other)
+            self.assertRegex(text, f'the cluster under {PREFIX} has other settings than this node: got "hash=xxhash .*'
+                                   'virtual_nodes=64.*", wanted "hash=xxhash .*virtual_nodes=256')
+
+    def test_an_address_that_nobody_can_reach_is_not_announced(self):
+        node = self.member("a", self.etcd())
+        node.config["transports"][0]["listen"] = f":{node.port}"
+        node.start()
+        self.assertIn("cluster.discovery.advertise: got no http, wanted the address at which others reach this node",
+                      self.ended(node))
+
+    def test_fault_4_a_node_that_listens_everywhere_knows_itself_by_its_name(self):
+        etcd = self.etcd()
+        nodes = {}
+        for name, host in (("a", "127.0.0.1"), ("b", "localhost")):
+            port = free_port()
+            nodes[name] = self.member(name, etcd, port, advertise={"http": f"{host}:{port}"})
+            nodes[name].config["transports"][0]["listen"] = f":{port}"
+            nodes[name].start()
+        self.wait_together(nodes)
+        self.check_keys(nodes)
+        for node in nodes.values():
+            self.assertEqual(node.members()[node.name]["state"], "self")
+
+    def test_what_check_finds_without_asking_anybody(self):
+        password = os.path.join(self.directory, "password")
+        with open(password, "w", encoding="ascii") as file:
+            file.write("secret\n")
+        os.chmod(password, 0o644)
+        for more, words in (({"endpoints": ["ftp://x"]}, 'cluster.discovery.endpoints: got "ftp://x"'),
+                            ({"username": "u", "password_file": password}, "wanted a file that others may not read or write"),
+                            ({"tls": {"ca": "/nowhere"}}, "tls: ca: cannot read"),
+                            ({"endpoint": ["x"]}, 'cluster.discovery.endpoint: unknown'),
+                            ({"lease_ttl": "10ms"}, "cluster.discovery.lease_ttl"), ({}, None)):
+            node = self.node("a", cluster={"discovery": {"plugin": "etcd", "endpoints": ["192.0.2.1:2379"], **more}})
+            node.write_config()
+            done = subprocess.run([LARDERD, "--check", "--config", node.path], capture_output=True, text=True, check=False,
+                                  timeout=PATIENCE)
+            self.assertEqual(done.returncode, 1 if words else 0, done.stderr)
+            self.assertIn(words or "", done.stderr)
+
+
+class Faults(Nodes):
+    def test_fault_8_a_node_without_etcd_is_not_ready_and_answers_for_no_key(self):
+        etcd = self.etcd()
+        etcd.kill()
+        node = self.member("a", etcd, start_timeout="200ms")
+        node.start()
+        wait_until(lambda: "no list of members after 200 ms" in node.log_text(), "the start is over")
+        with node.client() as client:
+            self.assertEqual(client.ask("GET", "/health").status, 200)
+            self.assertEqual(client.ask("GET", "/ready").status, 503)
+            self.assertEqual(client.put(GROUP, "k", "v").status, 503)
+            self.assertEqual(client.get(GROUP, "k").status, 503)
+        etcd.start()
+        node.wait_ready()
+        self.assertEqual(node.put(GROUP, "k", "v").status, 201)
+
+    def test_fault_8_a_node_that_waits_for_etcd_can_be_ended(self):
+        etcd = self.etcd()
+        etcd.kill()
+        node = self.member("a", etcd, start_timeout="0")
+        node.start()
+        wait_until(lambda: "no endpoint answers" in node.log_text(), "it tries")
+        self.assertEqual(node.stop(), 0)
+
+    def test_fault_9_etcd_is_away_and_comes_back(self):
+        """Down, or standing for longer than the leases last: the nodes serve on, and are members again without a restart."""
+        etcd = self.etcd()
+        nodes = self.cluster_of(etcd, lease_ttl="2s")
+        for away, back in ((etcd.pause, etcd.resume), (etcd.kill, etcd.start)):
+            lines = {node.name: node.log_text().count("no endpoint answers") for node in nodes.values()}
+            with Load(list(nodes.values())) as load:
+                away()
+                for node in nodes.values():
+                    wait_until(lambda: node.log_text().count("no endpoint answers") > lines[node.name], "it is noticed")
+                done = load.done
+                wait_until(lambda: load.done > done + 500, "they serve on")
+                self.assertEqual(load.wrong[:3], [])
+            for node in nodes.values():
+                self.assertEqual(set(node.members()), set("abc"), "the members are those that were known")
+            back()
+            wait_until(lambda: set(etcd.kvs(MEMBERS)) == {MEMBERS + name for name in "abc"}, "they are members again")
+            self.wait_together(nodes)
+            wait_until(lambda: len(self.epochs(nodes)) == 1, "they agree")
+            self.check_keys(nodes)
+
+    def test_a_node_that_stood_for_longer_than_its_lease(self):
+        etcd = self.etcd()
+        nodes = self.cluster_of(etcd, lease_ttl="2s")
+        nodes["b"].pause()
+        for name in "ac":
+            wait_until(lambda: set(nodes[name].members()) == {"a", "c"}, "it is off the list")
+        nodes["b"].resume()
+        self.wait_together(nodes)
+        self.check_keys(nodes)
+
+    def test_a_member_with_a_wrong_address(self):
+        """It is suspended, and the others answer for its keys."""
+        etcd = self.etcd()
+        nodes = self.cluster_of(etcd, "ab")
+        wrong = self.member("w", etcd, advertise={"http": f"127.0.0.1:{free_port()}"})
+        wrong.start()
+        wrong.wait_ready()
+        for node in nodes.values():
+            wait_until(lambda: node.members().get("w", {}).get("state") == "suspended", "nobody reaches it")
+        clients = [self.enterContext(node.client()) for node in nodes.values()]
+        for i in range(100):
+            self.assertIn(clients[i % 2].put(GROUP, str(i), "v").status, (201, 204))
+            self.assertEqual(clients[i % 2].get(GROUP, str(i)).body, b"v")
+
+    def test_fault_1_a_node_whose_list_lags(self):
+        """A node that hears nothing of etcd any more, while another one joins: one hop for each request at most."""
+        etcd = self.etcd()
+        proxy = self.proxy(etcd)
+        nodes = self.cluster_of(etcd, "ab")
+        nodes["lags"] = self.member("lags", proxy, lease_ttl="10m", check_interval="1h")
+        nodes["lags"].start()
+        self.wait_together(nodes)
+        proxy.refuse()
+        joined = self.member("d", etcd)
+        joined.start()
+        joined.wait_ready()
+        wait_until(lambda: set(nodes["a"].members()) == {"a", "b", "lags", "d"}, "it has joined")
+        everybody = [*nodes.values(), joined]
+        before, requests = sum(node.metric("peer_requests_total") for node in everybody), 0
+        clients = [self.enterContext(node.client()) for node in everybody]
+        for i in range(200):
+            for client in clients:
+                self.assertIn(client.put(GROUP, f"{client.port} {i}", "v").status, (201, 204))
+                self.assertEqual(client.get(GROUP, f"{client.port} {i}").body, b"v")
+                requests += 2
+        after = sum(node.metric("peer_requests_total") for node in everybody)
+        self.assertLessEqual(after - before, requests)
+        self.assertEqual(sum(node.metric("forwarded_refused_total") for node in everybody), 0)
+        proxy.refuse(False)
+        nodes["d"] = joined
+        self.wait_together(nodes)
+        wait_until(lambda: len(self.epochs(nodes)) == 1, "all have the same list")
+
+    def test_a_thousand_members(self):
+        etcd = self.etcd()
+        nodes = self.cluster_of(etcd, "ab", {"virtual_nodes": 16, "probe_interval": "10s"}, lease_ttl="30s")
+        dead = json.dumps({"addresses": {"http": f"127.0.0.1:{free_port()}"}})
+        for i in range(0, 1000, 100):
+            etcd.transaction(*[("put", f"{MEMBERS}m{j}", dead) for j in range(i, i + 100)])
+        for node in nodes.values():
+            wait_until(lambda: node.metric("members") == 1002, "they are all there")
+        for i in range(0, 1000, 100):
+            etcd.transaction(*[("del", f"{MEMBERS}m{j}") for j in range(i, i + 100)])
+        self.wait_together(nodes)
+        self.check_keys(nodes)
+        self.assertNotIn("the lease of this node is lost", nodes["a"].log_text() + nodes["b"].log_text())
+
+    def test_secrets_are_not_logged(self):
+        etcd = self.etcd()
+        password = os.path.join(self.directory, "password")
+        with open(password, "w", encoding="ascii") as file:
+            file.write("verysecretword\n")
+        os.chmod(password, 0o600)
+        etcd.ctl("user", "add", "root:verysecretword")
+        etcd.ctl("user", "grant-role", "root", "root")
+        etcd.ctl("auth", "enable")
+        node = self.member("a", etcd, node={"log_level": "debug"}, username="root", password_file=password)
+        node.start()
+        node.wait_ready()
+        etcd.ctl("user", "passwd", "root", "--interactive=false", text="another", user="root:verysecretword")
+        wait_until(lambda: "authentication failed" in node.log_text(), "the password is wrong now")
+        shown = node.log_text() + "".join(node.ask("GET", path).body.decode() for path in ("/v1/cluster", "/stats", "/metrics"))
+        self.assertNotIn("verysecretword", shown)
+        node.signal(signal.SIGTERM)
+        self.assertEqual(node.process.wait(PATIENCE), 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Copies of a key at several members: written, read when the owner is gone, repaired, deleted, and in different zones."""
+
+import os
+import subprocess
+import time
+
+from kit import BUILD, LARDERD, Case, main, wait_until
+
+GROUP = "default"
+LARDER = os.path.join(BUILD, "bin", "larder")
+
+
+class Copies(Case):
+    def replicated(self, names="abc", **cluster):
+        settings = {"replicas": 2, "probe_interval": "200ms", "peer_timeout": "2s", **cluster}
+        return self.cluster(names, cluster=settings)
+
+    def total(self, nodes):
+        return nodes.total("entries", group=GROUP)
+
+    def fill(self, node, count, value="x"):
+        with node.client() as client:
+            for i in range(count):
+                self.assertIn(client.put(GROUP, f"key {i}", value).status, (201, 204))
+
+    def test_every_key_lies_at_two_members_and_outlives_one(self):
+        nodes = self.replicated()
+        self.fill(nodes["a"], 60)
+        wait_until(lambda: self.total(nodes) == 120, "each key lies at two members")
+        nodes["b"].kill()
+        with nodes["a"].client() as client:
+            for i in range(60):
+                self.assertEqual(client.get(GROUP, f"key {i}").body, b"x", i)
+        nodes["b"].start()
+        nodes.wait_ready()
+        wait_until(lambda: self.total(nodes) == 120, "who comes back is given its copies")
+        self.assertGreater(nodes.total("handoff_entries_received_total"), 0)
+        wait_until(lambda: nodes.total("handoff_entries_left") == 0, "the hand-off is over")
+
+    def test_fault_17_writes_and_deletes_reach_the_copies(self):
+        nodes = self.replicated(tombstone_ttl="1s")
+        self.fill(nodes["a"], 30)
+        self.fill(nodes["b"], 30, "y")
+        with nodes["c"].client() as client:
+            for i in range(0, 30, 2):
+                self.assertEqual(client.delete(GROUP, f"key {i}").status, 204)
+        wait_until(lambda: self.total(nodes) == 30, "deletes are forgotten after tombstone_ttl")
+        nodes["b"].kill()
+        with nodes["a"].client() as client:
+            for i in range(30):
+                answer = client.get(GROUP, f"key {i}")
+                self.assertEqual((answer.status, answer.body) if i % 2 else answer.status, (200, b"y") if i % 2 else 404)
+
+    def test_deletes_are_remembered_for_tombstone_ttl(self):
+        nodes = self.replicated(tombstone_ttl="1h")
+        self.fill(nodes["a"], 10)
+        with nodes["a"].client() as client:
+            for i in range(10):
+                self.assertEqual(client.delete(GROUP, f"key {i}").status, 204)
+                self.assertEqual(client.get(GROUP, f"key {i}").status, 404)
+        wait_until(lambda: self.total(nodes) == 20, "tombstones at two members")
+
+    def test_copies_lie_in_different_zones(self):
+        nodes = self.cluster("abc", cluster={"replicas": 2}, start=False)
+        for node in nodes.nodes():
+            for member in node.config["cluster"]["discovery"]["members"]:
+                member["zone"] = "west" if member["name"] == "c" else "east"
+            node.start()
+        nodes.wait_ready()
+        nodes.wait_up()
+        self.fill(nodes["a"], 40)
+        wait_until(lambda: nodes["c"].metric("entries", group=GROUP) == 40, "the only member of its zone has all keys")
+        self.assertEqual(nodes["a"].members()["c"]["zone"], "west")
+
+    def test_handoff_bandwidth_bounds_the_repair(self):
+        for bandwidth, slow in (("16KiB", True), ("64MiB", False)):
+            nodes = self.replicated("ab", handoff_bandwidth=bandwidth)
+            self.fill(nodes["a"], 300, "v" * 1000)
+            wait_until(lambda: self.total(nodes) == 600, "each key lies at both members")
+            nodes["b"].kill()
+            nodes["b"].start()
+            nodes.wait_ready()
+            began = time.monotonic()
+            wait_until(lambda: nodes["b"].metric("entries", group=GROUP) >= 250, "most copies are there again")
+            if slow:
+                self.assertGreater(time.monotonic() - began, 5)
+
+    def test_a_member_of_a_fixed_list_cannot_leave(self):
+        node = self.replicated("ab")["a"]
+        self.assertEqual(node.ask("POST", "/v1/cluster/leave").status, 501)
+        done = subprocess.run([LARDER, "cluster", "leave", "--node", f"127.0.0.1:{node.port}"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("discovery static does not let members come and go", done.stderr)
+
+    def test_strict_writes_want_leases(self):
+        node = self.cluster("ab", cluster={"write_acks": "all"}, start=False)["a"]
+        node.write_config()
+        done = subprocess.run([LARDERD, "--check", "--config", node.path], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("cluster.write_acks: got \"all\", wanted one: discovery static knows no leases", done.stderr)
+
+
+if __name__ == "__main__":
+    main()

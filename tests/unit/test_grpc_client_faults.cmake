@@ -1,0 +1,1 @@
+include(unit/grpc_client.cmake)
