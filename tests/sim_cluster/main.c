@@ -20,7 +20,7 @@ struct options {
     uint64_t seeds, first, jobs;
     enum sim_kind kind;
     const char *list;
-    bool verbose, speed, stop;
+    bool verbose, speed, stop, beyond;
 };
 
 static const char usage[] =
@@ -33,7 +33,8 @@ static const char usage[] =
     "  --list FILE  seeds that ever failed: they are run first, and others that fail are added\n"
     "  --jobs N     how many at a time, 1 to 1024; without it as many as there are processors\n"
     "  --speed      it must be fast, too\n"
-    "  --stop       begin nothing more once a promise was broken\n";
+    "  --stop       begin nothing more once a promise was broken\n"
+    "  --beyond     nothing old may be brought even where more members went than is promised for\n";
 
 static bool parse_number(const char *name, const char *text, uint64_t minimum, uint64_t maximum, uint64_t *number)
 {
@@ -59,10 +60,15 @@ static bool parse_kind(const char *text, enum sim_kind *kind)
 static bool parse_options(int count, char **arguments, struct options *options)
 {
     static const struct option names[] = {
-        {"seeds", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
-        {"kind", required_argument, NULL, 'k'},  {"list", required_argument, NULL, 'l'},
-        {"jobs", required_argument, NULL, 'j'},  {"speed", no_argument, NULL, 'f'},
-        {"stop", no_argument, NULL, 'x'},        {NULL, 0, NULL, 0},
+        {"seeds", required_argument, NULL, 'n'},
+        {"seed", required_argument, NULL, 's'},
+        {"kind", required_argument, NULL, 'k'},
+        {"list", required_argument, NULL, 'l'},
+        {"jobs", required_argument, NULL, 'j'},
+        {"speed", no_argument, NULL, 'f'},
+        {"stop", no_argument, NULL, 'x'},
+        {"beyond", no_argument, NULL, 'b'},
+        {NULL, 0, NULL, 0},
     };
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     bool first = false;
@@ -80,6 +86,7 @@ static bool parse_options(int count, char **arguments, struct options *options)
         case 'j': good = parse_number("jobs", optarg, 1, 1024, &options->jobs); break;
         case 'f': options->speed = true; break;
         case 'x': options->stop = true; break;
+        case 'b': options->beyond = true; break;
         default: good = false;
         }
         if (!good)
@@ -94,7 +101,7 @@ static bool parse_options(int count, char **arguments, struct options *options)
 static int run_one(const struct options *options)
 {
     struct sim_run run = {.seed = options->first, .kind = options->kind};
-    const struct sim_job job = {options->first, options->kind, true};
+    const struct sim_job job = {options->first, options->kind, options->beyond, true};
     struct sim_result result;
     char failure[512];
     printf("seed %" PRIu64 " %s\n", options->first, sim_kind_name(sim_run_kind(&run)));
@@ -163,6 +170,7 @@ static int run_many(const struct options *options)
         .first = options->first,
         .count = options->seeds,
         .kind = options->kind,
+        .beyond = options->beyond,
         .workers = (unsigned)options->jobs,
         .progress = isatty(STDERR_FILENO) != 0,
         .stop_at_failure = options->stop,

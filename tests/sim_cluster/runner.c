@@ -46,7 +46,8 @@ struct batch {
 
 void sim_job_run(const struct sim_job *job, bool verbose, struct sim_result *result, char failure[512])
 {
-    struct sim_run first = {.seed = job->seed, .kind = job->kind, .verbose = verbose}, again = first;
+    struct sim_run first = {.seed = job->seed, .kind = job->kind, .beyond = job->beyond, .verbose = verbose},
+                   again = first;
     again.verbose = false;
     if (!sim_run(&first) || (job->twice && !sim_run(&again)))
         snprintf(first.failure, sizeof first.failure, "out of memory");
@@ -72,7 +73,12 @@ static bool take_job(const struct batch *batch, struct sim_job *job)
         return true;
     }
     number -= asked->listed_count;
-    *job = (struct sim_job){asked->first + number, asked->kind, number % TWICE_EVERY == 0};
+    *job = (struct sim_job){
+        .seed = asked->first + number,
+        .kind = asked->kind,
+        .beyond = asked->beyond,
+        .twice = number % TWICE_EVERY == 0,
+    };
     return true;
 }
 

@@ -143,6 +143,7 @@ bool sim_run(struct sim_run *run)
     if (world == NULL)
         return false;
     world->plan = draw_plan(world, sim_run_kind(run));
+    world->plan.beyond = run->beyond;
     world->checker.strict = world->plan.strict;
     struct scenario scenario = {.world = world, .next_key = SIM_KEYS_READ};
     uint64_t start = larder_now(&world->runtime);

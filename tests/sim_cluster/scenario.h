@@ -26,6 +26,7 @@ void sim_result_add(struct sim_result *total, const struct sim_result *one);
 struct sim_run {
     uint64_t seed;
     enum sim_kind kind; /* SIM_KINDS: by the seed */
+    bool beyond;        /* see struct sim_plan */
     bool verbose;
     struct sim_result result;
     uint64_t digest;

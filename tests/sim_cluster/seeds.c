@@ -56,7 +56,7 @@ bool sim_seeds_read(struct sim_seeds *seeds, const char *path)
 void sim_seeds_add(const struct sim_seeds *seeds, const struct sim_job *job, const char *failure)
 {
     struct sim_run run = {.seed = job->seed, .kind = job->kind};
-    struct sim_job added = {job->seed, sim_run_kind(&run), true};
+    struct sim_job added = {.seed = job->seed, .kind = sim_run_kind(&run)};
     for (size_t i = 0; i < seeds->count; i++)
         if (seeds->jobs[i].seed == added.seed && seeds->jobs[i].kind == added.kind)
             return;
