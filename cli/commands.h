@@ -11,6 +11,7 @@ enum exit_code command_touch(const struct options *options);
 enum exit_code command_groups(const struct options *options);
 enum exit_code command_stats(const struct options *options);
 enum exit_code command_cluster(const struct options *options);
+enum exit_code command_top(const struct options *options);
 enum exit_code command_cluster_leave(const struct options *options);
 enum exit_code command_plugin_list(const struct options *options);
 enum exit_code command_plugin_info(const struct options *options);

@@ -28,6 +28,8 @@ static const struct command commands[] = {
     {"groups", "", "lists the groups and their settings", SHOW_OPTIONS, 0, 0, command_groups},
     {"stats", "[GROUP]", "shows the statistics of a node, or of one group", SHOW_OPTIONS | OPTIONS_CLUSTER, 0, 1,
      command_stats},
+    {"top", "[GROUP]", "shows the keys that are asked for most, and how often", SHOW_OPTIONS | OPTIONS_TOP, 0, 1,
+     command_top},
     {"cluster leave", "", "has a member hand its keys over, and go", OPTIONS_NODE, 0, 0, command_cluster_leave},
     {"cluster", "", "shows the members and their shares", SHOW_OPTIONS, 0, 0, command_cluster},
     {"plugin list", "", "lists the modules that are found", OPTIONS_JSON | OPTIONS_PLUGINS, 0, 0, command_plugin_list},

@@ -71,6 +71,9 @@ static const struct row rows[] = {
     {OPTIONS_SIM, "csv", NULL, TYPE_FLAG, PLACE(csv), 0, 0, "for spreadsheets, in the place of a table for people"},
     {OPTIONS_CHECK, "list", NULL, TYPE_FLAG, PLACE(list), 0, 0, "print the checks there are, and end"},
     {OPTIONS_CHECK, "seed", "N", TYPE_COUNT, PLACE(seed), 0, COUNT_MAX, "of the random calls; default: 1"},
+    {OPTIONS_TOP, "count", "N", TYPE_COUNT, PLACE(count), 1, 1000, "keys to show at most; default: 20"},
+    {OPTIONS_TOP, "interval", "TIME", TYPE_DURATION, PLACE(interval_ms), 100, DAY_MS,
+     "between two looks, on a terminal; default: 1s"},
     {OPTIONS_JSON, "json", NULL, TYPE_FLAG, PLACE(json), 0, 0, "for programs, in the place of tables for people"},
     {~0u, "help", NULL, TYPE_FLAG, PLACE(help), 0, 0, "print this, and end"},
 };
@@ -228,6 +231,8 @@ enum exit_code options_parse(struct options *options, const char *command, unsig
                                 .keys = 10000,
                                 .value_size = 100,
                                 .seed = 1,
+                                .count = 20,
+                                .interval_ms = 1000,
                                 .get_ratio = 0.9,
                                 .zipf = 0.99};
     struct texts *const lists[] = {&options->arguments, &options->nodes, &options->plugin_paths, &options->policies,

@@ -19,7 +19,8 @@ enum option_set {
     OPTIONS_PLUGINS = 1 << 5, /* --config, --plugin-path */
     OPTIONS_BENCH = 1 << 6,
     OPTIONS_SIM = 1 << 7,
-    OPTIONS_CHECK = 1 << 8 /* --list, --seed */
+    OPTIONS_CHECK = 1 << 8, /* --list, --seed */
+    OPTIONS_TOP = 1 << 9    /* --count, --interval */
 };
 
 struct texts {
@@ -46,6 +47,7 @@ struct options {
     const char *unit, *sample, *plot; /* NULL: not given */
     bool csv, lenient;
     bool list;
+    uint64_t count, interval_ms;
     bool help;
 };
 

@@ -48,6 +48,11 @@ void table_cell(struct table *table, const char *format, ...)
     free(data);
 }
 
+void table_bytes(struct table *table, const char *data, size_t size)
+{
+    add(table, data, size);
+}
+
 void table_blank(struct table *table)
 {
     add(table, "", 0);

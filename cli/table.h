@@ -29,7 +29,8 @@ struct table {
 
 /* The next cell. */
 void table_cell(struct table *table, const char *format, ...) LARDER_PRINTF(2, 3);
-void table_blank(struct table *table); /* an empty one */
+void table_bytes(struct table *table, const char *data, size_t size); /* any bytes */
+void table_blank(struct table *table);                                /* an empty one */
 /* Two cells, a name and a text, of a table that has two columns. */
 void table_pair(struct table *table, const char *name, const char *text);
 

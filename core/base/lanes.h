@@ -38,6 +38,12 @@ static inline uint64_t ldr_lane_read(const struct ldr_lane *lane, unsigned count
     return atomic_load_explicit(&lane->counters[counter], memory_order_relaxed);
 }
 
+/* For what is no sum but the thread's own. Where a lane is shared, the last one counts. */
+static inline void ldr_lane_set(struct ldr_lane *lane, unsigned counter, uint64_t value)
+{
+    atomic_store_explicit(&lane->counters[counter], value, memory_order_relaxed);
+}
+
 /* Relaxed: counters order nothing, and who had the lane before has given it back with a release. */
 static inline void ldr_lane_add(struct ldr_lane *lane, unsigned counter, uint64_t count)
 {

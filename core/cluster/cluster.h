@@ -216,6 +216,20 @@ struct ldr_fanout {
 };
 void ldr_cluster_call_all(struct ldr_cluster *cluster, const struct larder_request *request, struct ldr_fanout *fanout);
 
+/* The same for some members, given as the sum of their bits; for want of bits a set may have others in it, too. */
+void ldr_cluster_call_some(struct ldr_cluster *cluster, uint64_t members, const struct larder_request *request,
+                           struct ldr_fanout *fanout);
+uint64_t ldr_cluster_member_bit(struct larder_slice name);
+
+/* Whether the list has a member of that name: a gateway is none. */
+bool ldr_cluster_is_member(const struct ldr_cluster *cluster, struct larder_slice name);
+
+/* Whether this node is the owner of the key, the first on the ring: not one that acts for it. */
+bool ldr_cluster_owns(struct ldr_cluster *cluster, struct larder_slice group, struct larder_slice key);
+
+/* The name of a key's owner, whether it is up or not; "" while there is no list. `name` has room for it and a NUL. */
+void ldr_cluster_owner(struct ldr_cluster *cluster, struct larder_slice group, struct larder_slice key, char *name);
+
 /*
  * Looks at a request that came from a peer. LARDER_OK: serve it, also when its sender sees the ring differently (counted in
  * `ring_mismatches`). LARDER_REFUSED with larder_last_error() "ring settings differ: ..." when the settings differ. A ping

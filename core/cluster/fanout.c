@@ -1,4 +1,4 @@
-/* Calls to every other member. */
+/* Calls to every other member, or to some. */
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -41,7 +41,14 @@ static void answered(void *arg, struct larder_reply *reply)
     leave(fan);
 }
 
-static struct fan *fan_new(struct ldr_fanout *fanout, const struct ldr_view *view)
+/* `some` NULL: all. */
+static bool is_called(const struct ldr_view_member *member, const uint64_t *some)
+{
+    return member->peer != NULL &&
+           (some == NULL || (ldr_cluster_member_bit(ldr_slice_text(member->name)) & *some) != 0);
+}
+
+static struct fan *fan_new(struct ldr_fanout *fanout, const struct ldr_view *view, const uint64_t *some)
 {
     size_t size;
     struct fan *fan = NULL;
@@ -53,7 +60,7 @@ static struct fan *fan_new(struct ldr_fanout *fanout, const struct ldr_view *vie
     fan->count = 0;
     pthread_mutex_init(&fan->lock, NULL);
     for (size_t i = 0; i < view->count; i++) {
-        if (view->members[i].peer == NULL)
+        if (!is_called(&view->members[i], some))
             continue;
         ldr_peer_hold(view->members[i].peer);
         fan->legs[fan->count++] = (struct leg){fan, view->members[i].peer};
@@ -62,22 +69,23 @@ static struct fan *fan_new(struct ldr_fanout *fanout, const struct ldr_view *vie
     return fan;
 }
 
-static void answer_without_memory(const struct ldr_view *view, struct ldr_fanout *fanout)
+static void answer_without_memory(const struct ldr_view *view, struct ldr_fanout *fanout, const uint64_t *some)
 {
     for (size_t i = 0; i < view->count; i++) {
         struct larder_reply reply = {.status = LARDER_NO_MEMORY, .flags = LARDER_REPLY_NOT_SENT};
-        if (view->members[i].peer != NULL)
+        if (is_called(&view->members[i], some))
             fanout->each(fanout, view->members[i].name, &reply);
     }
 }
 
-void ldr_cluster_call_all(struct ldr_cluster *cluster, const struct larder_request *request, struct ldr_fanout *fanout)
+static void call(struct ldr_cluster *cluster, const uint64_t *some, const struct larder_request *request,
+                 struct ldr_fanout *fanout)
 {
     ldr_epoch_enter(LDR_EPOCH_NODE);
     const struct ldr_view *view = ldr_cluster_view(cluster);
-    struct fan *fan = view == NULL ? NULL : fan_new(fanout, view);
+    struct fan *fan = view == NULL ? NULL : fan_new(fanout, view, some);
     if (fan == NULL && view != NULL)
-        answer_without_memory(view, fanout);
+        answer_without_memory(view, fanout, some);
     ldr_epoch_exit(LDR_EPOCH_NODE);
     if (fan == NULL) {
         fanout->all(fanout);
@@ -86,4 +94,20 @@ void ldr_cluster_call_all(struct ldr_cluster *cluster, const struct larder_reque
     for (size_t i = 0; i < fan->count; i++)
         ldr_cluster_call(cluster, fan->legs[i].peer, request, answered, &fan->legs[i]);
     leave(fan);
+}
+
+void ldr_cluster_call_all(struct ldr_cluster *cluster, const struct larder_request *request, struct ldr_fanout *fanout)
+{
+    call(cluster, NULL, request, fanout);
+}
+
+void ldr_cluster_call_some(struct ldr_cluster *cluster, uint64_t members, const struct larder_request *request,
+                           struct ldr_fanout *fanout)
+{
+    call(cluster, &members, request, fanout);
+}
+
+uint64_t ldr_cluster_member_bit(struct larder_slice name)
+{
+    return UINT64_C(1) << (ldr_hash(name, 0) & 63);
 }

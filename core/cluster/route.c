@@ -1,4 +1,7 @@
 /* Who answers for a key, and how this node sees the ring: readers of the view, without a lock. */
+#include <string.h>
+
+#include "core/base/bytes.h"
 #include "core/cluster/peer.h"
 #include "core/cluster/state.h"
 
@@ -85,4 +88,43 @@ struct ldr_route ldr_cluster_route(struct ldr_cluster *cluster, struct larder_sl
     }
     ldr_epoch_exit(LDR_EPOCH_NODE);
     return route;
+}
+
+bool ldr_cluster_is_member(const struct ldr_cluster *cluster, struct larder_slice name)
+{
+    bool found = false;
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    for (size_t i = 0; view != NULL && i < view->count && !found; i++)
+        found = ldr_slice_equal(ldr_slice_text(view->members[i].name), name);
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    return found;
+}
+
+/* Inside a section. */
+static const struct ldr_view_member *owner_of(struct ldr_cluster *cluster, struct larder_slice group,
+                                              struct larder_slice key)
+{
+    const struct ldr_ring_settings *settings = &cluster->options.ring;
+    uint64_t digest = ldr_ring_key(settings, ldr_ring_group(settings, group), key);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    return view != NULL ? ldr_view_at(view, ldr_ring_find(view->ring, digest)) : NULL;
+}
+
+bool ldr_cluster_owns(struct ldr_cluster *cluster, struct larder_slice group, struct larder_slice key)
+{
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view_member *owner = owner_of(cluster, group, key);
+    bool owns = owner != NULL && owner->peer == NULL;
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    return owns;
+}
+
+void ldr_cluster_owner(struct ldr_cluster *cluster, struct larder_slice group, struct larder_slice key, char *name)
+{
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view_member *owner = owner_of(cluster, group, key);
+    const char *text = owner != NULL ? owner->name : "";
+    memcpy(name, text, strlen(text) + 1);
+    ldr_epoch_exit(LDR_EPOCH_NODE);
 }

@@ -279,6 +279,8 @@ static bool make_empty(struct reader *reader)
 struct ldr_tree *ldr_tree_parse(const char *text, size_t length, const char *file)
 {
     static const char mark[] = "\xef\xbb\xbf"; /* of UTF-8, as some editors put it in front */
+    if (length == 0)
+        text = ""; /* a body that is absent is NULL, for which libyaml ends the process */
     if (length >= 3 && memcmp(text, mark, 3) == 0) {
         text += 3;
         length -= 3;

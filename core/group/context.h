@@ -11,14 +11,24 @@
 #include "larder/plugin/loader.h"
 
 struct ldr_flights;
+struct ldr_hot;
+struct ldr_holders;
 struct ldr_handoff;
 struct ldr_seen;
 struct ldr_strict_ask;
+struct ldr_near_telling;
 
 /* Requests of strict groups that wait for their next try; see strict.h. */
 struct ldr_strict_wait {
     pthread_mutex_t lock;
     struct ldr_strict_ask *first;
+    bool aborted;
+};
+
+/* Strict: writes that wait for near copies to end; see near_owner.c. */
+struct ldr_near_wait {
+    pthread_mutex_t lock;
+    struct ldr_near_telling *first;
     bool aborted;
 };
 
@@ -29,6 +39,8 @@ struct ldr_context {
     const struct larder_host *host; /* for loader modules */
     struct ldr_cluster *cluster;    /* NULL: this node is alone */
     struct ldr_flights *flights;
+    struct ldr_hot *hot;         /* NULL: hot keys are not looked for */
+    struct ldr_holders *holders; /* NULL: no near copies are known of */
     struct ldr_handoff *handoff; /* NULL: this node is alone, or a gateway */
     unsigned replicas;           /* 1 without a cluster */
     unsigned sends_most;         /* strict: requests to peers for one of a client */
@@ -36,6 +48,7 @@ struct ldr_context {
     uint64_t request_timeout_ms, peer_timeout_ms, tombstone_ttl_ms;
     uint64_t fallback_ttl_ms; /* most time to live of what is stored for an owner that cannot be reached */
     struct ldr_strict_wait strict;
+    struct ldr_near_wait near;
     struct ldr_tally waiting; /* callers that wait for a flight, or for a peer that was told to write */
     _Atomic uint64_t max_waiting, busy_refused; /* see limits.h */
     _Atomic uint64_t clock;                     /* the last hybrid logical clock handed out, or seen at others */

@@ -12,6 +12,7 @@
 #define LDR_GROUP_FLIGHT_H
 
 #include "core/group/context.h"
+#include "core/group/near_ask.h"
 
 struct ldr_group;
 struct ldr_waiter;
@@ -34,6 +35,7 @@ struct ldr_flight {
     enum larder_source source;     /* of what may be stored when the work comes to look */
     unsigned tried;                /* which of the members that hold the key was asked last */
     struct larder_request request; /* the call to a peer */
+    struct ldr_near_ask near;      /* whether its answer is kept */
     struct larder_load load;       /* the call of a loader module */
     struct larder_task task;       /* the call of a loader callback */
 
@@ -120,6 +122,10 @@ enum larder_status ldr_flights_write(struct ldr_flights *flights, const struct l
  */
 struct ldr_flight *ldr_flights_overtaken(struct ldr_flights *flights, const struct ldr_group *group,
                                          struct larder_slice name, struct larder_slice key);
+
+/* Overtakes the flights of a key: it was written elsewhere. */
+void ldr_flights_overtake_key(struct ldr_flights *flights, const struct ldr_group *group, struct larder_slice name,
+                              struct larder_slice key);
 
 /* Overtakes every flight of the group that is under way. Before its entries are cleared. */
 void ldr_flights_overtake(struct ldr_flights *flights, const struct ldr_group *group);

@@ -55,6 +55,18 @@ enum larder_status ldr_flights_write(struct ldr_flights *flights, const struct l
     return status;
 }
 
+static enum larder_status nothing(void *arg)
+{
+    (void)arg;
+    return LARDER_OK;
+}
+
+void ldr_flights_overtake_key(struct ldr_flights *flights, const struct ldr_group *group, struct larder_slice name,
+                              struct larder_slice key)
+{
+    ldr_flights_write(flights, group, name, key, nothing, NULL);
+}
+
 struct ldr_flight *ldr_flights_overtaken(struct ldr_flights *flights, const struct ldr_group *group,
                                          struct larder_slice name, struct larder_slice key)
 {

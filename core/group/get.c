@@ -5,6 +5,7 @@
 #include "core/group/copies.h"
 #include "core/group/flight.h"
 #include "core/group/limits.h"
+#include "core/group/near.h"
 #include "core/group/stale.h"
 #include "core/group/strict.h"
 
@@ -14,6 +15,7 @@ struct pending {
     const struct larder_request *request;
     bool away;  /* it is answered by a peer */
     bool owner; /* it is answered here, and not in the place of another */
+    bool lent;  /* whoever asked may keep the answer */
     uint64_t begun;
     larder_reply_fn done;
     void *arg;
@@ -25,6 +27,8 @@ static void conclude(const struct pending *pending, struct larder_reply *reply)
     struct ldr_group *group = pending->group;
     if (pending->owner)
         ldr_stale_rescue(group, pending->request, reply);
+    if (!pending->lent)
+        reply->flags &= ~(uint32_t)LARDER_REPLY_OWNER;
     ldr_histogram_add(&group->get_latency, larder_now(group->context->runtime) - pending->begun);
     ldr_answer(group->context, reply, pending->done, pending->arg);
 }
@@ -108,8 +112,12 @@ static bool look(struct ldr_group *group, const struct sight *sight, struct lard
         return false;
     if (ldr_entry_negative(entry)) {
         count(group, LDR_NEGATIVE_HITS);
+        *reply = (struct larder_reply){
+            .status = LARDER_NOT_FOUND,
+            .source = LARDER_SOURCE_LOCAL,
+            .ttl_ms = ldr_context_remaining(ldr_entry_expires(entry), sight->now),
+        };
         ldr_entry_release(entry);
-        *reply = (struct larder_reply){.status = LARDER_NOT_FOUND, .source = LARDER_SOURCE_LOCAL};
         return true;
     }
     if (!ldr_stale_answers(group, sight->name, entry, sight->now, sight->owner)) {
@@ -135,10 +143,14 @@ static void get_here(struct pending *pending)
     const struct larder_request *request = pending->request;
     const struct larder_runtime *runtime = group->context->runtime;
     const struct sight sight = {request->group, request->key, pending->begun, pending->owner};
-    struct larder_reply reply = {.status = LARDER_NOT_FOUND};
+    struct larder_reply reply = {.status = LARDER_NOT_FOUND, .ttl_ms = LARDER_TTL_NONE};
+    ldr_group_sample_get(group, request);
+    pending->lent = pending->owner && ldr_near_lend(group, request, pending->begun);
     bool there = look(group, &sight, &reply);
     if (!there)
         count(group, LDR_MISSES);
+    if (pending->lent)
+        reply.flags |= LARDER_REPLY_OWNER;
     if (!there && (ldr_group_loads(group) || ldr_group_must_ask(group))) {
         wait_in_flight(pending, larder_deadline_in(runtime, group->load_timeout_ms), begin_load, &pending->owner);
         return;
@@ -221,13 +233,21 @@ static void peer_answered(void *arg, struct larder_reply *reply)
         ldr_count(&group->counters.peer_hits);
     else if (reply->status == LARDER_NOT_FOUND)
         ldr_count(&group->counters.peer_misses);
+    ldr_near_keep(group, flight->key, &flight->near, reply);
     if (reply->source != LARDER_SOURCE_LOADER)
         reply->source = flight->tried > 0 ? LARDER_SOURCE_REPLICA : LARDER_SOURCE_PEER;
     ldr_flight_finish(flight, reply);
 }
 
+/* Who is asked, and how long the answer is to be kept, in ms; 0: not at all. */
+struct target {
+    struct ldr_peer *peer;
+    int64_t near_ms;
+};
+
 static void begin_call(struct ldr_flight *flight, void *arg)
 {
+    struct target *target = arg;
     struct ldr_group *group = flight->group;
     flight->begun = larder_now(group->context->runtime);
     flight->request = (struct larder_request){
@@ -236,27 +256,36 @@ static void begin_call(struct ldr_flight *flight, void *arg)
         .key = flight->key,
         .deadline = flight->deadline,
     };
-    struct ldr_peer **peer = arg;
-    struct ldr_peer *target = *peer;
-    *peer = NULL; /* the call takes the reference */
+    ldr_near_ask(group, target->near_ms, &flight->request, &flight->near);
+    struct ldr_peer *peer = target->peer;
+    target->peer = NULL; /* the call takes the reference */
     /* Where there are others that have the key, they are asked in place of one a second time. */
     if (group->context->replicas > 1)
-        ldr_cluster_call_once(group->context->cluster, target, &flight->request, peer_answered, flight);
+        ldr_cluster_call_once(group->context->cluster, peer, &flight->request, peer_answered, flight);
     else
-        ldr_cluster_call(group->context->cluster, target, &flight->request, peer_answered, flight);
+        ldr_cluster_call(group->context->cluster, peer, &flight->request, peer_answered, flight);
 }
 
-static void get_there(const struct pending *pending, struct ldr_peer *peer)
+static void get_there(const struct pending *pending, const struct ldr_route *route)
 {
-    const struct ldr_context *context = pending->group->context;
-    count(pending->group, LDR_MISSES);
+    struct ldr_group *group = pending->group;
+    const struct ldr_context *context = group->context;
+    struct target target = {.peer = route->peer};
+    if (ldr_near_answer(group, pending->request, pending->begun, pending->done, pending->arg)) {
+        ldr_peer_release(target.peer);
+        return;
+    }
+    count(group, LDR_MISSES);
+    int64_t wanted = ldr_near_wanted(group, pending->request->key, pending->begun);
+    if (route->owner)
+        target.near_ms = wanted;
     /* At least as long as whoever begins it waits; those that join may have more time than a hurried one. */
     uint64_t own = pending->request->deadline;
     uint64_t deadline = larder_deadline_in(context->runtime, context->request_timeout_ms);
     if (own > deadline && own != LARDER_NEVER)
         deadline = own;
-    wait_in_flight(pending, deadline, begin_call, &peer);
-    ldr_peer_release(peer); /* NULL when a call took it */
+    wait_in_flight(pending, deadline, begin_call, &target);
+    ldr_peer_release(target.peer); /* NULL when a call took it */
 }
 
 void ldr_group_get(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg)
@@ -272,7 +301,7 @@ void ldr_group_get(struct ldr_group *group, const struct larder_request *request
     pending.away = route.peer != NULL;
     pending.owner = route.owner && !pending.away;
     if (route.peer != NULL)
-        get_there(&pending, route.peer);
+        get_there(&pending, &route);
     else if (group->store == NULL)
         ldr_answer_status(group->context, LARDER_UNAVAILABLE, "no member of the cluster can be reached", done, arg);
     else

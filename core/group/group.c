@@ -5,6 +5,8 @@
 #include "core/base/bytes.h"
 #include "core/base/fail.h"
 #include "core/group/flight.h"
+#include "core/group/hot.h"
+#include "core/group/near.h"
 
 static uint64_t clock_of(void *arg)
 {
@@ -43,6 +45,7 @@ static bool open_loader(struct ldr_group *group, const struct ldr_group_options 
 
 struct ldr_group *ldr_group_open(struct ldr_context *context, const struct ldr_group_options *options)
 {
+    struct ldr_near *near = NULL;
     struct ldr_group *group = calloc(1, sizeof *group);
     if (group == NULL) {
         ldr_fail_memory();
@@ -55,6 +58,8 @@ struct ldr_group *ldr_group_open(struct ldr_context *context, const struct ldr_g
     group->ttl_ms = options->ttl_ms;
     group->negative_ttl_ms = options->negative_ttl_ms;
     group->load_timeout_ms = options->load_timeout_ms;
+    group->near_ttl_ms = options->near_ttl_ms;
+    group->name_hash = ldr_hot_name_hash(options->name);
     group->stale_while_revalidate_ms = options->stale_while_revalidate_ms;
     group->stale_if_error_ms = options->stale_if_error_ms;
     group->refresh_permille = options->refresh_permille;
@@ -66,10 +71,15 @@ struct ldr_group *ldr_group_open(struct ldr_context *context, const struct ldr_g
     }
     if (!open_store(group, options))
         goto lanes;
-    if (!open_loader(group, options))
+    if (ldr_near_open(context, options, &near) != LARDER_OK)
         goto store;
+    group->near = near;
+    if (!open_loader(group, options))
+        goto near;
     pthread_rwlock_init(&group->loader_lock, NULL);
     return group;
+near:
+    ldr_near_close(near);
 store:
     ldr_store_close(group->store);
 lanes:
@@ -92,6 +102,7 @@ void ldr_group_release(struct ldr_group *group)
     if (group == NULL || atomic_fetch_sub_explicit(&group->references, 1, memory_order_acq_rel) != 1)
         return;
     pthread_rwlock_destroy(&group->loader_lock);
+    ldr_near_close(group->near);
     ldr_store_close(group->store);
     ldr_lanes_close(group->lanes);
     free(group);
@@ -112,6 +123,7 @@ void ldr_group_clear(struct ldr_group *group)
 {
     ldr_flights_overtake(group->context->flights, group);
     ldr_store_clear(group->store);
+    ldr_near_clear(group);
 }
 
 bool ldr_group_loads(const struct ldr_group *group)
@@ -181,7 +193,9 @@ void ldr_group_read_stats(struct ldr_group *group, struct larder_statistics *sta
         .refreshes = ldr_count_read(&counters->refreshes),
         .sets = ldr_count_read(&counters->sets),
         .deletes = ldr_count_read(&counters->deletes),
+        .near_hits = ldr_lanes_sum(group->lanes, LDR_NEAR_HITS),
     };
+    ldr_near_sizes(group, &stats->near_bytes_used, &stats->near_bytes_limit);
     if (group->store != NULL) {
         struct ldr_store_stats store;
         ldr_store_stats(group->store, &store);
@@ -197,7 +211,7 @@ void ldr_group_read_stats(struct ldr_group *group, struct larder_statistics *sta
         stats->value_bytes = store.value_bytes;
     }
     if (stats->gets != 0)
-        stats->hit_ratio = (double)(stats->hits + stats->negative_hits) / (double)stats->gets;
+        stats->hit_ratio = (double)(stats->hits + stats->near_hits + stats->negative_hits) / (double)stats->gets;
     ldr_histogram_read(&group->get_latency, &stats->get);
     ldr_histogram_read(&group->set_latency, &stats->set);
     ldr_histogram_read(&group->load_latency, &stats->load);

@@ -18,6 +18,7 @@
 #include "larder/larder.h"
 
 struct ldr_flight;
+struct ldr_near;
 
 struct ldr_group_options {
     struct larder_slice name;
@@ -27,6 +28,8 @@ struct ldr_group_options {
     int64_t ttl_ms;          /* > 0 or LARDER_TTL_NONE */
     int64_t negative_ttl_ms; /* 0: "not found" is not remembered */
     uint64_t load_timeout_ms;
+    uint64_t near_bytes; /* 0: no near copies */
+    int64_t near_ttl_ms;
     int64_t stale_while_revalidate_ms, stale_if_error_ms; /* 0: not at all */
     uint64_t
         refresh_permille; /* of a load's time: the scale of the time by which ripe values are loaded anew; 0: they are not */
@@ -42,8 +45,19 @@ struct ldr_group_counters {
     _Atomic uint64_t peer_hits, peer_misses, loads, loads_deduplicated, load_errors, refreshes, sets, deletes;
 };
 
-/* What every get counts, in lanes. */
-enum ldr_get_counter { LDR_GETS, LDR_HITS, LDR_MISSES, LDR_NEGATIVE_HITS, LDR_STALE_HITS };
+/* What every get counts, in lanes; and the number of the next get that is looked at, see hot.h. */
+enum ldr_get_counter {
+    LDR_GETS,
+    LDR_HITS,
+    LDR_MISSES,
+    LDR_NEGATIVE_HITS,
+    LDR_STALE_HITS,
+    LDR_NEAR_HITS,
+    LDR_NEXT_SAMPLE
+};
+
+/* Keys share so many marks; see near.c. */
+#define LDR_NEAR_MARKS 64
 
 /* Keys share so many places for when to try again; see stale.h. */
 #define LDR_RETRY_SLOTS 256
@@ -56,12 +70,16 @@ struct ldr_group {
     struct ldr_store *store; /* NULL: a gateway's */
     struct ldr_lanes *lanes;
     uint64_t spread_seed;
+    uint64_t name_hash; /* see ldr_hot_key() */
 
     /* Changed while running; each is read once an operation. */
     _Atomic uint64_t max_value;
     _Atomic int64_t ttl_ms;
     _Atomic int64_t negative_ttl_ms;
     _Atomic uint64_t load_timeout_ms;
+    _Atomic int64_t near_ttl_ms;
+    _Atomic(struct ldr_near *) near; /* NULL: none; see ldr_near_replace() */
+    _Atomic uint64_t near_marks[LDR_NEAR_MARKS];
     _Atomic int64_t stale_while_revalidate_ms, stale_if_error_ms;
     _Atomic uint64_t refresh_permille;
     _Atomic uint64_t max_loads;
@@ -166,6 +184,14 @@ struct ldr_route ldr_group_route(struct ldr_group *group, const struct larder_re
  */
 void ldr_group_load(struct ldr_flight *flight);
 
+/*
+ * A get of the key was counted in the lane, and it was its turn (see ldr_hot_due()): looks at it. The key is NULL where
+ * the get is counted at another node. `batch`: the number of gets of which the key was drawn by chance.
+ */
+void ldr_group_sample(struct ldr_group *group, struct ldr_lane *lane, const struct larder_slice *key, uint64_t batch);
+
+/* The same for a request, if it is its turn. One of another member counts there. */
+void ldr_group_sample_get(struct ldr_group *group, const struct larder_request *request);
 /* The parts of it: what is stored, else what the origin gives; and the origin alone. */
 void ldr_group_load_now(struct ldr_flight *flight);
 void ldr_group_load_from_origin(struct ldr_flight *flight);

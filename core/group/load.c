@@ -22,6 +22,7 @@ struct outcome {
     const struct larder_load_result *result;
     uint64_t took;           /* ns */
     struct ldr_entry *entry; /* as stored; pinned */
+    int64_t forgotten_ms;    /* of a "not found": how long it is remembered; 0: it is not */
     bool stored;
 };
 
@@ -72,7 +73,9 @@ static bool store_result(struct ldr_flight *flight, struct outcome *outcome)
     if (!negative && !flight->stand_in)
         put.aging = ldr_stale_aging(group, result, outcome->took);
     outcome->stored = ldr_store_put(group->store, &put, now, NULL) == LARDER_OK;
-    if (outcome->stored && !negative)
+    if (outcome->stored && negative)
+        outcome->forgotten_ms = ldr_context_remaining(put.expires, now);
+    else if (outcome->stored)
         outcome->entry = ldr_store_peek(group->store, flight->key, now);
     if (outcome->entry != NULL && ldr_entry_negative(outcome->entry)) { /* a delete that is newer than the load */
         ldr_entry_release(outcome->entry);
@@ -152,6 +155,11 @@ static void loaded(struct ldr_flight *flight, const struct larder_load_result *r
                                       : copied_reply(flight, result);
     else if (failed)
         ldr_count(&group->counters.load_errors);
+    else
+        reply.ttl_ms = outcome.forgotten_ms;
+    /* What is not in the store is not the owner's for longer than this answer. */
+    if (!flight->stand_in && (outcome.entry != NULL || outcome.forgotten_ms != 0))
+        reply.flags |= LARDER_REPLY_OWNER;
     ldr_histogram_add(&group->load_latency, outcome.took);
     ldr_limits_loaded(group);
     if (outcome.stored && group->context->replicas > 1)
@@ -290,11 +298,17 @@ static bool finish_with_stored(struct ldr_flight *flight, enum larder_source sou
         ldr_entry_release(entry);
         return false;
     }
-    struct larder_reply reply = {.status = LARDER_NOT_FOUND, .source = source};
+    struct larder_reply reply = {
+        .status = LARDER_NOT_FOUND,
+        .source = source,
+        .ttl_ms = ldr_context_remaining(ldr_entry_expires(entry), now),
+    };
     if (ldr_entry_negative(entry))
         ldr_entry_release(entry);
     else
         reply = ldr_group_entry_reply(group, entry, source, now);
+    if (!flight->stand_in)
+        reply.flags |= LARDER_REPLY_OWNER;
     ldr_flight_finish(flight, &reply);
     return true;
 }

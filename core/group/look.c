@@ -1,5 +1,7 @@
 /* What the store answers at once, on the caller's thread: most gets, so they are counted and timed for next to nothing. */
+#include "core/base/bytes.h"
 #include "core/group/group.h"
+#include "core/group/hot.h"
 
 /* One look in so many is timed, and stands for all of them: two readings of the clock cost as much as a look. */
 #define SAMPLE 64
@@ -9,7 +11,8 @@ struct looks {
     struct ldr_lane *lane;
     uint64_t gets; /* of the lane, before */
     size_t count;
-    bool timed;
+    bool timed;   /* one of them is */
+    bool sampled; /* one of them is looked at, for finding hot keys */
     uint64_t begun;
 };
 
@@ -24,6 +27,7 @@ static struct looks begin(struct ldr_group *group, size_t count)
     struct looks looks = {.lane = ldr_lanes_mine(group->lanes), .count = count};
     looks.gets = ldr_lane_read(looks.lane, LDR_GETS);
     looks.timed = looks.gets % SAMPLE + count >= SAMPLE; /* so that never more are told than there were */
+    looks.sampled = ldr_hot_due(looks.gets + count, ldr_lane_read(looks.lane, LDR_NEXT_SAMPLE));
     if (looks.timed)
         looks.begun = larder_now(group->context->runtime);
     return looks;
@@ -59,13 +63,26 @@ static enum ldr_found found_of(struct ldr_group *group, struct ldr_entry *entry,
     return ldr_entry_age(entry, now) == LDR_FRESH ? LDR_FOUND : LDR_FOUND_AGED;
 }
 
-/* A sample stands for the gets since the last multiple of it; it is not due when most had to look further. */
-static void end(struct ldr_group *group, const struct looks *looks)
+/*
+ * A sample of the time stands for the gets since the last multiple of it. No sample is taken when most, or all, had to look
+ * further.
+ */
+static __attribute__((noinline)) void take_samples(struct ldr_group *group, const struct looks *looks,
+                                                   const struct larder_slice *keys)
 {
-    if (!looks->timed || ldr_lane_read(looks->lane, LDR_GETS) / SAMPLE == looks->gets / SAMPLE)
-        return;
-    uint64_t each = (larder_now(group->context->runtime) - looks->begun) / looks->count;
-    ldr_histogram_add_sample(&group->get_latency, each, SAMPLE);
+    uint64_t gets = ldr_lane_read(looks->lane, LDR_GETS);
+    if (looks->timed && gets / SAMPLE != looks->gets / SAMPLE) {
+        uint64_t each = (larder_now(group->context->runtime) - looks->begun) / looks->count;
+        ldr_histogram_add_sample(&group->get_latency, each, SAMPLE);
+    }
+    if (looks->sampled && gets != looks->gets)
+        ldr_group_sample(group, looks->lane, &keys[ldr_mix(gets) % looks->count], gets - looks->gets);
+}
+
+static void end(struct ldr_group *group, const struct looks *looks, const struct larder_slice *keys)
+{
+    if (__builtin_expect(looks->timed | looks->sampled, 0))
+        take_samples(group, looks, keys);
 }
 
 uint64_t ldr_group_look_time(const struct ldr_group *group, size_t count)
@@ -79,7 +96,7 @@ enum ldr_look ldr_group_look_copy(struct ldr_group *group, struct ldr_copy *copy
         return LDR_LOOK_FURTHER;
     struct looks looks = begin(group, 1);
     enum ldr_look look = outcome(group, &looks, ldr_store_copy(group->store, copy, LDR_NOW));
-    end(group, &looks);
+    end(group, &looks, &copy->key);
     return look;
 }
 
@@ -101,7 +118,7 @@ enum ldr_look ldr_group_look(struct ldr_group *group, struct larder_slice key, u
     struct looks looks = begin(group, 1);
     *entry = ldr_store_get(group->store, key, now);
     enum ldr_look look = take(group, &looks, now, entry);
-    end(group, &looks);
+    end(group, &looks, &key);
     return look;
 }
 
@@ -117,5 +134,5 @@ void ldr_group_look_many(struct ldr_group *group, const struct larder_slice *key
     ldr_store_get_many(group->store, keys, count, now, entries);
     for (size_t i = 0; i < count; i++)
         looks[i] = take(group, &under_way, now, &entries[i]);
-    end(group, &under_way);
+    end(group, &under_way, keys);
 }

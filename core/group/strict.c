@@ -5,6 +5,7 @@
 
 #include "core/base/fail.h"
 #include "core/group/limits.h"
+#include "core/group/near.h"
 
 #define PAUSE_MS 25 /* before a request is tried again */
 
@@ -22,6 +23,8 @@ struct ldr_strict_ask {
     struct ldr_peer *peer; /* a counted reference, while it is being asked */
     uint64_t over;         /* when what was sent last cannot be executed any more */
     struct larder_request call;
+    int64_t near_ms; /* how long the owner's answer to a get is worth to be kept; below 0: not known yet */
+    struct ldr_near_ask near;
     unsigned char header[LDR_HEADER_SIZE];
 };
 
@@ -48,7 +51,9 @@ static void finish(struct ldr_strict_ask *ask, struct larder_reply *reply)
     uint64_t took = larder_now(context->runtime) - ask->begun;
     if (is_get(ask))
         ldr_histogram_add(&group->get_latency, took);
-    else if (ask->request->operation == LARDER_OP_SET)
+    else
+        ldr_near_drop(group, ask->request->key);
+    if (ask->request->operation == LARDER_OP_SET)
         ldr_histogram_add(&group->set_latency, took);
     ldr_answer(context, reply, ask->done, ask->arg);
     free(ask);
@@ -195,6 +200,8 @@ static void peer_answered(void *arg, struct larder_reply *reply)
     if (moved || (reply->flags & LARDER_REPLY_NOT_SENT) != 0)
         ask->over = 0;
     if (is_final(reply)) {
+        if (is_get(ask))
+            ldr_near_keep(group, ask->request->key, &ask->near, reply);
         if (is_get(ask) && reply->source != LARDER_SOURCE_LOADER)
             reply->source = ask->rank > 0 ? LARDER_SOURCE_REPLICA : LARDER_SOURCE_PEER;
         ldr_count(reply->status == LARDER_OK ? &group->counters.peer_hits : &group->counters.peer_misses);
@@ -212,6 +219,15 @@ static void peer_answered(void *arg, struct larder_reply *reply)
         wait_and_go(ask);
 }
 
+/* Only the owner's own answer is kept. Each get counts once, however often it is tried. */
+static void mark_near(struct ldr_strict_ask *ask)
+{
+    struct ldr_group *group = ask->group;
+    if (is_get(ask) && ask->near_ms < 0)
+        ask->near_ms = ldr_near_wanted(group, ask->request->key, ask->begun);
+    ldr_near_ask(group, is_get(ask) && ask->rank == 0 ? ask->near_ms : 0, &ask->call, &ask->near);
+}
+
 /* Takes the reference to the peer. False: it has not told its clock yet, without which a write is not sent. */
 static bool send(struct ldr_strict_ask *ask, struct ldr_peer *peer)
 {
@@ -227,6 +243,7 @@ static bool send(struct ldr_strict_ask *ask, struct ldr_peer *peer)
     ldr_cluster_sign(context->cluster, peer, &header);
     ldr_header_encode(&header, ask->header);
     ask->call = *ask->request;
+    mark_near(ask);
     ask->call.deadline = until < ask->deadline ? until : ask->deadline;
     ask->call.cluster = ldr_slice(ask->header, sizeof ask->header);
     ask->over = is_get(ask) ? 0 : until;
@@ -295,6 +312,11 @@ void ldr_strict_ask(struct ldr_group *group, const struct larder_request *reques
     struct ldr_context *context = group->context;
     struct larder_reply refusal = {.status = LARDER_NO_MEMORY};
     struct ldr_strict_ask *ask = NULL;
+    if (request->operation == LARDER_OP_GET &&
+        ldr_near_answer(group, request, larder_now(context->runtime), done, arg)) {
+        ldr_lane_add(ldr_lanes_mine(group->lanes), LDR_GETS, 1);
+        return;
+    }
     if (!ldr_limits_wait(group))
         refusal = ldr_limits_busy(context, "too many requests wait for loads and peers");
     else if ((ask = calloc(1, sizeof *ask)) == NULL)
@@ -308,6 +330,7 @@ void ldr_strict_ask(struct ldr_group *group, const struct larder_request *reques
     ask->done = done;
     ask->arg = arg;
     ask->begun = larder_now(context->runtime);
+    ask->near_ms = -1;
     ask->deadline = larder_deadline_in(context->runtime, context->request_timeout_ms);
     if (request->deadline < ask->deadline)
         ask->deadline = request->deadline;

@@ -2,12 +2,14 @@
 #include <stdlib.h>
 
 #include "core/base/fail.h"
+#include "core/group/near.h"
 #include "core/group/strict.h"
 
 /* How a flight of this node's begins. */
 struct start {
     const struct ldr_placement *placement;
     bool current; /* nobody can have anything newer than what is here */
+    bool lent;    /* whoever asked may keep the answer */
 };
 
 static void count(struct ldr_group *group, enum ldr_get_counter counter)
@@ -61,6 +63,7 @@ static void begin_aside(struct ldr_flight *flight, void *arg)
 /* What a flight brings goes to the request; one that nobody may answer is MOVED. */
 struct wait {
     struct ldr_group *group;
+    bool lent;
     larder_reply_fn done;
     void *arg;
 };
@@ -69,23 +72,28 @@ static void flown(void *arg, struct larder_reply *reply)
 {
     struct wait wait = *(struct wait *)arg;
     free(arg);
-    if (reply->status == LARDER_UNAVAILABLE && reply->cluster.size == 0)
+    if (reply->status == LARDER_UNAVAILABLE && reply->cluster.size == 0) {
         ldr_answer_header(wait.group->context, LARDER_UNAVAILABLE, LDR_HEADER_MOVED, wait.done, wait.arg);
-    else
+    } else {
+        if (!wait.lent)
+            reply->flags &= ~(uint32_t)LARDER_REPLY_OWNER;
         wait.done(wait.arg, reply);
+    }
     ldr_group_release(wait.group);
 }
 
-static void fly(struct ldr_group *group, const struct larder_request *request, bool alone,
-                void (*start)(struct ldr_flight *flight, void *arg), void *start_arg, larder_reply_fn done, void *arg)
+/* `start` NULL: from the origin alone, aside. */
+static void fly(struct ldr_group *group, const struct larder_request *request, struct start *start,
+                larder_reply_fn done, void *arg)
 {
     struct ldr_context *context = group->context;
+    bool alone = start == NULL;
     struct wait *wait = malloc(sizeof *wait);
     if (wait == NULL) {
         ldr_answer_status(context, LARDER_NO_MEMORY, NULL, done, arg);
         return;
     }
-    *wait = (struct wait){ldr_group_reference(group), done, arg};
+    *wait = (struct wait){ldr_group_reference(group), !alone && start->lent, done, arg};
     struct ldr_flight_ask ask = {
         .group = group,
         .name = request->group,
@@ -96,8 +104,8 @@ static void fly(struct ldr_group *group, const struct larder_request *request, b
                                               group->load_timeout_ms + (alone ? 0 : context->peer_timeout_ms)),
         .done = flown,
         .arg = wait,
-        .begin = start,
-        .begin_arg = start_arg,
+        .begin = alone ? begin_aside : begin,
+        .begin_arg = start,
     };
     if (ldr_flight_ask(context->flights, &ask))
         ldr_count(&group->counters.loads_deduplicated);
@@ -105,13 +113,28 @@ static void fly(struct ldr_group *group, const struct larder_request *request, b
 
 void ldr_strict_load(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg)
 {
-    fly(group, request, true, begin_aside, NULL, done, arg);
+    fly(group, request, NULL, done, arg);
+}
+
+/* How an entry is told. */
+struct telling {
+    bool owner, lent; /* this node owns the key; whoever asked keeps the answer */
+    uint64_t now;
+    larder_reply_fn done;
+    void *arg;
+};
+
+static void tell(struct ldr_group *group, struct larder_reply *reply, const struct telling *telling)
+{
+    if (telling->lent)
+        reply->flags |= LARDER_REPLY_OWNER;
+    ldr_answer(group->context, reply, telling->done, telling->arg);
 }
 
 /* The answer that an entry is; NULL, and for a delete that is remembered, there is none. Takes the pin. */
-static bool answer_with(struct ldr_group *group, struct ldr_entry *entry, bool owner, uint64_t now,
-                        larder_reply_fn done, void *arg)
+static bool answer_with(struct ldr_group *group, struct ldr_entry *entry, const struct telling *telling)
 {
+    uint64_t now = telling->now;
     struct larder_reply reply = {.status = LARDER_NOT_FOUND, .source = LARDER_SOURCE_LOCAL};
     if (entry == NULL || ldr_entry_tombstone(entry) || ldr_entry_age(entry, now) == LDR_STALE) {
         ldr_entry_release(entry);
@@ -119,12 +142,13 @@ static bool answer_with(struct ldr_group *group, struct ldr_entry *entry, bool o
     }
     if (ldr_entry_negative(entry)) {
         count(group, LDR_NEGATIVE_HITS);
+        reply.ttl_ms = ldr_context_remaining(ldr_entry_expires(entry), now);
         ldr_entry_release(entry);
     } else {
         count(group, LDR_HITS);
-        reply = ldr_group_entry_reply(group, entry, owner ? LARDER_SOURCE_LOCAL : LARDER_SOURCE_REPLICA, now);
+        reply = ldr_group_entry_reply(group, entry, telling->owner ? LARDER_SOURCE_LOCAL : LARDER_SOURCE_REPLICA, now);
     }
-    ldr_answer(group->context, &reply, done, arg);
+    tell(group, &reply, telling);
     return true;
 }
 
@@ -135,25 +159,27 @@ void ldr_strict_get(struct ldr_group *group, const struct larder_request *reques
     struct ldr_cluster *cluster = context->cluster;
     uint64_t now = larder_now(context->runtime);
     bool owner = placement->self == 0, caught_up = ldr_cluster_caught_up(cluster, placement->serial);
+    const struct telling telling = {owner, owner && ldr_near_lend(group, request, now), now, done, arg};
     struct ldr_entry *entry = ldr_store_get(group->store, request->key, now);
     bool current = caught_up || placement->was_mine ||
                    (entry != NULL && ldr_entry_version(entry).epoch == placement->epoch);
-    struct start start = {placement, current};
+    struct start start = {placement, current, telling.lent};
     count(group, LDR_GETS);
+    ldr_group_sample_get(group, request);
     /* After the look into the store: what was seen there was the newest, as nobody else can have acted since. */
     if (!ldr_cluster_acts(cluster, placement->serial) || (!owner && !caught_up)) {
         ldr_entry_release(entry);
         ldr_answer_moved(context, (request->flags & LARDER_REQUEST_PEER) != 0 ? request : NULL, done, arg);
-    } else if (!current || !answer_with(group, entry, owner, now, done, arg)) {
+    } else if (!current || !answer_with(group, entry, &telling)) {
         if (!current)
             ldr_entry_release(entry);
         count(group, LDR_MISSES);
         if (owner && (ldr_group_loads(group) || !current))
-            fly(group, request, false, begin, &start, done, arg);
+            fly(group, request, &start, done, arg);
         else if (ldr_group_loads(group))
             ldr_strict_load(group, request, done, arg);
         else
-            ldr_answer_status(context, LARDER_NOT_FOUND, NULL, done, arg);
+            tell(group, &(struct larder_reply){.status = LARDER_NOT_FOUND, .ttl_ms = LARDER_TTL_NONE}, &telling);
     }
     ldr_placement_release(placement);
 }

@@ -6,6 +6,7 @@
 #include "core/group/copies.h"
 #include "core/group/flight.h"
 #include "core/group/limits.h"
+#include "core/group/near.h"
 #include "core/group/strict.h"
 
 struct write;
@@ -22,6 +23,7 @@ struct write {
     bool copies;            /* others may have copies: deletes are remembered, and touches are writes */
     uint64_t serial, epoch; /* strict: of the list under which this node is the owner; else 0 */
     bool spread;            /* what is stored now, the others that hold the key have to get */
+    bool told;              /* strict: nobody has a near copy of what was there before */
     uint64_t begun;
     larder_reply_fn done;
     void *arg;
@@ -208,6 +210,32 @@ static void spread(struct write *write)
     ldr_placement_release(&placement);
 }
 
+static void told(void *arg, bool gone)
+{
+    struct write *write = arg;
+    struct ldr_group *group = write->group;
+    (void)gone; /* else they end by themselves */
+    answer(write);
+    free(write);
+    ldr_tally_end(&group->context->waiting);
+    ldr_group_release(group);
+}
+
+/* Answers a write that was done, once nobody has a near copy of what was there before, as far as there is time. */
+static void answer_when_told(struct write *write)
+{
+    struct ldr_group *group = write->group;
+    struct write *kept = ldr_near_held(group, write->request->key) ? malloc(sizeof *kept) : NULL;
+    if (kept == NULL) {
+        answer(write);
+        return;
+    }
+    *kept = *write;
+    ldr_group_reference(group);
+    ldr_tally_begin(&group->context->waiting);
+    ldr_near_tell(group, kept->request, told, kept);
+}
+
 static void write_here(struct write *write)
 {
     struct ldr_group *group = write->group;
@@ -228,13 +256,13 @@ static void write_here(struct write *write)
         write->reply.message = ldr_slice_text(larder_last_error());
     if (write->spread && group->context->replicas > 1)
         spread(write);
-    answer(write);
-}
-
-static enum larder_status nothing(void *arg)
-{
-    (void)arg;
-    return LARDER_OK;
+    if (write->stand_in)
+        ldr_near_drop(group, request->key);
+    /* A delete that found nothing: what was there was evicted, and may still be near. */
+    if (status == LARDER_OK || (status == LARDER_NOT_FOUND && request->operation == LARDER_OP_DELETE))
+        answer_when_told(write);
+    else
+        answer(write);
 }
 
 /*
@@ -264,8 +292,9 @@ static void peer_answered(void *arg, struct larder_reply *reply)
     } else {
         write->reply = *reply;
         write->reply.source = LARDER_SOURCE_PEER;
+        ldr_near_drop(group, request->key);
         /* Gets that come after this answer must not join a call that may have been answered before the write. */
-        ldr_flights_write(group->context->flights, group, request->group, request->key, nothing, NULL);
+        ldr_flights_overtake_key(group->context->flights, group, request->group, request->key);
         answer(write);
     }
     free(write);
@@ -319,12 +348,27 @@ static void run(struct ldr_group *group, const struct larder_request *request, w
 
 /* ------------------------------------------------------------------------------------------------ strict */
 
-/* All others have it, or not: only if all have, the list is the same, and nobody can have acted without this node. */
+static void acknowledged(void *arg, unsigned failed);
+
+static void told_strictly(void *arg, bool gone)
+{
+    acknowledged(arg, gone ? 0 : 1);
+}
+
+/*
+ * All others have it, or not: only if all have, nobody has what was before near, the list is the same, and nobody can have
+ * acted without this node.
+ */
 static void acknowledged(void *arg, unsigned failed)
 {
     struct write *write = arg;
     struct ldr_group *group = write->group;
     struct ldr_cluster *cluster = group->context->cluster;
+    if (failed == 0 && !write->told && ldr_near_held(group, write->request->key)) {
+        write->told = true;
+        ldr_near_tell(group, write->request, told_strictly, write);
+        return;
+    }
     if (failed == 0 && ldr_cluster_serial(cluster) == write->serial && ldr_cluster_acts(cluster, write->serial))
         answer(write);
     else

@@ -180,6 +180,7 @@ void ldr_node_administer(struct larder_node *node, const struct larder_request *
     case LARDER_OP_GROUP_GET: answer_group(node, request->group, done, arg); return;
     case LARDER_OP_STATS: ldr_answer_document(node, ldr_document_node(node), done, arg); return;
     case LARDER_OP_CLUSTER: ldr_answer_document(node, ldr_document_cluster(node), done, arg); return;
+    case LARDER_OP_TOP: ldr_node_answer_top(node, request, done, arg); return;
     case LARDER_OP_METRICS: answer_metrics(node, done, arg); return;
     case LARDER_OP_LEAVE: status = larder_node_leave(node); break;
     case LARDER_OP_READY: status = larder_node_ready(node); break;

@@ -157,6 +157,8 @@ static json_t *settings_to_json(const struct ldr_group_record *record)
     json = ldr_json_set(json, "ttl", duration(settings->ttl_ms));
     json = ldr_json_set(json, "negative_ttl", duration(settings->negative_ttl_ms));
     json = ldr_json_set(json, "load_timeout", duration((int64_t)settings->load_timeout_ms));
+    json = ldr_json_set(json, "near_bytes", json_integer((json_int_t)settings->near_bytes));
+    json = ldr_json_set(json, "near_ttl", duration(settings->near_ttl_ms));
     json = ldr_json_set(json, "stale_while_revalidate", duration(settings->stale_while_revalidate_ms));
     json = ldr_json_set(json, "stale_if_error", duration(settings->stale_if_error_ms));
     json = ldr_json_set(json, "refresh_ahead", json_real(settings->refresh_ahead));

@@ -2,18 +2,25 @@
 #include "core/base/bytes.h"
 #include "core/base/epoch.h"
 #include "core/base/fail.h"
+#include "core/group/near.h"
 #include "core/group/copies.h"
 #include "core/node/node.h"
 
 static bool is_data(enum larder_operation operation)
 {
-    return operation >= LARDER_OP_GET && operation <= LARDER_OP_TOUCH;
+    return (operation >= LARDER_OP_GET && operation <= LARDER_OP_TOUCH) || operation == LARDER_OP_FORGET;
 }
 
 static bool names_group(enum larder_operation operation)
 {
     return is_data(operation) || operation == LARDER_OP_EXCHANGE ||
            (operation >= LARDER_OP_GROUP_GET && operation <= LARDER_OP_GROUP_STATS);
+}
+
+/* Of some operations without a name is of all groups. */
+static bool may_name_group(const struct larder_request *request)
+{
+    return names_group(request->operation) || (request->operation == LARDER_OP_TOP && request->group.size != 0);
 }
 
 bool ldr_group_name_good(struct larder_slice name)
@@ -31,7 +38,7 @@ bool ldr_group_name_good(struct larder_slice name)
 /* Whether the request makes sense by itself. */
 static enum larder_status validate(const struct larder_request *request)
 {
-    if (names_group(request->operation) && !ldr_group_name_good(request->group))
+    if (may_name_group(request) && !ldr_group_name_good(request->group))
         return ldr_fail(LARDER_INVALID, "group name: got \"%.*s\", wanted 1 to %d of A-Z a-z 0-9 . _ -",
                         request->group.size > 64 ? 64 : (int)request->group.size, (const char *)request->group.data,
                         LARDER_GROUP_MAX);
@@ -63,6 +70,14 @@ static enum larder_status admit(struct larder_node *node, const struct larder_re
                                                                                    : LARDER_OK;
 }
 
+/* The owner of the key has written it. */
+static void forget(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg)
+{
+    ldr_near_drop(group, request->key);
+    ldr_flights_overtake_key(group->context->flights, group, request->group, request->key);
+    ldr_answer_status(group->context, LARDER_OK, NULL, done, arg);
+}
+
 static void execute_data(struct larder_node *node, const struct larder_request *request, larder_reply_fn done,
                          void *arg)
 {
@@ -78,6 +93,8 @@ static void execute_data(struct larder_node *node, const struct larder_request *
         ldr_group_set(group, request, done, arg);
     } else if (request->operation == LARDER_OP_DELETE) {
         ldr_group_delete(group, request, done, arg);
+    } else if (request->operation == LARDER_OP_FORGET) {
+        forget(group, request, done, arg);
     } else {
         ldr_group_touch(group, request, done, arg);
     }

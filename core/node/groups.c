@@ -3,6 +3,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/fail.h"
+#include "core/group/near.h"
 #include "core/node/node.h"
 
 static const struct larder_eviction *eviction_of(const struct ldr_group_settings *settings)
@@ -80,26 +81,28 @@ static uint64_t permille(double factor)
     return (uint64_t)(factor * 1000 + 0.5);
 }
 
-static struct ldr_group *open_group(struct larder_node *node, const struct ldr_group_settings *settings)
+static struct ldr_group_options options_of(const struct ldr_group_settings *settings)
 {
-    return ldr_group_open(&node->context, &(struct ldr_group_options){
-                                              .name = ldr_slice_text(settings->name),
-                                              .max_bytes = settings->max_bytes,
-                                              .max_entries = settings->max_entries,
-                                              .max_value = settings->max_value,
-                                              .ttl_ms = settings->ttl_ms,
-                                              .negative_ttl_ms = settings->negative_ttl_ms,
-                                              .load_timeout_ms = settings->load_timeout_ms,
-                                              .stale_while_revalidate_ms = settings->stale_while_revalidate_ms,
-                                              .stale_if_error_ms = settings->stale_if_error_ms,
-                                              .refresh_permille = permille(settings->refresh_ahead),
-                                              .max_loads = settings->max_loads,
-                                              .exact_hits = settings->exact_hits,
-                                              .eviction = eviction_of(settings),
-                                              .eviction_params = settings->eviction.params,
-                                              .loader = (const void *)settings->loader.table,
-                                              .loader_params = settings->loader.params,
-                                          });
+    return (struct ldr_group_options){
+        .name = ldr_slice_text(settings->name),
+        .max_bytes = settings->max_bytes,
+        .max_entries = settings->max_entries,
+        .max_value = settings->max_value,
+        .ttl_ms = settings->ttl_ms,
+        .negative_ttl_ms = settings->negative_ttl_ms,
+        .load_timeout_ms = settings->load_timeout_ms,
+        .stale_while_revalidate_ms = settings->stale_while_revalidate_ms,
+        .stale_if_error_ms = settings->stale_if_error_ms,
+        .refresh_permille = permille(settings->refresh_ahead),
+        .max_loads = settings->max_loads,
+        .near_bytes = settings->near_bytes,
+        .near_ttl_ms = settings->near_ttl_ms,
+        .exact_hits = settings->exact_hits,
+        .eviction = eviction_of(settings),
+        .eviction_params = settings->eviction.params,
+        .loader = (const void *)settings->loader.table,
+        .loader_params = settings->loader.params,
+    };
 }
 
 enum larder_status ldr_node_create_group(struct larder_node *node, const struct ldr_group_settings *settings,
@@ -109,7 +112,8 @@ enum larder_status ldr_node_create_group(struct larder_node *node, const struct 
     if (record == NULL)
         return ldr_fail_memory();
     record->arena = own_settings(settings, &record->settings);
-    record->group = record->arena != NULL ? open_group(node, settings) : NULL;
+    const struct ldr_group_options options = options_of(settings);
+    record->group = record->arena != NULL ? ldr_group_open(&node->context, &options) : NULL;
     record->configured = configured;
     enum larder_status status = record->group != NULL ? LARDER_OK : larder_last_status();
     if (status == LARDER_OK && (status = ldr_registry_add(node->registry, record->group)) != LARDER_OK)
@@ -127,19 +131,35 @@ enum larder_status ldr_node_create_group(struct larder_node *node, const struct 
 
 /* ------------------------------------------------------------------------------------------------ changing */
 
-/* What can fail comes first, in one step: on failure nothing was changed. */
+/* What can fail comes first: on failure nothing was changed. Near copies are soon made again: they are not carried over. */
+static enum larder_status change_stores(struct ldr_group_record *record, const struct ldr_group_settings *settings)
+{
+    struct ldr_group *group = record->group;
+    const struct ldr_group_settings *old = &record->settings;
+    bool same = same_choice(&settings->eviction, &old->eviction);
+    bool renew = !same || settings->near_bytes != old->near_bytes;
+    struct ldr_near *near = NULL;
+    const struct ldr_group_options options = options_of(settings);
+    enum larder_status status = renew ? ldr_near_open(group->context, &options, &near) : LARDER_OK;
+    if (status == LARDER_OK &&
+        (!same || settings->max_bytes != old->max_bytes || settings->max_entries != old->max_entries))
+        status = ldr_store_set(group->store, same ? NULL : eviction_of(settings), settings->eviction.params,
+                               settings->max_bytes, settings->max_entries);
+    if (status == LARDER_OK && renew)
+        ldr_near_replace(group, near);
+    else
+        ldr_near_close(near);
+    return status;
+}
+
 static enum larder_status change(struct ldr_group_record *record, const struct ldr_group_settings *settings)
 {
     struct ldr_group *group = record->group;
     const struct ldr_group_settings *old = &record->settings;
-    enum larder_status status = LARDER_OK;
     if (!same_choice(&settings->loader, &old->loader))
         return ldr_fail(LARDER_UNSUPPORTED,
                         "group %s: its loader cannot be changed while it runs; drop the group first", group->name);
-    bool same = same_choice(&settings->eviction, &old->eviction);
-    if (!same || settings->max_bytes != old->max_bytes || settings->max_entries != old->max_entries)
-        status = ldr_store_set(group->store, same ? NULL : eviction_of(settings), settings->eviction.params,
-                               settings->max_bytes, settings->max_entries);
+    enum larder_status status = change_stores(record, settings);
     if (status != LARDER_OK)
         return status;
     if (settings->exact_hits != old->exact_hits)
@@ -148,6 +168,7 @@ static enum larder_status change(struct ldr_group_record *record, const struct l
     group->ttl_ms = settings->ttl_ms;
     group->negative_ttl_ms = settings->negative_ttl_ms;
     group->load_timeout_ms = settings->load_timeout_ms;
+    group->near_ttl_ms = settings->near_ttl_ms;
     group->stale_while_revalidate_ms = settings->stale_while_revalidate_ms;
     group->stale_if_error_ms = settings->stale_if_error_ms;
     group->refresh_permille = permille(settings->refresh_ahead);

@@ -1,5 +1,7 @@
 #include "core/node/json.h"
 
+#include <stdio.h>
+
 #include "core/base/bytes.h"
 
 json_t *ldr_json_set(json_t *object, const char *name, json_t *value)
@@ -16,6 +18,39 @@ json_t *ldr_json_append(json_t *array, json_t *value)
         return array;
     json_decref(array);
     return NULL;
+}
+
+static void add_base64(struct ldr_buffer *text, const unsigned char *bytes, size_t size)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < size; i += 3) {
+        size_t left = size - i < 3 ? size - i : 3;
+        unsigned triple = (unsigned)bytes[i] << 16;
+        triple |= left > 1 ? (unsigned)bytes[i + 1] << 8 : 0;
+        triple |= left > 2 ? (unsigned)bytes[i + 2] : 0;
+        char four[4] = {digits[triple >> 18], digits[triple >> 12 & 63], '=', '='};
+        if (left > 1)
+            four[2] = digits[triple >> 6 & 63];
+        if (left > 2)
+            four[3] = digits[triple & 63];
+        ldr_buffer_append(text, four, sizeof four);
+    }
+}
+
+json_t *ldr_json_set_bytes(json_t *object, const char *name, struct larder_slice bytes)
+{
+    bool text_only = bytes.size == 0 ||
+                     memchr(bytes.data, '\0', bytes.size) == NULL; /* many programs end texts there */
+    json_t *plain = text_only ? json_stringn(bytes.data, bytes.size) : NULL;
+    if (plain != NULL)
+        return ldr_json_set(object, name, plain);
+    char coded_name[32];
+    struct ldr_buffer coded = {0};
+    snprintf(coded_name, sizeof coded_name, "%s_base64", name);
+    add_base64(&coded, bytes.data, bytes.size);
+    object = ldr_json_set(object, coded_name, coded.failed || coded.data == NULL ? NULL : json_string(coded.data));
+    ldr_buffer_free(&coded);
+    return object;
 }
 
 json_t *ldr_json_text(const char *text)

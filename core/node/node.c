@@ -7,6 +7,9 @@
 #include "core/base/epoch.h"
 #include "core/base/fail.h"
 #include "core/base/runtime.h"
+#include "core/group/holders.h"
+#include "core/group/hot.h"
+#include "core/group/near.h"
 #include "core/group/strict.h"
 
 #define TICK_MS      250
@@ -17,6 +20,7 @@
 static void expire_group(void *arg, struct ldr_group *group)
 {
     ldr_store_expire(group->store, *(const uint64_t *)arg, EXPIRE_BATCH);
+    ldr_near_expire(group, *(const uint64_t *)arg);
 }
 
 static void tick(struct larder_timer *timer)
@@ -27,6 +31,8 @@ static void tick(struct larder_timer *timer)
     if (atomic_load_explicit(&node->closing, memory_order_acquire))
         return;
     ldr_registry_each(node->registry, expire_group, &now);
+    if (node->context.hot != NULL)
+        ldr_hot_settle(node->context.hot);
     if (node->context.cluster != NULL)
         ldr_cluster_tick(node->context.cluster);
     ldr_node_look_after_leave(node);
@@ -55,6 +61,20 @@ static enum larder_status open_settings(struct larder_node *node, const struct l
     if (errors.count > 0)
         return ldr_fail(LARDER_INVALID, "%s", errors.first);
     return node->settings != NULL ? LARDER_OK : ldr_fail_memory();
+}
+
+/* A gateway's keys are others' to count. */
+static enum larder_status open_hot(struct larder_node *node)
+{
+    const struct ldr_settings *settings = node->settings;
+    if (settings->hot_keys == 0 || settings->gateway)
+        return LARDER_OK;
+    node->context.hot = ldr_hot_open(node->runtime, settings->hot_keys);
+    if (node->context.hot == NULL)
+        return larder_last_status();
+    if (settings->cluster.enabled && (node->context.holders = ldr_holders_open(settings->hot_keys)) == NULL)
+        return ldr_fail_memory();
+    return LARDER_OK;
 }
 
 static enum larder_status open_context(struct larder_node *node)
@@ -263,6 +283,7 @@ struct larder_node *ldr_node_open_on(const struct larder_config *config, const s
     pthread_mutex_init(&node->admin, NULL);
     ldr_tally_init(&node->context.waiting);
     pthread_mutex_init(&node->context.strict.lock, NULL);
+    pthread_mutex_init(&node->context.near.lock, NULL);
     ldr_tally_init(&node->changes);
     enum larder_status status = open_settings(node, config);
     if (status == LARDER_OK) {
@@ -270,7 +291,7 @@ struct larder_node *ldr_node_open_on(const struct larder_config *config, const s
         node->log = ldr_log_open(settings->node_name, settings->log_level, settings->log_format, 2);
         status = node->log != NULL ? open_runtime(node, runtime) : ldr_fail_memory();
     }
-    enum larder_status (*const steps[])(struct larder_node *) = {open_context, open_doors, open_cluster,
+    enum larder_status (*const steps[])(struct larder_node *) = {open_context, open_hot,   open_doors,     open_cluster,
                                                                  open_groups,  listen_all, start_discovery};
     for (size_t i = 0; i < sizeof steps / sizeof *steps && status == LARDER_OK; i++)
         status = steps[i](node);
@@ -346,6 +367,7 @@ void larder_node_close(struct larder_node *node)
     if (node->context.flights != NULL)
         ldr_flights_abort(node->context.flights);
     ldr_strict_abort(&node->context);
+    ldr_near_abort(&node->context);
     wait_for_entrants(node); /* those that were answering gets before the flights were ended */
     if (node->owns_runtime)
         ldr_tally_wait(&node->changes, LARDER_NEVER); /* their answers go to doors, which are closed below */
@@ -363,6 +385,8 @@ void larder_node_close(struct larder_node *node)
     ldr_registry_close(node->registry);
     ldr_epoch_barrier(); /* groups dropped earlier */
     ldr_flights_close(node->context.flights);
+    ldr_holders_close(node->context.holders);
+    ldr_hot_close(node->context.hot);
     ldr_seen_close(node->context.seen);
     ldr_catalog_close(node->catalog);
     ldr_arena_close(node->discovery_arena);
@@ -386,6 +410,7 @@ void ldr_node_release(struct larder_node *node)
         return;
     ldr_tally_destroy(&node->context.waiting);
     pthread_mutex_destroy(&node->context.strict.lock);
+    pthread_mutex_destroy(&node->context.near.lock);
     ldr_tally_destroy(&node->changes);
     pthread_mutex_destroy(&node->admin);
     pthread_mutex_destroy(&node->reload);

@@ -126,6 +126,10 @@ struct ldr_group *ldr_node_find_group(struct larder_node *node, struct larder_sl
 void ldr_node_administer(struct larder_node *node, const struct larder_request *request, larder_reply_fn done,
                          void *arg);
 
+/* The keys that are asked for most; see top_sum.c. */
+void ldr_node_answer_top(struct larder_node *node, const struct larder_request *request, larder_reply_fn done,
+                         void *arg);
+
 /* Does here and at every other member what the request says, and answers when all have; see fanout.c. */
 void ldr_node_fan_out(struct larder_node *node, const struct larder_request *request, larder_reply_fn done, void *arg);
 /* The part of it that is done here: GROUP_PUT, GROUP_DROP, GROUP_CLEAR. Sets LARDER_REPLY_CREATED in *flags. */

@@ -31,6 +31,7 @@ static void warn_of_fixed(struct larder_node *node, const struct ldr_settings *n
                "node.name or node.role");
     warn_fixed(node, now->log_format != next->log_format, "node.log_format");
     warn_fixed(node, now->workers != next->workers || now->queue != next->queue, "node.workers or node.load_queue");
+    warn_fixed(node, now->hot_keys != next->hot_keys, "node.hot_keys");
     warn_fixed(node,
                now->request_timeout_ms != next->request_timeout_ms || now->drain_timeout_ms != next->drain_timeout_ms,
                "node.request_timeout or node.drain_timeout");

@@ -72,6 +72,7 @@ static void read_node(struct ldr_settings *settings, const struct larder_param_v
     settings->log_format = strcmp(text(node, table, "log_format"), "json") == 0 ? LDR_LOG_JSON : LDR_LOG_LOGFMT;
     settings->workers = (unsigned)integer(node, table, "workers");
     settings->queue = (uint64_t)integer(node, table, "load_queue");
+    settings->hot_keys = (size_t)integer(node, table, "hot_keys");
     settings->max_waiting = (uint64_t)integer(node, table, "max_waiting");
     settings->request_timeout_ms = (uint64_t)integer(node, table, "request_timeout");
     settings->drain_timeout_ms = (uint64_t)integer(node, table, "drain_timeout");

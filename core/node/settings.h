@@ -24,6 +24,8 @@ struct ldr_group_settings {
     int64_t ttl_ms;          /* LARDER_TTL_NONE when `ttl: 0` or not given */
     int64_t negative_ttl_ms; /* 0: not remembered */
     uint64_t load_timeout_ms;
+    uint64_t near_bytes; /* 0: no near copies */
+    int64_t near_ttl_ms;
     int64_t stale_while_revalidate_ms, stale_if_error_ms; /* 0: not at all */
     double refresh_ahead;                                 /* 0: not at all */
     uint64_t max_loads;
@@ -59,6 +61,7 @@ struct ldr_settings {
     enum ldr_log_format log_format;
     unsigned workers;            /* threads for loader callbacks */
     uint64_t queue;              /* loads that may wait for a worker */
+    size_t hot_keys;             /* 0: hot keys are not looked for */
     uint64_t max_waiting;        /* requests that may wait for loads and peers */
     uint64_t request_timeout_ms; /* default 10 s */
     uint64_t drain_timeout_ms;

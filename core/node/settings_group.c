@@ -23,6 +23,8 @@ bool ldr_settings_read_group(const struct ldr_settings_input *input, const struc
         .ttl_ms = ttl == 0 ? LARDER_TTL_NONE : ttl,
         .negative_ttl_ms = row(values, "negative_ttl")->integer,
         .load_timeout_ms = (uint64_t)row(values, "load_timeout")->integer,
+        .near_bytes = (uint64_t)row(values, "near_bytes")->integer,
+        .near_ttl_ms = row(values, "near_ttl")->integer,
         .stale_while_revalidate_ms = row(values, "stale_while_revalidate")->integer,
         .stale_if_error_ms = row(values, "stale_if_error")->integer,
         .refresh_ahead = row(values, "refresh_ahead")->number,
@@ -59,6 +61,10 @@ static bool keep(struct ldr_arena *arena, const struct larder_param_value *value
         group->negative_ttl_ms = base->negative_ttl_ms;
     if (!row(values, "load_timeout")->given)
         group->load_timeout_ms = base->load_timeout_ms;
+    if (!row(values, "near_bytes")->given)
+        group->near_bytes = base->near_bytes;
+    if (!row(values, "near_ttl")->given)
+        group->near_ttl_ms = base->near_ttl_ms;
     if (!row(values, "stale_while_revalidate")->given)
         group->stale_while_revalidate_ms = base->stale_while_revalidate_ms;
     if (!row(values, "stale_if_error")->given)

@@ -49,6 +49,14 @@ const struct larder_param ldr_settings_node[] = {
      .minimum = 1,
      .maximum = 1000000,
      .help = "loads that may wait for a worker; further ones fail as busy"},
+    {.name = "hot_keys",
+     .type = LARDER_PARAM_INT,
+     .default_text = "512",
+     .minimum = 0,
+     .maximum = 65536,
+     .help = "how many of the keys that are asked for most are kept track of, in some 300 bytes for each; 0: none, and "
+             "then "
+             "there are no near copies, and larder top shows nothing of this node"},
     {.name = "max_waiting",
      .type = LARDER_PARAM_INT,
      .default_text = "20000",
@@ -272,6 +280,22 @@ const struct larder_param ldr_settings_group_table[] = {
      .minimum = 1,
      .maximum = HOUR,
      .help = "how long a load from the origin may take"},
+    {.name = "near_bytes",
+     .type = LARDER_PARAM_SIZE,
+     .default_text = "1MiB",
+     .minimum = 0,
+     .maximum = ANY_MAXIMUM,
+     .help =
+         "besides max_bytes, the budget at each member for near copies of hot keys that other members own, so that not "
+         "every get of them goes to their owner; 0: none"},
+    {.name = "near_ttl",
+     .type = LARDER_PARAM_DURATION,
+     .default_text = "500ms",
+     .minimum = 1,
+     .maximum = HOUR,
+     .help =
+         "how long a near copy lives at most, and how old a value may be that a get is answered with after a write of "
+         "which this member was not told"},
     {.name = "max_loads",
      .type = LARDER_PARAM_INT,
      .default_text = "4096",

@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "core/group/hot.h"
+#include "core/group/near.h"
+
 #define COUNTER(field, text)                                                                                           \
     {                                                                                                                  \
 #field, offsetof(struct larder_statistics, field), false, text                                                 \
@@ -15,6 +18,7 @@ const struct ldr_stat ldr_group_stat_table[] = {
     COUNTER(gets, "Gets that named the group at this node"),
     COUNTER(hits, "Gets answered from this node's store"),
     COUNTER(misses, "Gets not answered from this node's store"),
+    COUNTER(near_hits, "Gets answered from a near copy of another member's key"),
     COUNTER(peer_hits, "Calls to a peer that brought a value"),
     COUNTER(peer_misses, "Calls to a peer that found no such key"),
     COUNTER(loads, "Calls of the loader"),
@@ -35,6 +39,8 @@ const struct ldr_stat ldr_group_stat_table[] = {
     GAUGE(entries_limit, "The most entries, max_entries; 0: no limit"),
     GAUGE(bytes_limit, "The budget, max_bytes"),
     GAUGE(value_bytes, "Bytes of keys and values alone"),
+    GAUGE(near_bytes_used, "Bytes that near copies take, bookkeeping included"),
+    GAUGE(near_bytes_limit, "The budget of near copies; 0: there are none"),
     {0},
 };
 #undef COUNTER
@@ -80,10 +86,11 @@ const struct ldr_stat ldr_node_stat_table[] = {
     COUNTER(connections_refused, "Connections refused, over the limit or without a free descriptor"),
     COUNTER(requests_refused, "Requests answered by a transport itself: malformed or over a limit"),
     GAUGE(loads_waiting, "Loads and calls to peers under way"),
+    GAUGE(hot_keys, "Keys in the table of those asked for most"),
     COUNTER(busy_refused, "Requests answered busy, as a bound of this node was reached"),
     GAUGE(start_time_seconds, "Start of the node in seconds since 1970"),
     GAUGE(memory_resident_bytes, "Resident memory of the process"),
-    GAUGE(memory_budgeted_bytes, "Sum of the budgets of all groups"),
+    GAUGE(memory_budgeted_bytes, "Sum of the budgets of all groups, near copies included"),
     {0},
 };
 #undef COUNTER
@@ -111,8 +118,10 @@ static uint64_t resident_bytes(void)
 static void add_budget(void *arg, struct ldr_group *group)
 {
     struct ldr_store_stats stats;
+    uint64_t near_used, near_limit;
     ldr_store_stats(group->store, &stats);
-    *(uint64_t *)arg += stats.bytes_limit;
+    ldr_near_sizes(group, &near_used, &near_limit);
+    *(uint64_t *)arg += stats.bytes_limit + near_limit;
 }
 
 void ldr_node_read_stats(struct larder_node *node, struct ldr_node_stats *stats)
@@ -123,6 +132,8 @@ void ldr_node_read_stats(struct larder_node *node, struct ldr_node_stats *stats)
         .start_time_seconds = node->started_ms / 1000,
         .memory_resident_bytes = resident_bytes(),
     };
+    if (node->context.hot != NULL)
+        stats->hot_keys = ldr_hot_known(node->context.hot);
     ldr_registry_each(node->registry, add_budget, &stats->memory_budgeted_bytes);
     for (size_t i = 0; i < node->door_count; i++) {
         struct larder_transport_stats door = {0};
@@ -172,5 +183,5 @@ void ldr_group_stats_add(struct larder_statistics *sum, const struct larder_stat
         a->p99_ns = a->p99_ns > b->p99_ns ? a->p99_ns : b->p99_ns;
         a->p999_ns = a->p999_ns > b->p999_ns ? a->p999_ns : b->p999_ns;
     }
-    sum->hit_ratio = sum->gets != 0 ? (double)(sum->hits + sum->negative_hits) / (double)sum->gets : 0;
+    sum->hit_ratio = sum->gets != 0 ? (double)(sum->hits + sum->near_hits + sum->negative_hits) / (double)sum->gets : 0;
 }

@@ -46,11 +46,14 @@ struct larder_statistics {
     uint64_t bytes_used;          /* gauge: bytes the group holds now, all of its bookkeeping included */
     uint64_t bytes_limit;         /* gauge: the budget, max_bytes */
     uint64_t value_bytes;         /* gauge: bytes of the keys and values alone */
-    double hit_ratio;             /* (hits + negative_hits) / gets; 0 without gets */
+    double hit_ratio;             /* (hits + near_hits + negative_hits) / gets; 0 without gets */
     struct larder_latency get;    /* gets at this node, loads and peer calls included */
     struct larder_latency set;    /* sets at this node, peer calls included */
     struct larder_latency load;   /* calls of the loader alone */
     struct larder_latency peer;   /* calls to peers for this group */
+    uint64_t near_hits;        /* gets answered from a near copy of a key that another member owns; no hits or misses */
+    uint64_t near_bytes_used;  /* gauge: bytes that the near copies take, all of their bookkeeping included */
+    uint64_t near_bytes_limit; /* gauge: their budget, near_bytes; 0: the group has none at this node */
     uint64_t stale_hits; /* gets answered past the value's time; those answered at once are among the hits, too */
     uint64_t refreshes;  /* those of the loads that began while a value was there, so that nobody waited */
 };

@@ -3,7 +3,7 @@
 import time
 import unittest
 
-from wire import (ACK, DEADLINE_EXCEEDED, ENHANCE_YOUR_CALM, LAST_ID, NO_ERROR, NOT_FOUND, OK, PING, PREFACE, Case,
+from wire import (ACK, DEADLINE_EXCEEDED, ENHANCE_YOUR_CALM, HEADERS, LAST_ID, NO_ERROR, NOT_FOUND, OK, PING, PREFACE, Case,
                   Connection, Host, frame, get_request, message, settings)
 
 
@@ -33,9 +33,18 @@ class Short(Case):
         self.assert_serves(connection)
 
     def test_header_fields_that_do_not_arrive(self):
+        """Not even when they come very slowly: nothing else can come in between."""
         connection = self.connect()
-        connection.send(frame(1, 0, 1, connection.block()))  # no END_HEADERS
-        connection.wait_closed()
+        connection.ping()
+        connection.auto = False
+        block = connection.block(more=[("x%d" % i, "y") for i in range(1000)])
+        connection.send(frame(HEADERS, 0, 1, block)[:20])
+        began = time.monotonic()
+        with self.assertRaises(OSError):
+            for byte in frame(HEADERS, 0, 1, block)[20:]:
+                connection.send(bytes((byte,)))
+                time.sleep(0.05)
+        self.assertGreaterEqual(time.monotonic() - began, 0.29)
 
     def test_idle_connections_are_let_go(self):
         connection = self.connect()

@@ -269,6 +269,22 @@ class Administration(Case):
         self.assertFalse(self.ask("GET", "/v1/groups/g/stats").json()["cluster"])
         self.assertTrue(self.ask("GET", "/v1/groups/g/stats?cluster=true").json()["cluster"])
 
+    @needs_host
+    def test_top(self):
+        for query, told in (("", ("", None, False)), ("?group=g", ("g", None, False)), ("?count=7", ("", 7, False)),
+                            ("?cluster=true&count=1000&group=%64efault", ("default", 1000, True)),
+                            ("?cluster=false", ("", None, False))):
+            answer = self.ask("GET", "/v1/top" + query)
+            self.assertEqual((answer.status, answer.field("content-type")), (200, "application/json"), query)
+            asked = answer.json()
+            count = asked["asked"] and asked["asked"]["count"]
+            self.assertEqual((asked["group"], count, asked["cluster"]), told, query)
+        self.assert_problem(self.ask("GET", "/v1/top?group=missing"), 404)
+        for query in ("?count=x", "?count=-1", "?count=1234567890", "?group=", "?group=%6", "?group=" + 256 * "g",
+                      "?group=" + 800 * "g", "?cluster=yes", "?limit=3"):
+            self.assert_problem(self.ask("GET", "/v1/top" + query), 400)
+        self.assertEqual(self.ask("POST", "/v1/top").status, 405)
+
     def test_metrics(self):
         answer = self.ask("GET", "/metrics")
         self.assertEqual(answer.field("content-type"), "text/plain; version=0.0.4; charset=utf-8")

@@ -8,7 +8,7 @@
 
 /* ------------------------------------------------------------------------------------------------ everything works */
 
-static bool answered(const struct sim_request *request, enum larder_status status)
+bool sim_expect(const struct sim_request *request, enum larder_status status)
 {
     if (request->completions > 0 && request->status != status)
         sim_fail(request->world, "%s was answered %s in calm, wanted %s", sim_request_text(request),
@@ -16,10 +16,10 @@ static bool answered(const struct sim_request *request, enum larder_status statu
     return request->completions > 0 && request->status == status; /* no answer was told by whoever waited */
 }
 
-static void brought(const struct sim_request *request, const struct sim_value *wanted)
+void sim_expect_value(const struct sim_request *request, const struct sim_value *wanted)
 {
     const struct sim_value *got = &request->value;
-    if (answered(request, LARDER_OK) && (got->number != wanted->number || got->written != wanted->written))
+    if (sim_expect(request, LARDER_OK) && (got->number != wanted->number || got->written != wanted->written))
         sim_fail(request->world, "%s brought k%u=%c%u in calm, wanted %c%u", sim_request_text(request), got->key,
                  got->written ? 'w' : 'o', got->number, wanted->written ? 'w' : 'o', wanted->number);
 }
@@ -41,7 +41,7 @@ static void read_everywhere(struct sim_world *world, const struct sim_value *wan
             continue;
         struct sim_request *read = sim_ask(world, i, LARDER_OP_GET, wanted->key, SIM_CALM_MS);
         sim_await(read);
-        brought(read, wanted);
+        sim_expect_value(read, wanted);
     }
 }
 
@@ -61,7 +61,7 @@ static void wave(struct scenario *scenario)
     sim_settle(world);
     const struct sim_value wanted = last_loaded(world, key);
     for (unsigned i = 0; i < count; i++)
-        brought(requests[i], &wanted);
+        sim_expect_value(requests[i], &wanted);
     if (world->origin.loads[key] != 1)
         sim_fail(world, "the origin was asked %u times for key k%u by %u callers, wanted once",
                  world->origin.loads[key], key, count);
@@ -88,15 +88,15 @@ static void write_and_read(struct scenario *scenario)
     struct sim_world *world = scenario->world;
     unsigned key = (unsigned)sim_draw(world, SIM_KEYS_READ);
     struct sim_request *write = sim_alone(scenario, LARDER_OP_SET, key, 1);
-    answered(write, LARDER_OK);
+    sim_expect(write, LARDER_OK);
     struct sim_value value = written_by(write);
     read_everywhere(world, &value);
-    answered(sim_alone(scenario, LARDER_OP_DELETE, key, 1), LARDER_OK);
+    sim_expect(sim_alone(scenario, LARDER_OP_DELETE, key, 1), LARDER_OK);
     struct sim_request *read = sim_alone(scenario, LARDER_OP_GET, key, 1);
     value = last_loaded(world, key);
-    brought(read, &value);
-    answered(sim_alone(scenario, LARDER_OP_DELETE, key, 1), LARDER_OK);
-    answered(sim_alone(scenario, LARDER_OP_DELETE, key, 1), LARDER_NOT_FOUND);
+    sim_expect_value(read, &value);
+    sim_expect(sim_alone(scenario, LARDER_OP_DELETE, key, 1), LARDER_OK);
+    sim_expect(sim_alone(scenario, LARDER_OP_DELETE, key, 1), LARDER_NOT_FOUND);
 }
 
 /* The same without an origin. */
@@ -106,18 +106,18 @@ static void write_and_delete(struct scenario *scenario)
     unsigned key = SIM_KEYS_PLAIN + (unsigned)sim_draw(world, SIM_KEYS - SIM_KEYS_PLAIN);
     struct sim_request *write = sim_ask(world, sim_some_node(world), LARDER_OP_SET, key, SIM_CALM_MS);
     sim_await(write);
-    answered(write, LARDER_OK);
+    sim_expect(write, LARDER_OK);
     struct sim_value value = written_by(write);
     read_everywhere(world, &value);
     struct sim_request *erase = sim_ask(world, sim_some_node(world), LARDER_OP_DELETE, key, SIM_CALM_MS);
     sim_await(erase);
-    answered(erase, LARDER_OK);
+    sim_expect(erase, LARDER_OK);
     for (unsigned i = 0; i < SIM_NODES; i++) {
         if (world->nodes[i].node == NULL)
             continue;
         struct sim_request *read = sim_ask(world, i, LARDER_OP_GET, key, SIM_CALM_MS);
         sim_await(read);
-        answered(read, LARDER_NOT_FOUND);
+        sim_expect(read, LARDER_NOT_FOUND);
     }
 }
 
@@ -136,7 +136,7 @@ static void overtake(struct scenario *scenario)
     struct sim_request *read = sim_ask(world, write->node, LARDER_OP_GET, key, SIM_CALM_MS);
     sim_settle(world);
     struct sim_value value = written_by(write);
-    brought(read, &value);
+    sim_expect_value(read, &value);
     sim_wait(world, SIM_LONGEST_MS);
     read_everywhere(world, &value);
 }
@@ -152,7 +152,7 @@ static void expire(struct scenario *scenario)
     struct sim_request *read = sim_ask(world, sim_some_node(world), LARDER_OP_GET, key, SIM_CALM_MS);
     sim_await(read);
     struct sim_value value = written_by(write);
-    brought(read, &value);
+    sim_expect_value(read, &value);
     sim_wait(world, 520);
     for (unsigned i = 0; i < SIM_NODES; i++) {
         if (world->nodes[i].node == NULL)
@@ -160,7 +160,7 @@ static void expire(struct scenario *scenario)
         read = sim_ask(world, i, LARDER_OP_GET, key, SIM_CALM_MS);
         sim_await(read);
         value = last_loaded(world, key);
-        brought(read, &value);
+        sim_expect_value(read, &value);
     }
 }
 
@@ -183,5 +183,6 @@ void sim_calm(struct scenario *scenario)
         overtake(scenario);
         expire(scenario);
     }
-    answered(sim_alone(scenario, LARDER_OP_GET, SIM_KEYS_NONE, 1), LARDER_NOT_FOUND);
+    sim_near(scenario);
+    sim_expect(sim_alone(scenario, LARDER_OP_GET, SIM_KEYS_NONE, 1), LARDER_NOT_FOUND);
 }

@@ -19,6 +19,7 @@ void sim_some_weather(struct scenario *scenario)
         .lost_permille = lossy ? (unsigned)sim_draw(world, 100) : 0,
         .broken_permille = lossy ? (unsigned)sim_draw(world, 100) : 0,
         .doubled_permille = sim_chance(world, 200) ? 50 : 0,
+        .untold_permille = sim_chance(world, 200) ? 500 : 0,
     };
     world->origin.delay_ns = (1 + sim_draw(world, 300)) * SIM_MS;
     world->origin.failing_permille = (unsigned)sim_draw(world, 100);

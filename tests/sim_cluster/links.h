@@ -20,6 +20,7 @@ struct sim_faults {
     unsigned lost_permille;   /* vanishes */
     unsigned broken_permille; /* vanishes, and its connection breaks off */
     unsigned doubled_permille;
+    unsigned untold_permille; /* what owners tell of writes vanishes */
 };
 
 struct sim_links {

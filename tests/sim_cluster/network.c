@@ -129,6 +129,8 @@ void sim_network_request(struct sim_world *world, struct sim_call *call, const s
         return; /* the caller is dead and only does not know it yet */
     if (is_lost(call, call->from, call->to))
         return;
+    if (request->operation == LARDER_OP_FORGET && sim_chance(world, world->links.faults.untold_permille))
+        return;
     if (endpoint->door == NULL) {
         if (!endpoint->silent)
             break_off(call, true);

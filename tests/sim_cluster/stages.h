@@ -39,6 +39,13 @@ bool sim_settle_down(struct scenario *scenario);
 /* A calm time after faults: everything must work. */
 void sim_calm(struct scenario *scenario);
 
+/* What an answered request must have got in a calm time. */
+bool sim_expect(const struct sim_request *request, enum larder_status status);
+void sim_expect_value(const struct sim_request *request, const struct sim_value *wanted);
+
+/* A hot key, kept near where it is not owned; in a calm time. */
+void sim_near(struct scenario *scenario);
+
 /* A member comes and another one leaves, while nothing fails: nothing is missed, and no more is moved than has to be. */
 void sim_elastic(struct scenario *scenario);
 

@@ -194,6 +194,15 @@ class Groups(Case):
             for node in nodes.nodes():
                 self.assertEqual(node.ask("GET", "/v1/groups/wrong").status, 404)
 
+    def test_bodies_that_are_absent(self):
+        """Documents of nothing at all: a group with the defaults, no batch, an empty value; and the node goes on."""
+        node = self.cluster()["a"]
+        for method, path, status in (("PUT", "/v1/groups/plain", 201), ("POST", "/v1/groups/default/batch", 400),
+                                     ("PUT", "/v1/groups/default/keys/empty", 201), ("POST", "/v1/peer", 400)):
+            answer = node.ask(method, path)
+            self.assertEqual(answer.status, status, (method, path, answer))
+        self.assertEqual(node.ask("GET", "/v1/groups/default/keys/empty").body, b"")
+
 
 class Pages(Case):
     def test_what_operators_look_at(self):

@@ -76,6 +76,7 @@ class Metrics(Case):
         self.moved(lambda: get(here[1]), "misses_total", "loads_total", "load_duration_seconds_count")
         self.moved(lambda: [put(there[0]), get(there[0])], "peer_requests_total", "peer_hits_total",
                    "peer_duration_seconds_count")
+        self.moved(lambda: [get(there[0]) for _ in range(50)], "near_hits_total", "near_bytes_used", "hot_keys")
         self.negative()
         self.waiting(here[2])
         self.aging(here[5:])
@@ -194,8 +195,8 @@ class Metrics(Case):
     def constants(self):
         """What says how the node is set up; it moves with the budget."""
         users = self.a.config["groups"][0]
-        users["max_bytes"], users["max_entries"] = "1MiB", 100000
-        self.moved(self.a.reload, "bytes_limit", "entries_limit", "memory_budgeted_bytes")
+        users["max_bytes"], users["max_entries"], users["near_bytes"] = "1MiB", 100000, "2MiB"
+        self.moved(self.a.reload, "bytes_limit", "entries_limit", "near_bytes_limit", "memory_budgeted_bytes")
         value = b"x" * 100000
         self.moved(lambda: [self.a.put(GROUP, f"large {i}", value) for i in range(30)], "memory_resident_bytes")
         start = self.a.metric("start_time_seconds")

@@ -90,6 +90,18 @@ class NodeOptions(Case):
         few, many = self.started("few", node={"workers": 1}), self.started("many", node={"workers": 30})
         self.assertEqual(threads_of(many) - threads_of(few), 29)
 
+    def test_hot_keys(self):
+        few, many, none = (self.started(f"keep{keys}", node={"hot_keys": keys}) for keys in (16, 512, 0))
+        kept = []
+        for node in (few, many, none):
+            with node.client() as client:
+                for i in range(100):
+                    for _ in range(4):
+                        client.get(GROUP, str(i))
+            kept.append((node.metric("hot_keys"), len(node.ask("GET", "/v1/top?count=1000").json()["keys"])))
+        self.assertTrue(0 < kept[0][0] <= 16 and 0 < kept[0][1] <= 16, kept)
+        self.assertEqual(kept[1:], [(100, 100), (0, 0)])
+
     def test_request_timeout(self):
         source = self.origin()
         source.behave(hang={"hang": True})
@@ -154,6 +166,33 @@ class GroupOptions(Case):
                     client.get(group, "read")
         self.assertEqual({group: node.get(group, "read").status for group in kept}, kept)
 
+
+    @staticmethod
+    def ask_often(client, group):
+        for _ in range(50):
+            last = client.get(group, "k").headers["Larder-Source"]
+        return last
+
+    def test_near_bytes(self):
+        nodes = self.cluster("ab", groups=[{"name": "none", "near_bytes": 0}, {"name": "some", "near_bytes": "128KiB"}])
+        for group, limit, source in (("none", 0, "peer"), ("some", 128 << 10, "near")):
+            nodes["a"].put(group, "k", "v")
+            with nodes["a"].client() as a, nodes["b"].client() as b:
+                self.assertEqual({self.ask_often(a, group), self.ask_often(b, group)}, {"local", source})
+            self.assertEqual(nodes["a"].metric("near_bytes_limit", group=group), limit)
+
+    def test_near_ttl(self):
+        nodes = self.cluster("ab", groups=[{"name": "long", "near_ttl": "1h"}, {"name": "short", "near_ttl": "300ms"}])
+        for group in ("long", "short"):
+            nodes["a"].put(group, "k", "v")
+            for node in nodes.nodes():
+                with node.client() as client:
+                    self.ask_often(client, group)
+        hits = nodes.total("near_hits_total", group="short")
+        self.assertGreater(hits, 0)
+        wait_until(lambda: all(node.get("short", "k").headers["Larder-Source"] != "near" for node in nodes.nodes()),
+                   "its near copy ends")
+        self.assertIn("near", {node.get("long", "k").headers["Larder-Source"] for node in nodes.nodes()})
 
     def test_max_entries(self):
         node = self.started(groups=[{"name": "few", "max_entries": 10}, {"name": "many"}])

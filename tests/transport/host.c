@@ -74,6 +74,16 @@ static void administer(struct host *host, const struct larder_request *request, 
     }
     case LARDER_OP_STATS: document(reply, "{\"node\":\"test\",\"groups\":[]}"); break;
     case LARDER_OP_CLUSTER: document(reply, "{\"members\":[]}"); break;
+    case LARDER_OP_TOP: {
+        snprintf(text, sizeof text, "{\"group\":\"%.*s\",\"asked\":%.*s,\"cluster\":%s}", (int)request->group.size,
+                 (const char *)request->group.data, request->value.size > 0 ? (int)request->value.size : 4,
+                 request->value.size > 0 ? (const char *)request->value.data : "null",
+                 (request->flags & LARDER_REQUEST_CLUSTER) != 0 ? "true" : "false");
+        struct map_value *value = map_value_new(&host->map, strlen(text));
+        memcpy(value->bytes, text, value->size);
+        map_pin(&host->map, value, reply);
+        break;
+    }
     case LARDER_OP_METRICS: document(reply, "# TYPE larder_gets_total counter\nlarder_gets_total 1\n"); break;
     case LARDER_OP_READY: reply->status = atomic_load(&host->ready) ? LARDER_OK : LARDER_UNAVAILABLE; break;
     default: break;

@@ -65,6 +65,7 @@ struct h2_connection {
     int sent;  /* bytes */
     bool deaf; /* reads nothing while the gate is closed */
     bool ending;
+    bool abrupt; /* ends with an RST when the client has sent what was not read */
 };
 
 struct h2_server {
@@ -397,6 +398,7 @@ static inline void h2_on_wake(struct h2_connection *connection)
     if (!h2_gate_is_open(connection->server))
         return;
     connection->deaf = false;
+    connection->ending = connection->abrupt;
     if (connection->server->shut) {
         const nghttp2_settings_entry open = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 65535};
         nghttp2_submit_settings(connection->session, NGHTTP2_FLAG_NONE, &open, 1);
@@ -448,7 +450,14 @@ static inline void *h2_serve(void *arg)
     while ((stream = TAILQ_FIRST(&connection->streams)) != NULL)
         h2_on_close(connection->session, stream->id, 0, connection);
     nghttp2_session_del(connection->session);
-    shutdown(connection->fd, SHUT_RDWR);
+    pthread_mutex_lock(&server->lock);
+    if (connection->abrupt) {
+        close(connection->fd);
+        connection->fd = -1;
+    } else {
+        shutdown(connection->fd, SHUT_RDWR);
+    }
+    pthread_mutex_unlock(&server->lock);
     return NULL;
 }
 
@@ -507,10 +516,13 @@ static inline void h2_stop(struct h2_server *server)
     shutdown(server->fd, SHUT_RDWR);
     pthread_join(server->thread, NULL);
     for (int i = 0; i < server->accepts; i++) {
+        pthread_mutex_lock(&server->lock);
         shutdown(server->connections[i].fd, SHUT_RDWR);
+        pthread_mutex_unlock(&server->lock);
         eventfd_write(server->connections[i].wake, 1);
         pthread_join(server->connections[i].thread, NULL);
-        close(server->connections[i].fd);
+        if (server->connections[i].fd >= 0)
+            close(server->connections[i].fd);
         close(server->connections[i].wake);
     }
     close(server->fd);

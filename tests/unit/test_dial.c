@@ -256,6 +256,24 @@ static void a_name_that_is_none_is_looked_up_anew_each_time(void **state)
     close_phone(phone);
 }
 
+static void after_a_failure_a_name_is_looked_up_anew(void **state)
+{
+    (void)state;
+    unsigned refusing;
+    int bound = server_bind(&refusing);
+    char address[64];
+    snprintf(address, sizeof address, "localhost:%u", refusing);
+    struct phone *phone = open_phone(address, 10000);
+    for (int i = 0; i < 3; i++) {
+        step(phone, run_dial);
+        wait_for_done(phone, i + 1);
+        assert_int_equal(phone->fds[i], -1);
+        assert_int_equal(phone->workers.count, i + 1);
+    }
+    close_phone(phone);
+    close(bound);
+}
+
 /* A worker that waits for the test. */
 static atomic_bool let_go;
 
@@ -318,6 +336,7 @@ int main(void)
         cmocka_unit_test(when_none_is_left_the_last_reason_is_told),
         cmocka_unit_test(a_dial_is_given_up_at_any_moment),
         cmocka_unit_test(a_name_that_is_none_is_looked_up_anew_each_time),
+        cmocka_unit_test(after_a_failure_a_name_is_looked_up_anew),
         cmocka_unit_test(dials_share_a_look_up_and_closing_waits_for_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 
 #include "grpc_client_kit.h"
 
@@ -366,6 +367,77 @@ static void calls_that_wait_for_a_stream_survive_the_loss(void **state)
     h2_stop(server);
 }
 
+/* Once it is asked for "silent" it neither answers nor reads, and ends when the gate opens. */
+static enum h2_verdict fall_silent(struct h2_connection *connection, struct h2_stream *stream,
+                                   const struct larder_request *request)
+{
+    if (!key_begins(request, "silent"))
+        return echo(connection, stream, request);
+    connection->deaf = connection->abrupt = true;
+    return H2_DONE;
+}
+
+/* One call that does not get an answer in time. */
+static void call_in_vain(struct tp_peer *peer)
+{
+    struct outcome outcome;
+    outcome_init(&outcome, "in vain");
+    outcome.request.deadline = in_ms(10);
+    call(peer, &outcome);
+    assert_int_equal(outcome.reply.status, LARDER_DEADLINE);
+}
+
+/* Until the bytes that a peer does not read have filled all buffers on their way, the last of which only fill when more is
+   written: no more come. */
+static void fill_buffers(struct tp_peer *peer, const struct h2_connection *connection)
+{
+    for (int before = 0, now = 0, same = 0; same < 20; before = now) {
+        call_in_vain(peer);
+        if (ioctl(connection->fd, FIONREAD, &now) != 0)
+            abort();
+        same = now > 60000 && now == before ? same + 1 : 0;
+    }
+}
+
+static void what_was_not_written_was_not_sent(void **state)
+{
+    (void)state;
+    struct h2_server *server = h2_new(fall_silent);
+    server->window = 64 << 20;
+    h2_start(server);
+    struct fixture *fixture = open_client(usual());
+    struct tp_peer *peer = open_peer(fixture, server->port);
+    struct outcome silent, large, behind[20];
+    outcome_init(&silent, "silent");
+    begin(peer, &silent);
+    h2_wait(server, &server->requests, 1);
+    size_t size = 32 << 20; /* more than the socket buffers of both sides take */
+    char *value = calloc(1, size);
+    assert_non_null(value);
+    outcome_init(&large, "large");
+    large.request.operation = LARDER_OP_SET;
+    large.request.value = (struct larder_slice){value, size};
+    begin(peer, &large);
+    fill_buffers(peer, &server->connections[0]);
+    for (int i = 0; i < 20; i++) {
+        outcome_init(&behind[i], "behind");
+        begin(peer, &behind[i]);
+    }
+    call_in_vain(peer); /* the others have been given to the connection before */
+    h2_gate(server, true);
+    await(&large);
+    assert_failed(&large, LARDER_UNAVAILABLE, 0);
+    for (int i = 0; i < 20; i++) {
+        await(&behind[i]);
+        assert_failed(&behind[i], LARDER_UNAVAILABLE, LARDER_REPLY_NOT_SENT);
+    }
+    await(&silent);
+    assert_failed(&silent, LARDER_UNAVAILABLE, 0);
+    free(value);
+    close_client(fixture);
+    h2_stop(server);
+}
+
 struct use_up {
     struct tp_task task;
     struct tp_peer *peer;
@@ -427,16 +499,6 @@ static void a_peer_that_owes_a_reply_is_pinged(void **state)
     assert_int_equal(h2_count(server, &server->accepts), 1);
     close_client(fixture);
     h2_stop(server);
-}
-
-/* Once it is asked for "silent" it neither answers nor reads, until the gate opens. */
-static enum h2_verdict fall_silent(struct h2_connection *connection, struct h2_stream *stream,
-                                   const struct larder_request *request)
-{
-    if (!key_begins(request, "silent"))
-        return echo(connection, stream, request);
-    connection->deaf = true;
-    return H2_DONE;
 }
 
 /* Until the client has ended the connection, from which nobody reads. */
@@ -668,31 +730,40 @@ static void refuse_early(struct h2_connection *connection, struct h2_stream *str
                                .trailers_only = true});
 }
 
+static void refuse_and_leave(struct h2_connection *connection, struct h2_stream *stream)
+{
+    refuse_early(connection, stream);
+    connection->ending = connection->abrupt = true;
+}
+
 static void an_early_refusal_of_a_large_value_is_understood(void **state)
 {
     (void)state;
-    struct h2_server *server = h2_new(echo);
-    server->headers = refuse_early;
-    h2_start(server);
-    struct fixture *fixture = open_client(usual());
-    struct tp_peer *peer = open_peer(fixture, server->port);
-    size_t size = 32 << 20;
-    for (int i = 0; i < 5; i++) {
-        char *value = calloc(1, size);
-        assert_non_null(value);
-        struct outcome outcome;
-        outcome_init(&outcome, "key");
-        outcome.request.operation = LARDER_OP_SET;
-        outcome.request.value = (struct larder_slice){value, size};
-        call(peer, &outcome);
-        free(value);
-        assert_failed(&outcome, LARDER_TOO_LARGE, 0);
-        assert_says(&outcome, "RESOURCE_EXHAUSTED");
+    for (int leaves = 0; leaves < 2; leaves++) {
+        struct h2_server *server = h2_new(echo);
+        server->headers = leaves ? refuse_and_leave : refuse_early;
+        server->window = 64 << 20;
+        h2_start(server);
+        struct fixture *fixture = open_client(usual());
+        struct tp_peer *peer = open_peer(fixture, server->port);
+        size_t size = 32 << 20;
+        for (int i = 0; i < 5; i++) {
+            char *value = calloc(1, size);
+            assert_non_null(value);
+            struct outcome outcome;
+            outcome_init(&outcome, "key");
+            outcome.request.operation = LARDER_OP_SET;
+            outcome.request.value = (struct larder_slice){value, size};
+            call(peer, &outcome);
+            free(value);
+            assert_failed(&outcome, LARDER_TOO_LARGE, 0);
+            assert_says(&outcome, "RESOURCE_EXHAUSTED");
+        }
+        assert_int_equal(h2_count(server, &server->accepts), leaves ? 5 : 1);
+        assert_int_equal(h2_count(server, &server->requests), 0);
+        close_client(fixture);
+        h2_stop(server);
     }
-    assert_int_equal(h2_count(server, &server->accepts), 1);
-    assert_int_equal(h2_count(server, &server->requests), 0);
-    close_client(fixture);
-    h2_stop(server);
 }
 
 int main(void)
@@ -708,6 +779,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_turns_connections_away_is_busy),
         cmocka_unit_test(a_connection_that_is_lost_is_made_anew),
         cmocka_unit_test(calls_that_wait_for_a_stream_survive_the_loss),
+        cmocka_unit_test(what_was_not_written_was_not_sent),
         cmocka_unit_test(a_connection_without_numbers_for_streams_is_replaced),
         cmocka_unit_test(a_peer_that_owes_a_reply_is_pinged),
         cmocka_unit_test(a_connection_on_which_pings_are_not_answered_is_given_up),

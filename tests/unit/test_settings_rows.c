@@ -28,6 +28,7 @@ static const struct {
     {"node.log_format", "json"},
     {"node.workers", "5"},
     {"node.load_queue", "6"},
+    {"node.hot_keys", "600"},
     {"node.max_waiting", "77"},
     {"node.request_timeout", "7s"},
     {"node.drain_timeout", "8s"},
@@ -61,6 +62,8 @@ static const struct {
     {"groups.0.ttl", "19s"},
     {"groups.0.negative_ttl", "20s"},
     {"groups.0.load_timeout", "21s"},
+    {"groups.0.near_bytes", "22MiB"},
+    {"groups.0.near_ttl", "23s"},
     {"groups.0.max_loads", "55"},
     {"groups.0.stale_while_revalidate", "22s"},
     {"groups.0.stale_if_error", "23s"},
@@ -104,9 +107,10 @@ static void draw_cluster(struct ldr_buffer *out, const struct ldr_cluster_settin
 
 static void draw_group(struct ldr_buffer *out, const struct ldr_group_settings *g)
 {
-    ldr_buffer_printf(out, "\n%s %llu %llu %llu %lld %lld %llu %d", g->name, (unsigned long long)g->max_bytes,
+    ldr_buffer_printf(out, "\n%s %llu %llu %llu %lld %lld %llu %llu %lld %d", g->name, (unsigned long long)g->max_bytes,
                       (unsigned long long)g->max_entries, (unsigned long long)g->max_value, (long long)g->ttl_ms,
-                      (long long)g->negative_ttl_ms, (unsigned long long)g->load_timeout_ms, g->exact_hits);
+                      (long long)g->negative_ttl_ms, (unsigned long long)g->load_timeout_ms,
+                      (unsigned long long)g->near_bytes, (long long)g->near_ttl_ms, g->exact_hits);
     ldr_buffer_printf(out, " %llu %lld %lld %g", (unsigned long long)g->max_loads,
                       (long long)g->stale_while_revalidate_ms, (long long)g->stale_if_error_ms, g->refresh_ahead);
     draw_choice(out, &g->eviction);
@@ -116,7 +120,7 @@ static void draw_group(struct ldr_buffer *out, const struct ldr_group_settings *
 /* Everything that a node would be built from, as a text. */
 static void draw(struct ldr_buffer *out, const struct ldr_settings *s, const struct ldr_catalog *catalog)
 {
-    ldr_buffer_printf(out, "%s %d %d %d %u %llu %llu %llu %llu %llu %s", s->node_name, s->gateway, s->log_level,
+    ldr_buffer_printf(out, "%zu %s %d %d %d %u %llu %llu %llu %llu %llu %s", s->hot_keys, s->node_name, s->gateway, s->log_level,
                       s->log_format, s->workers, (unsigned long long)s->queue, (unsigned long long)s->max_waiting,
                       (unsigned long long)s->request_timeout_ms, (unsigned long long)s->drain_timeout_ms,
                       (unsigned long long)s->leave_timeout_ms, s->zone);

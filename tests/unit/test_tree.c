@@ -79,6 +79,10 @@ static void an_empty_document_is_an_empty_map(void **state)
         assert_string_equal(tree->file, "file");
         ldr_tree_free(tree);
     }
+    struct ldr_tree *absent = ldr_tree_parse(NULL, 0, "file");
+    assert_non_null(absent);
+    assert_int_equal(absent->kind, LDR_TREE_MAP);
+    ldr_tree_free(absent);
 }
 
 static void json_is_yaml(void **state)

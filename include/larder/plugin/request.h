@@ -36,7 +36,10 @@ enum larder_operation {
     LARDER_OP_HEALTH = 19,      /*                           -> OK while the process serves */
     LARDER_OP_READY = 20,       /*                           -> OK when the node answers for keys, else UNAVAILABLE */
     LARDER_OP_EXCHANGE = 21,    /* between peers: copies on their way; what it asks is told in `cluster` */
-    LARDER_OP_LEAVE = 22        /*                           -> OK once this node hands its keys over, to go then */
+    LARDER_OP_LEAVE = 22,       /*                           -> OK once this node hands its keys over, to go then */
+    LARDER_OP_TOP = 24,         /* group (empty: all), value: {"count": 20} -> document: the keys asked for most; of the
+                                   cluster with LARDER_REQUEST_CLUSTER */
+    LARDER_OP_FORGET = 25       /* between peers: group, key -> OK once the receiver's near copy is gone */
 };
 
 enum larder_request_flags {
@@ -44,7 +47,8 @@ enum larder_request_flags {
     LARDER_REQUEST_IF_ABSENT = 1u << 1,  /* SET: only when the key is not there */
     LARDER_REQUEST_IF_PRESENT = 1u << 2, /* SET, DELETE: only when it is */
     LARDER_REQUEST_IF_VERSION = 1u << 3, /* SET, DELETE: only when it has `version` */
-    LARDER_REQUEST_CLUSTER = 1u << 4     /* GROUP_STATS: summed over all members */
+    LARDER_REQUEST_CLUSTER = 1u << 4,    /* GROUP_STATS, TOP: summed over all members */
+    LARDER_REQUEST_NEAR = 1u << 5        /* GET between peers: the sender keeps the answer for at most `ttl_ms` */
 };
 
 /* ttl_ms of a request. */
@@ -110,7 +114,8 @@ static inline const char *larder_source_name(enum larder_source source)
 enum larder_reply_flags {
     LARDER_REPLY_CREATED = 1u << 0, /* SET: the key was not there; GROUP_PUT: the group is new */
     LARDER_REPLY_NOT_SENT =
-        1u << 1 /* from a transport's call(): the peer cannot have seen the request; safe to repeat */
+        1u << 1,                 /* from a transport's call(): the peer cannot have seen the request; safe to repeat */
+    LARDER_REPLY_OWNER = 1u << 2 /* GET with LARDER_REQUEST_NEAR: what the owner of the key itself has, or has not */
 };
 
 /*
@@ -123,8 +128,11 @@ struct larder_reply {
     enum larder_source source;
     uint32_t flags; /* enum larder_reply_flags */
     struct larder_slice value;
-    int64_t
-        ttl_ms; /* GET: what remains, at least 1; LARDER_TTL_NONE: never expires; 0: stale, answered past its time */
+    /*
+     * GET: what remains, at least 1; LARDER_TTL_NONE: never expires; 0: stale, answered past its time. Of a NOT_FOUND: how long
+     * it is remembered; 0: it is not.
+     */
+    int64_t ttl_ms;
     struct larder_version version;
     struct larder_ring_view ring; /* of the peer that answered, on replies to peers */
     struct larder_slice cluster;  /* between peers: see the request's; valid as long as `value` */

@@ -40,7 +40,8 @@ struct grpc_call {
     struct grpc_connection *connection; /* NULL: gone */
     int32_t stream;                     /* 0: closed */
     enum grpc_phase phase;
-    /* What its header fields say. */
+    /* What its header fields say, when they are complete. */
+    bool has_head;
     const struct grpc_method *method; /* NULL: no such; then `small` begins with its path */
     size_t path_size;                 /* of it; a longer one is cut */
     bool is_post, is_grpc;
@@ -75,6 +76,12 @@ struct grpc_call {
 /* From the worker's pool. NULL: out of memory. */
 struct grpc_call *grpc_call_new(struct grpc_worker *worker, struct grpc_connection *connection, int32_t stream);
 
+/* Counts `size` bytes as the memory of the call's message; see tp_submission_charge(). The call comes as a pointer to anything. */
+bool grpc_call_charge(void *call, size_t size);
+
+/* Another phase, or another time by which somebody has to look at the call. */
+void grpc_call_enter(struct grpc_call *call, enum grpc_phase phase, uint64_t due);
+
 /* Releases the reply and everything owned. Not while it is submitted. */
 void grpc_call_free(struct grpc_call *call);
 
@@ -84,7 +91,7 @@ void grpc_call_pool_free(struct grpc_worker *worker);
 /* One header field. */
 void grpc_call_header(struct grpc_call *call, struct larder_slice name, struct larder_slice value);
 
-/* The header fields are complete. */
+/* The header fields are complete. In arrive.c, like the next three. */
 void grpc_call_begin(struct grpc_call *call);
 
 /* Bytes of messages. */
@@ -92,6 +99,12 @@ void grpc_call_data(struct grpc_call *call, struct larder_slice data);
 
 /* The client has said all. */
 void grpc_call_end(struct grpc_call *call);
+
+/*
+ * When the node is to have answered, from now on. Without a deadline of the client's, the time that the message took is not the
+ * node's.
+ */
+uint64_t grpc_call_deadline(const struct grpc_call *call);
 
 /* The stream is gone: frees the call, or leaves it to the node's answer. */
 void grpc_call_closed(struct grpc_call *call);

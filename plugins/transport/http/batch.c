@@ -135,16 +135,17 @@ static void build(struct http_exchange *exchange, json_t *document)
  * Whether the text has no more brackets, colons and commas than a batch needs: each of them could become an object in
  * memory, many times as large. Whatever stands between quotes is skipped; what is no JSON is left to the parser.
  */
-static bool is_plain(const char *at, size_t size)
+static bool is_plain(struct larder_slice text)
 {
+    const char *bytes = text.data;
     size_t left = STRUCTURE_MAX;
     bool quoted = false;
-    for (const char *end = at + size; at < end; at++) {
-        if (quoted && *at == '\\')
-            at++;
-        else if (*at == '"')
+    for (size_t i = 0; i < text.size; i++) {
+        if (quoted && bytes[i] == '\\')
+            i++;
+        else if (bytes[i] == '"')
             quoted = !quoted;
-        else if (!quoted && strchr("[{,:", *at) != NULL && *at != '\0' && left-- == 0)
+        else if (!quoted && strchr("[{,:", bytes[i]) != NULL && bytes[i] != '\0' && left-- == 0)
             return false;
     }
     return true;
@@ -153,7 +154,7 @@ static bool is_plain(const char *at, size_t size)
 void http_batch_parse(struct http_exchange *exchange, struct larder_slice text)
 {
     json_error_t error;
-    if (!is_plain(text.data, text.size)) {
+    if (!is_plain(text)) {
         http_exchange_refuse(exchange, 413, "the batch has more parts than %d keys need", HTTP_BATCH_MAX);
         return;
     }

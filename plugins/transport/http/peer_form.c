@@ -9,8 +9,8 @@
 #define NS_PER_US   UINT64_C(1000)
 #define REQUEST_FLAGS                                                                                                  \
     ((uint32_t)(LARDER_REQUEST_PEER | LARDER_REQUEST_IF_ABSENT | LARDER_REQUEST_IF_PRESENT |                           \
-                LARDER_REQUEST_IF_VERSION | LARDER_REQUEST_CLUSTER))
-#define REPLY_FLAGS ((uint32_t)LARDER_REPLY_CREATED)
+                LARDER_REQUEST_IF_VERSION | LARDER_REQUEST_CLUSTER | LARDER_REQUEST_NEAR))
+#define REPLY_FLAGS ((uint32_t)(LARDER_REPLY_CREATED | LARDER_REPLY_OWNER))
 
 static void put16(unsigned char *at, uint16_t value)
 {
@@ -74,7 +74,8 @@ static size_t put_bytes(unsigned char *at, const void *data, size_t size)
 static bool known_operation(unsigned operation)
 {
     return (operation >= LARDER_OP_GET && operation <= LARDER_OP_PING) ||
-           (operation >= LARDER_OP_GROUP_LIST && operation <= LARDER_OP_LEAVE);
+           (operation >= LARDER_OP_GROUP_LIST && operation <= LARDER_OP_LEAVE) || operation == LARDER_OP_TOP ||
+           operation == LARDER_OP_FORGET;
 }
 
 /* Microseconds from `now` to the deadline, rounded up, so that what is left of the last one still counts. */

@@ -3,6 +3,7 @@
 
 #include "exchange.h"
 #include "peer_form.h"
+#include "route.h"
 #include "server.h"
 #include "target.h"
 
@@ -37,6 +38,7 @@ static const struct route routes[] = {
     {PLACE_FIXED, PEER_FORM_PATH, HTTP_METHOD_POST, HTTP_KIND_PEER, 0, false},
     {PLACE_FIXED, "/v1/groups", HTTP_METHOD_GET, HTTP_KIND_DOCUMENT, LARDER_OP_GROUP_LIST, false},
     {PLACE_FIXED, "/v1/cluster", HTTP_METHOD_GET, HTTP_KIND_DOCUMENT, LARDER_OP_CLUSTER, false},
+    {PLACE_FIXED, "/v1/top", HTTP_METHOD_GET, HTTP_KIND_DOCUMENT, LARDER_OP_TOP, false},
     {PLACE_FIXED, "/v1/cluster/leave", HTTP_METHOD_POST, HTTP_KIND_DONE, LARDER_OP_LEAVE, true},
     {PLACE_FIXED, "/stats", HTTP_METHOD_GET, HTTP_KIND_DOCUMENT, LARDER_OP_STATS, false},
     {PLACE_FIXED, "/metrics", HTTP_METHOD_GET, HTTP_KIND_METRICS, LARDER_OP_METRICS, false},
@@ -280,6 +282,8 @@ static void read_parameters(struct http_exchange *exchange, const struct route *
         read_ttl(exchange, query);
     else if (route->operation == LARDER_OP_GROUP_STATS)
         read_scope(exchange, query);
+    else if (route->operation == LARDER_OP_TOP)
+        http_read_top(exchange, query);
     if (exchange->kind == HTTP_KIND_GET)
         read_get_conditions(exchange, head);
     else if (route->place == PLACE_KEY)
