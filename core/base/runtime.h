@@ -27,10 +27,33 @@ void ldr_runtime_close(const struct larder_runtime *runtime);
 const struct larder_runtime *ldr_sim_open(uint64_t seed);
 void ldr_sim_close(const struct larder_runtime *runtime);
 
+/*
+ * A machine of its own in the same simulation: its timers, tasks and work are its own, so that it can be stopped and taken
+ * away by itself, and so are its clocks. What it runs is told apart from the rest by nothing else. ldr_sim_close() takes
+ * away those that are left. NULL with the reason in larder_last_error().
+ */
+struct ldr_sim_clock {
+    uint64_t ahead_ns; /* what its clock shows more than the simulation's */
+    int32_t drift;     /* what it runs faster, in 1/65536; -6553 to 6553 */
+};
+const struct larder_runtime *ldr_sim_machine(const struct larder_runtime *runtime, const struct ldr_sim_clock *clock);
+
+/* As ldr_sim_close(), for one machine. NULL is fine. */
+void ldr_sim_machine_close(const struct larder_runtime *machine);
+
+/*
+ * A stopped machine runs nothing, while its clocks go on. Once it goes on itself, everything that became due meanwhile
+ * runs, late.
+ */
+void ldr_sim_stop(const struct larder_runtime *machine, bool stopped);
+
+/* The machine's wall clock jumps, back with `ms` below 0. */
+void ldr_sim_jump(const struct larder_runtime *machine, int64_t ms);
+
 /* Runs the earliest event and moves the clock to it. False: nothing is left to run. */
 bool ldr_sim_step(const struct larder_runtime *runtime);
 
-/* Runs all events up to the point `until` of its clock, then stands there. */
+/* Runs all events up to the point `until` of the simulation's clock, then stands there. */
 void ldr_sim_run(const struct larder_runtime *runtime, uint64_t until);
 
 /* A digest over the times and order of everything run so far: the same seed and program give the same digest. */

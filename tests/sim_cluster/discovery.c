@@ -37,8 +37,7 @@ static void report(struct larder_timer *timer)
 static void hear(struct sim_discovery *discovery)
 {
     struct sim_world *world = discovery->world;
-    world->runtime.timer_start(&world->runtime, &discovery->timer,
-                               larder_now(&world->runtime) + sim_draw(world, world->members.lag_ns + 1));
+    sim_machine_timer(world, discovery->node, &discovery->timer, sim_draw(world, world->members.lag_ns + 1));
 }
 
 void sim_members_change(struct sim_world *world, unsigned node, bool in)
@@ -61,7 +60,7 @@ static void *memory_open(const struct larder_discovery_host *host, const struct 
     struct sim_discovery *discovery = sim_allocate(sizeof *discovery);
     discovery->timer.fire = report;
     discovery->host = host;
-    discovery->world = sim_world_of(host->base.runtime);
+    discovery->world = sim_machine_of(host->base.runtime)->world;
     discovery->node = sim_node_of(host->base.node_name);
     return discovery;
 }
@@ -93,7 +92,7 @@ static void memory_close(void *state)
     if (discovery == NULL)
         return;
     struct sim_world *world = discovery->world;
-    world->runtime.timer_cancel(&world->runtime, &discovery->timer);
+    sim_machine_cancel(world, discovery->node, &discovery->timer);
     world->members.listeners[discovery->node] = NULL;
     free(discovery);
 }

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "network.h"
+#include "links.h"
 
 struct sim_discovery; /* an open discovery module */
 

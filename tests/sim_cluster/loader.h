@@ -2,18 +2,9 @@
 #ifndef SIM_LOADER_H
 #define SIM_LOADER_H
 
-#include "network.h"
-
-/*
- * Keys are "k0" to "k63", by number: those that are written, some of them with a time to live; those that are touched as
- * well; those that are only read, so that loads can be counted; and those that the origin does not have.
- */
-#define SIM_KEYS       64
-#define SIM_KEYS_TOUCH 8
-#define SIM_KEYS_READ  12
-#define SIM_KEYS_NONE  60
-#define SIM_KEY_TEXT   16
-#define SIM_VALUE_TEXT 64
+#include "keys.h"
+#include "larder/plugin/runtime.h"
+#include "links.h"
 
 /*
  * How long its values live: longer than calm takes from a load to its last look, so that what is stale, as things are in
@@ -24,16 +15,26 @@
 
 struct sim_load;
 
+/* One time that the origin was asked: its answer is a value of its own. */
+struct sim_origin_value {
+    uint64_t asked_at;
+    uint64_t answered_at; /* 0: not yet */
+    unsigned node;
+    bool not_needed; /* a write of the key had been acknowledged, and nothing can have removed it */
+};
+
 struct sim_origin {
     uint64_t delay_ns; /* a load takes half of it to all of it */
     unsigned failing_permille, hanging_permille;
-    unsigned loads[SIM_KEYS];             /* begun, ever */
+    unsigned loads[SIM_KEYS];                  /* begun, ever */
+    struct sim_origin_value *values[SIM_KEYS]; /* of those loads, the first being number 1 */
+    unsigned capacity[SIM_KEYS];
     unsigned active[SIM_KEYS][SIM_NODES]; /* under way, for each node that asked */
     struct sim_load *under_way;
 };
 
-/* SIM_KEYS: it is none of them. */
-unsigned sim_key_of(struct larder_slice key);
-void sim_key_name(unsigned key, char name[SIM_KEY_TEXT]);
+const struct sim_origin_value *sim_origin_value(const struct sim_world *world, unsigned key, unsigned number);
+
+void sim_origin_close(struct sim_world *world);
 
 #endif

@@ -1,4 +1,4 @@
-/* The tables of the modules in memory, all called "memory". */
+/* The tables of the modules in memory: all are called "memory", but for the client of the registry. */
 #ifndef SIM_MODULES_H
 #define SIM_MODULES_H
 
@@ -10,6 +10,7 @@
 
 extern const struct larder_transport larder_plugin_table_sim_transport;
 extern const struct larder_discovery larder_plugin_table_sim_discovery;
+extern const struct larder_discovery larder_plugin_table_sim_leases;
 extern const struct larder_loader larder_plugin_table_sim_loader;
 
 /* Modules of the library, linked in. */

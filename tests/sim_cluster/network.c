@@ -1,24 +1,23 @@
 #include "network.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "core/base/bytes.h"
 #include "core/base/runtime.h"
+#include "parcel.h"
 #include "world.h"
 
 enum kind { REQUEST, REPLY, BREAK };
 
 /* Something on its way to a node. It owns copies of all bytes. */
 struct sim_message {
-    struct larder_timer timer; /* first: the timer is the message */
+    struct larder_timer timer; /* first, on the receiver's machine: the timer is the message */
     struct sim_message *next, **link;
     struct sim_call *call;
     enum kind kind;
-    unsigned to, incarnation; /* REQUEST */
+    unsigned incarnation; /* of the receiver of a REQUEST */
     struct larder_request request;
+    uint64_t time_left;        /* of the request's: no two clocks agree on its deadline */
     struct larder_reply reply; /* REPLY and BREAK */
-    char *text;                /* the reply's message */
 };
 
 /* A request that arrived. */
@@ -29,56 +28,6 @@ struct sim_inbound {
     unsigned answers;
     struct larder_request request; /* its bytes are freed with the answer */
 };
-
-const char *sim_node_name(unsigned node)
-{
-    static const char *const names[SIM_NODES] = {"a", "b", "c", "d", "e", "gate"};
-    return names[node];
-}
-
-unsigned sim_node_of(const char *name)
-{
-    for (unsigned i = 0; i < SIM_NODES; i++)
-        if (strcmp(name, sim_node_name(i)) == 0)
-            return i;
-    return SIM_NODES;
-}
-
-/* ------------------------------------------------------------------------------------------------ copies */
-
-static void *copy_bytes(const void *data, size_t size)
-{
-    void *copy = sim_allocate(size + 1);
-    if (size > 0 && data != NULL)
-        memcpy(copy, data, size);
-    return copy;
-}
-
-static struct larder_slice copy_slice(struct larder_slice slice)
-{
-    return ldr_slice(copy_bytes(slice.data, slice.size), slice.size);
-}
-
-static struct larder_request copy_request(const struct larder_request *request)
-{
-    struct larder_request copy = *request;
-    copy.group = copy_slice(request->group);
-    copy.key = copy_slice(request->key);
-    copy.value = copy_slice(request->value);
-    copy.sender = copy_slice(request->sender);
-    copy.cluster = copy_slice(request->cluster);
-    return copy;
-}
-
-static void free_request(struct larder_request *request)
-{
-    free((void *)request->group.data);
-    free((void *)request->key.data);
-    free((void *)request->value.data);
-    free((void *)request->sender.data);
-    free((void *)request->cluster.data);
-    *request = (struct larder_request){0};
-}
 
 /* ------------------------------------------------------------------------------------------------ calls */
 
@@ -96,7 +45,7 @@ void sim_call_complete(struct sim_call *call, struct larder_reply *reply)
         return;
     }
     call->done = NULL;
-    call->world->runtime.timer_cancel(&call->world->runtime, &call->deadline);
+    sim_machine_cancel(call->world, call->from, &call->deadline);
     *call->link = call->next;
     if (call->next != NULL)
         call->next->link = call->link;
@@ -108,11 +57,9 @@ void sim_call_complete(struct sim_call *call, struct larder_reply *reply)
 
 static void arrive(struct larder_timer *timer);
 
-static uint64_t travel_time(struct sim_world *world)
+static unsigned receiver(const struct sim_message *message)
 {
-    const struct sim_faults *faults = &world->network.faults;
-    uint64_t time = sim_draw(world, faults->delay_ns + 1);
-    return sim_chance(world, faults->slow_permille) ? time * 100 : time;
+    return message->kind == REQUEST ? message->call->to : message->call->from;
 }
 
 /* On its way; when it arrives what it brings is looked at. */
@@ -129,7 +76,7 @@ static struct sim_message *send_message(struct sim_call *call, enum kind kind)
     if (message->next != NULL)
         message->next->link = &message->next;
     world->network.messages = message;
-    world->runtime.timer_start(&world->runtime, &message->timer, larder_now(&world->runtime) + travel_time(world));
+    sim_machine_timer(world, receiver(message), &message->timer, sim_link_time(world));
     ldr_sim_note(&world->runtime, (uint64_t)kind << 16 | call->from << 8 | call->to);
     return message;
 }
@@ -139,9 +86,8 @@ static void free_message(struct sim_message *message)
     *message->link = message->next;
     if (message->next != NULL)
         message->next->link = message->link;
-    free_request(&message->request);
+    sim_request_free(&message->request);
     larder_reply_release(&message->reply);
-    free(message->text);
     sim_call_release(message->call);
     free(message);
 }
@@ -158,10 +104,9 @@ static void break_off(struct sim_call *call, bool not_sent)
 static bool is_lost(struct sim_call *call, unsigned from, unsigned to)
 {
     struct sim_world *world = call->world;
-    const struct sim_network *network = &world->network;
-    if (network->cut[from][to] || sim_chance(world, network->faults.lost_permille))
+    if (sim_link_loses(world, from, to))
         return true;
-    if (!sim_chance(world, network->faults.broken_permille))
+    if (!sim_chance(world, world->links.faults.broken_permille))
         return false;
     break_off(call, false);
     return true;
@@ -169,16 +114,22 @@ static bool is_lost(struct sim_call *call, unsigned from, unsigned to)
 
 static void send_request(struct sim_call *call, const struct larder_request *request)
 {
+    struct sim_world *world = call->world;
+    uint64_t now = larder_now(&world->machines[call->from].runtime);
     struct sim_message *message = send_message(call, REQUEST);
-    message->to = call->to;
-    message->incarnation = call->world->network.endpoints[call->to].incarnation;
-    message->request = copy_request(request);
+    message->incarnation = world->network.endpoints[call->to].incarnation;
+    message->request = sim_request_copy(request);
+    message->time_left = request->deadline > now ? request->deadline - now : 0;
 }
 
 void sim_network_request(struct sim_world *world, struct sim_call *call, const struct larder_request *request)
 {
     const struct sim_endpoint *endpoint = &world->network.endpoints[call->to];
-    if (is_lost(call, call->from, call->to) || (world->network.faults.untold && request->operation == LARDER_OP_FORGET))
+    if (world->network.endpoints[call->from].door == NULL)
+        return; /* the caller is dead and only does not know it yet */
+    if (is_lost(call, call->from, call->to))
+        return;
+    if (request->operation == LARDER_OP_FORGET && sim_chance(world, world->links.faults.untold_permille))
         return;
     if (endpoint->door == NULL) {
         if (!endpoint->silent)
@@ -186,25 +137,8 @@ void sim_network_request(struct sim_world *world, struct sim_call *call, const s
         return;
     }
     send_request(call, request);
-    if (sim_chance(world, world->network.faults.doubled_permille))
+    if (sim_chance(world, world->links.faults.doubled_permille))
         send_request(call, request);
-}
-
-static void send_reply(struct sim_call *call, const struct larder_reply *reply)
-{
-    struct sim_message *message = send_message(call, REPLY);
-    message->reply = *reply;
-    char *bytes = sim_allocate(reply->value.size + reply->cluster.size + 1);
-    if (reply->value.size > 0)
-        memcpy(bytes, reply->value.data, reply->value.size);
-    if (reply->cluster.size > 0)
-        memcpy(bytes + reply->value.size, reply->cluster.data, reply->cluster.size);
-    message->reply.pin = bytes;
-    message->reply.release = free;
-    message->reply.value.data = bytes;
-    message->reply.cluster.data = bytes + reply->value.size;
-    message->text = copy_bytes(reply->message.data, reply->message.size);
-    message->reply.message.data = message->text;
 }
 
 static void answered(void *arg, struct larder_reply *reply)
@@ -217,10 +151,10 @@ static void answered(void *arg, struct larder_reply *reply)
         sim_fail(world, "node %s answered a request of node %s twice", sim_node_name(call->to),
                  sim_node_name(call->from));
     } else {
-        free_request(&inbound->request);
+        sim_request_free(&inbound->request);
         if (endpoint->door != NULL && endpoint->incarnation == inbound->incarnation) {
             if (!is_lost(call, call->to, call->from))
-                send_reply(call, reply);
+                send_message(call, REPLY)->reply = sim_reply_copy(reply);
         } else if (!endpoint->silent) {
             break_off(call, false);
         }
@@ -231,7 +165,8 @@ static void answered(void *arg, struct larder_reply *reply)
 static void deliver(struct sim_world *world, struct sim_message *message)
 {
     struct sim_network *network = &world->network;
-    const struct sim_endpoint *endpoint = &network->endpoints[message->to];
+    unsigned to = message->call->to;
+    const struct sim_endpoint *endpoint = &network->endpoints[to];
     if (endpoint->door == NULL || endpoint->incarnation != message->incarnation) {
         if (!endpoint->silent)
             break_off(message->call, false);
@@ -242,12 +177,14 @@ static void deliver(struct sim_world *world, struct sim_message *message)
     inbound->call->references++;
     inbound->incarnation = endpoint->incarnation;
     inbound->request = message->request;
+    if (inbound->request.deadline != LARDER_NEVER)
+        inbound->request.deadline = larder_now(&world->machines[to].runtime) + message->time_left;
     message->request = (struct larder_request){0};
     inbound->next = network->inbound;
     network->inbound = inbound;
-    network->delivered += inbound->request.operation <= LARDER_OP_TOUCH;
+    sim_clients_delivered(world, to, &inbound->request);
     const struct larder_transport_host *host = sim_door_host(endpoint->door);
-    network->serving = 1 + message->to;
+    network->serving = 1 + to;
     host->submit(host, &inbound->request, answered, inbound);
     network->serving = 0;
 }
@@ -276,7 +213,7 @@ void sim_network_close(struct sim_world *world)
 {
     struct sim_network *network = &world->network;
     while (network->messages != NULL) {
-        world->runtime.timer_cancel(&world->runtime, &network->messages->timer);
+        sim_machine_cancel(world, receiver(network->messages), &network->messages->timer);
         free_message(network->messages);
     }
     for (struct sim_inbound *inbound = network->inbound, *next; inbound != NULL; inbound = next) {
@@ -284,7 +221,7 @@ void sim_network_close(struct sim_world *world)
         if (inbound->answers == 0)
             sim_fail(world, "node %s never answered a request of node %s", sim_node_name(inbound->call->to),
                      sim_node_name(inbound->call->from));
-        free_request(&inbound->request);
+        sim_request_free(&inbound->request);
         sim_call_release(inbound->call);
         free(inbound);
     }

@@ -1,30 +1,16 @@
 /*
- * The network between the nodes: requests and replies are copied, travel for a while, and may be lost, doubled, reordered
- * or broken off. A link may be cut in one direction, a node may be down.
+ * Calls between the nodes: requests and replies are copied, travel for a while, and may be lost, doubled, reordered or
+ * broken off. They arrive on the machine of the receiver: one that is stopped finds them waiting when it goes on.
  */
 #ifndef SIM_NETWORK_H
 #define SIM_NETWORK_H
 
 #include "larder/plugin/transport.h"
+#include "links.h"
 
-#define SIM_MEMBERS 5
-#define SIM_GATEWAY 5 /* the last node is no member and owns nothing */
-#define SIM_NODES   6
-
-struct sim_world;
 struct sim_door; /* an open transport; see transport.c */
 struct sim_message;
 struct sim_inbound;
-
-/* What a message may suffer; all 0: it arrives at once. */
-struct sim_faults {
-    uint64_t delay_ns;        /* most that it travels */
-    unsigned slow_permille;   /* travels up to a hundred times as long */
-    unsigned lost_permille;   /* vanishes */
-    unsigned broken_permille; /* vanishes, and its connection breaks off */
-    unsigned doubled_permille;
-    bool untold; /* what owners tell of writes vanishes */
-};
 
 struct sim_endpoint {
     struct sim_door *door; /* NULL: nobody listens */
@@ -34,17 +20,14 @@ struct sim_endpoint {
 
 struct sim_network {
     struct sim_endpoint endpoints[SIM_NODES];
-    bool cut[SIM_NODES][SIM_NODES]; /* from, to */
-    struct sim_faults faults;
     struct sim_message *messages; /* on their way */
     struct sim_inbound *inbound;  /* all requests that ever arrived: a second answer to one is noticed */
     unsigned serving;             /* 1 + the node that is being handed a request just now; 0: none */
-    uint64_t delivered;           /* requests of peers that arrived, pings not counted */
 };
 
 /* A call under way, shared by its caller and the messages that belong to it. */
 struct sim_call {
-    struct larder_timer deadline;
+    struct larder_timer deadline; /* on the caller's machine */
     struct sim_world *world;
     unsigned references;
     unsigned from, to;
@@ -52,11 +35,6 @@ struct sim_call {
     larder_reply_fn done;          /* NULL: completed */
     void *arg;
 };
-
-/* The name and the address of a node: "a" to "e", and "gate". */
-const char *sim_node_name(unsigned node);
-/* SIM_NODES: there is none. */
-unsigned sim_node_of(const char *name);
 
 /* Sends the request of a call on its way; it is copied. */
 void sim_network_request(struct sim_world *world, struct sim_call *call, const struct larder_request *request);

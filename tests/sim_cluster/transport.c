@@ -43,7 +43,7 @@ static void *memory_open(const struct larder_transport_host *host, const struct 
     }
     struct sim_door *door = sim_allocate(sizeof *door);
     door->host = host;
-    door->world = sim_world_of(host->base.runtime);
+    door->world = sim_machine_of(host->base.runtime)->world;
     door->node = node;
     return door;
 }
@@ -123,27 +123,11 @@ static void time_out(struct larder_timer *timer)
     sim_call_complete(call, &reply);
 }
 
-/* What must hold for whatever one node asks of another. */
-static void check_call(struct sim_world *world, unsigned node, const struct larder_request *request)
-{
-    const char *name = sim_node_name(node);
-    if ((request->flags & LARDER_REQUEST_PEER) == 0)
-        sim_fail(world, "node %s sent a request that does not say that it comes from a peer", name);
-    if (!ldr_slice_equal(request->sender, ldr_slice_text(name)))
-        sim_fail(world, "node %s sent a request in the name of another", name);
-    if (request->operation < LARDER_OP_GET || request->operation > LARDER_OP_TOUCH) /* the members' own business */
-        return;
-    if (world->network.serving == 1 + node)
-        sim_fail(world, "node %s forwarded operation %d of a peer on key %.*s: a second hop", name,
-                 (int)request->operation, (int)request->key.size, (const char *)request->key.data);
-    sim_clients_called(world, node, request);
-}
-
 static void memory_call(void *handle, const struct larder_request *request, larder_reply_fn done, void *arg)
 {
     struct peer *peer = handle;
     struct sim_world *world = peer->door->world;
-    check_call(world, peer->door->node, request);
+    sim_bounds_called(world, peer->door->node, request);
     struct sim_call *call = sim_allocate(sizeof *call);
     call->deadline.fire = time_out;
     call->world = world;
@@ -157,7 +141,8 @@ static void memory_call(void *handle, const struct larder_request *request, lard
     if (call->next != NULL)
         call->next->link = &call->next;
     peer->calls = call;
-    world->runtime.timer_start(&world->runtime, &call->deadline, request->deadline);
+    const struct larder_runtime *runtime = &world->machines[call->from].runtime;
+    runtime->timer_start(runtime, &call->deadline, request->deadline);
     sim_network_request(world, call, request);
 }
 

@@ -3,12 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/base/runtime.h"
-#include "core/node/node.h"
-#include "larder/larder.h"
-#include "modules.h"
 
 void *sim_allocate(size_t size)
 {
@@ -28,13 +24,18 @@ struct sim_world *sim_world_open(uint64_t seed, bool verbose)
     struct sim_world *world = sim_allocate(sizeof *world);
     world->runtime = *runtime;
     world->verbose = verbose;
+    sim_machines_open(world);
+    sim_registry_open(world);
     return world;
 }
 
 void sim_world_close(struct sim_world *world)
 {
     sim_network_close(world);
+    sim_registry_close(world);
+    sim_checker_close(world);
     sim_clients_close(world);
+    sim_origin_close(world);
     ldr_sim_close(&world->runtime);
     free(world);
 }
@@ -81,77 +82,4 @@ bool sim_chance(struct sim_world *world, unsigned permille)
 void sim_wait(struct sim_world *world, uint64_t ms)
 {
     ldr_sim_run(&world->runtime, larder_deadline_in(&world->runtime, ms));
-}
-
-/* ------------------------------------------------------------------------------------------------ nodes */
-
-/* What is the same at all nodes; their names come with larder_config_set(). */
-static const char settings[] = "node: {log_level: error, drain_timeout: 0ms}\n"
-                               "transports: [{plugin: memory}]\n"
-                               "cluster:\n"
-                               "  peer_transport: memory\n"
-                               "  hash: xxhash\n"
-                               "  virtual_nodes: 64\n"
-                               "  backoff: 20ms\n"
-                               "  suspend: 2s\n"
-                               "  probe_interval: 500ms\n"
-                               "  fallback_ttl: 2s\n"
-                               "  discovery: {plugin: memory}\n";
-
-static bool set(struct larder_config *config, const char *format, ...) LARDER_PRINTF(2, 3);
-static bool set(struct larder_config *config, const char *format, ...)
-{
-    char setting[256];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(setting, sizeof setting, format, arguments);
-    va_end(arguments);
-    return larder_config_set(config, setting) == LARDER_OK;
-}
-
-static bool fill_config(struct larder_config *config, const struct sim_world *world, unsigned node)
-{
-    const char *name = sim_node_name(node);
-    const struct larder_plugin *const modules[] = {
-        &larder_plugin_table_sim_transport.head, &larder_plugin_table_sim_discovery.head,
-        &larder_plugin_table_sim_loader.head,    &larder_plugin_table__hash_xxhash.head,
-        &larder_plugin_table__eviction_lru.head,
-    };
-    bool good = larder_config_parse(config, settings, sizeof settings - 1, "simulation") == LARDER_OK &&
-                set(config, "node.name=%s", name) && set(config, "node.request_timeout=%dms", SIM_REQUEST_MS) &&
-                set(config, "transports.0.listen=%s", name) && set(config, "cluster.retries=%d", SIM_RETRIES) &&
-                set(config, "cluster.peer_timeout=%dms", SIM_PEER_MS) &&
-                set(config, "cluster.suspend_after=%u", world->suspend_after);
-    if (node == SIM_GATEWAY)
-        good = good && set(config, "node.role=gateway");
-    else
-        good = good &&
-               set(config, "groups.0={name: %s, max_bytes: 1MiB, load_timeout: %dms, near_ttl: %dms, loader: memory}",
-                   SIM_GROUP, SIM_LOAD_MS, SIM_NEAR_MS);
-    if (world->verbose)
-        good = good && set(config, "node.log_level=info");
-    for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)
-        good = good && larder_config_add_plugin(config, modules[i]) == LARDER_OK;
-    return good;
-}
-
-bool sim_node_start(struct sim_world *world, unsigned node)
-{
-    struct larder_config *config = larder_config_new();
-    if (config != NULL && fill_config(config, world, node))
-        world->nodes[node] = ldr_node_open_on(config, &world->runtime);
-    larder_config_free(config);
-    if (world->nodes[node] == NULL)
-        sim_fail(world, "node %s does not start: %s", sim_node_name(node), larder_last_error());
-    sim_tell(world, "node %s starts", sim_node_name(node));
-    return world->nodes[node] != NULL;
-}
-
-void sim_node_crash(struct sim_world *world, unsigned node, bool silent)
-{
-    sim_tell(world, "node %s crashes%s", sim_node_name(node), silent ? " silently" : "");
-    sim_network_leave(world, node, silent);
-    struct larder_node *crashed = world->nodes[node];
-    world->nodes[node] = NULL;
-    larder_node_close(crashed);
 }

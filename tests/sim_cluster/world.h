@@ -5,30 +5,35 @@
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
+#include "bounds.h"
+#include "checker.h"
 #include "client.h"
 #include "discovery.h"
 #include "loader.h"
+#include "machine.h"
 #include "network.h"
+#include "nodes.h"
+#include "plan.h"
+#include "registry.h"
 
 #define SIM_MS UINT64_C(1000000)
 
 struct sim_world {
-    /* What the nodes are opened on, a copy of the simulated runtime's table: modules find the world through it. */
-    struct larder_runtime runtime;
+    struct larder_runtime runtime; /* the world's own: its clock is the one that times are told by */
+    struct sim_plan plan;
+    struct sim_machine machines[SIM_NODES];
+    struct sim_node nodes[SIM_NODES];
+    struct sim_links links;
     struct sim_network network;
     struct sim_members members;
+    struct sim_registry registry;
     struct sim_origin origin;
     struct sim_clients clients;
-    struct larder_node *nodes[SIM_NODES]; /* NULL: down */
-    unsigned suspend_after;               /* failed calls that suspend a peer: a setting of all nodes */
+    struct sim_bounds bounds;
+    struct sim_checker checker;
     bool verbose;
     char failure[512]; /* the first promise that was broken; "": none yet */
 };
-
-static inline struct sim_world *sim_world_of(const struct larder_runtime *runtime)
-{
-    return (struct sim_world *)runtime;
-}
 
 /* NULL: out of memory. */
 struct sim_world *sim_world_open(uint64_t seed, bool verbose);
@@ -51,20 +56,5 @@ void sim_wait(struct sim_world *world, uint64_t ms);
 
 /* Memory that a test cannot go on without: ends the program when there is none. Zeroed. */
 void *sim_allocate(size_t size);
-
-/* Up and down. A crash drops what the node had; `silent` tells how the rest of the world notices. */
-bool sim_node_start(struct sim_world *world, unsigned node);
-void sim_node_crash(struct sim_world *world, unsigned node, bool silent);
-
-/* The nodes' settings that promises depend on. */
-#define SIM_RETRIES    2
-#define SIM_REQUEST_MS 3000 /* request_timeout: a get that nobody waits for any more lives this long at most */
-#define SIM_LOAD_MS    1000
-#define SIM_PEER_MS    200
-#define SIM_TRAVEL_MS  600  /* a message is never longer on its way */
-#define SIM_LONGEST_MS 5000 /* after which nothing happens any more for a request */
-#define SIM_SETTLED_MS 8000 /* after which all suspensions are over */
-#define SIM_NEAR_MS    1000 /* near_ttl */
-#define SIM_GROUP      "sim"
 
 #endif

@@ -155,7 +155,10 @@ static void a_simulation_without_memory_takes_no_work(void **state)
     struct larder_task task = {.run = nothing};
     let_fail(0);
     assert_false(runtime->work(runtime, &task));
+    let_fail(0);
+    assert_null(ldr_sim_machine(runtime, &(struct ldr_sim_clock){0}));
     let_fail(SIZE_MAX);
+    assert_int_equal(larder_last_status(), LARDER_NO_MEMORY);
     assert_false(ldr_sim_step(runtime));
     assert_true(runtime->work(runtime, &task));
     assert_true(ldr_sim_step(runtime));

@@ -257,6 +257,97 @@ static void close_runs_what_was_taken_and_drops_timers(void **state)
     assert_string_equal(record.order, "wp");
 }
 
+/* A machine's own clock: ahead, and up to a tenth faster or slower; a timer never fires before its time on it. */
+static void machines_have_clocks_of_their_own(void **state)
+{
+    (void)state;
+    const struct larder_runtime *runtime = ldr_sim_open(1);
+    assert_non_null(runtime);
+    const uint64_t second = 1000 * LARDER_NS_PER_MS, ahead = 77 * second + 13;
+    const struct larder_runtime *fast = ldr_sim_machine(runtime, &(struct ldr_sim_clock){ahead, 6553});
+    const struct larder_runtime *slow = ldr_sim_machine(runtime, &(struct ldr_sim_clock){.drift = -655});
+    assert_non_null(fast);
+    assert_non_null(slow);
+    uint64_t start = larder_now(runtime);
+    assert_true(larder_now(fast) == start + ahead && larder_now(slow) == start);
+    struct record record = {.runtime = runtime};
+    struct event a = event_of(&record, 'a'), b = event_of(&record, 'b'), c = event_of(&record, 'c'),
+                 d = event_of(&record, 'd');
+    runtime->timer_start(runtime, &a.timer, start + 100 * second);
+    fast->timer_start(fast, &b.timer, larder_now(fast) + 100 * second);
+    slow->timer_start(slow, &c.timer, larder_now(slow) + 100 * second);
+    fast->timer_start(fast, &d.timer, LARDER_NEVER);
+    for (const struct larder_runtime *const *machine = (const struct larder_runtime *[]){fast, runtime, slow, NULL};
+         *machine != NULL; machine++) {
+        uint64_t at = *machine == fast ? start + ahead : start;
+        assert_true(ldr_sim_step(runtime));
+        assert_true(larder_now(*machine) - at - 100 * second < 2);
+    }
+    assert_false(ldr_sim_step(runtime));
+    assert_string_equal(record.order, "bac");
+    assert_true(record.at[0] - start > 90 * second && record.at[0] - start < 91 * second);
+    assert_true(record.at[2] - start > 101 * second - 10 * LARDER_NS_PER_MS && record.at[2] - start < 102 * second);
+    uint64_t wall = slow->wall_ms(slow), other = fast->wall_ms(fast);
+    ldr_sim_jump(slow, -5000);
+    assert_true(slow->wall_ms(slow) == wall - 5000 && fast->wall_ms(fast) == other);
+    assert_true(fast->timer_cancel(fast, &d.timer));
+    ldr_sim_close(runtime);
+}
+
+static void a_stopped_machine_runs_late_and_the_others_in_time(void **state)
+{
+    (void)state;
+    const struct larder_runtime *runtime = ldr_sim_open(1);
+    assert_non_null(runtime);
+    const struct larder_runtime *machine = ldr_sim_machine(runtime, &(struct ldr_sim_clock){.ahead_ns = 5});
+    assert_non_null(machine);
+    struct record record = {.runtime = runtime};
+    struct event a = event_of(&record, 'a'), b = event_of(&record, 'b'), c = event_of(&record, 'c'),
+                 d = event_of(&record, 'd'), e = event_of(&record, 'e');
+    uint64_t start = larder_now(runtime);
+    ldr_sim_stop(machine, true);
+    machine->timer_start(machine, &a.timer, larder_now(machine) + 10);
+    machine->timer_start(machine, &b.timer, larder_now(machine) + 20);
+    machine->timer_start(machine, &c.timer, larder_now(machine) + 200);
+    machine->post(machine, &d.task);
+    runtime->timer_start(runtime, &e.timer, start + 15);
+    ldr_sim_run(runtime, start + 100);
+    assert_string_equal(record.order, "e");
+    assert_false(ldr_sim_step(runtime));
+    ldr_sim_stop(machine, false);
+    ldr_sim_run(runtime, start + 150);
+    assert_int_equal(record.count, 4);
+    assert_true(strchr(record.order, 'a') < strchr(record.order, 'b') && strchr(record.order, 'd') != NULL);
+    for (size_t i = 1; i < 4; i++)
+        assert_true(record.at[i] == start + 100);
+    ldr_sim_run(runtime, start + 300);
+    assert_true(record.count == 5 && record.at[4] == start + 200);
+    ldr_sim_close(runtime);
+}
+
+static void a_machine_closes_by_itself(void **state)
+{
+    (void)state;
+    const struct larder_runtime *runtime = ldr_sim_open(1);
+    assert_non_null(runtime);
+    const struct larder_runtime *machine = ldr_sim_machine(runtime, &(struct ldr_sim_clock){0});
+    assert_non_null(machine);
+    struct record record = {.runtime = runtime};
+    struct event w = event_of(&record, 'w'), p = event_of(&record, 'p'), t = event_of(&record, 't'),
+                 o = event_of(&record, 'o');
+    assert_true(machine->work(machine, &w.task));
+    machine->post(machine, &p.task);
+    machine->timer_start(machine, &t.timer, larder_now(machine));
+    runtime->timer_start(runtime, &o.timer, larder_now(runtime) + 1);
+    ldr_sim_machine_close(machine);
+    assert_string_equal(record.order, "wp");
+    while (ldr_sim_step(runtime))
+        ;
+    assert_string_equal(record.order, "wpo");
+    ldr_sim_machine_close(NULL);
+    ldr_sim_close(runtime);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +358,9 @@ int main(void)
         cmocka_unit_test(a_seed_repeats_its_run),
         cmocka_unit_test(notes_and_draws_change_the_digest),
         cmocka_unit_test(close_runs_what_was_taken_and_drops_timers),
+        cmocka_unit_test(machines_have_clocks_of_their_own),
+        cmocka_unit_test(a_stopped_machine_runs_late_and_the_others_in_time),
+        cmocka_unit_test(a_machine_closes_by_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,57 @@
+#include "bounds.h"
+
+#include "core/base/bytes.h"
+#include "world.h"
+
+void sim_bounds_asked(const struct sim_request *request)
+{
+    struct sim_bounds *bounds = &request->world->bounds;
+    bounds->asked[request->node][request->operation][request->key]++;
+    bounds->asked_at[request->node][request->operation][request->key] = request->invoked;
+}
+
+/* The last client's request may have begun while the node was stopped or before. */
+static bool somebody_waits(const struct sim_world *world, unsigned node, uint64_t asked_at)
+{
+    uint64_t went_on = world->machines[node].went_on;
+    return larder_now(&world->runtime) - (asked_at > went_on ? asked_at : went_on) <= SIM_LONGEST_MS * SIM_MS;
+}
+
+/*
+ * A request between nodes has its cause in a client's request of the same kind at the node that sends it. What is sent long
+ * after the last one asked comes from somewhere else.
+ */
+static void check_cause(struct sim_world *world, unsigned node, const struct larder_request *request)
+{
+    struct sim_bounds *bounds = &world->bounds;
+    unsigned operation = (unsigned)request->operation, key = sim_key_of(request->key);
+    const char *name = sim_node_name(node);
+    bounds->calls++;
+    if (key == SIM_KEYS) {
+        sim_fail(world, "node %s sent operation %u on key %.*s, which nobody asked for", name, operation,
+                 (int)request->key.size, (const char *)request->key.data);
+        return;
+    }
+    uint64_t asked = bounds->asked[node][operation][key], called = ++bounds->called[node][operation][key];
+    /* The owner may be asked again, and each of the others that hold the key once. */
+    if (called > asked * (SIM_RETRIES + world->plan.replicas))
+        sim_fail(world, "node %s sent operation %u on key k%u %llu times for %llu of its clients", name, operation, key,
+                 (unsigned long long)called, (unsigned long long)asked);
+    if (!somebody_waits(world, node, bounds->asked_at[node][operation][key]))
+        sim_fail(world, "node %s sent operation %u on key k%u, for which no client waits", name, operation, key);
+}
+
+void sim_bounds_called(struct sim_world *world, unsigned node, const struct larder_request *request)
+{
+    const char *name = sim_node_name(node);
+    if ((request->flags & LARDER_REQUEST_PEER) == 0)
+        sim_fail(world, "node %s sent a request that does not say that it comes from a peer", name);
+    if (!ldr_slice_equal(request->sender, ldr_slice_text(name)))
+        sim_fail(world, "node %s sent a request in the name of another", name);
+    if (request->operation < LARDER_OP_GET || request->operation > LARDER_OP_TOUCH)
+        return; /* the members' own business */
+    if (world->network.serving == 1 + node)
+        sim_fail(world, "node %s forwarded operation %d of a peer on key %.*s: a second hop", name,
+                 (int)request->operation, (int)request->key.size, (const char *)request->key.data);
+    check_cause(world, node, request);
+}

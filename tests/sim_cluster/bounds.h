@@ -1,0 +1,20 @@
+/* How many requests between nodes a client's request may cause: one hop, and no more attempts than configured. */
+#ifndef SIM_BOUNDS_H
+#define SIM_BOUNDS_H
+
+#include "client.h"
+
+struct sim_bounds {
+    uint64_t calls; /* requests on keys that nodes sent to each other */
+    /* The same for each node, operation and key, beside what clients asked there, and when last. */
+    uint64_t called[SIM_NODES][SIM_OPERATIONS][SIM_KEYS];
+    uint64_t asked[SIM_NODES][SIM_OPERATIONS][SIM_KEYS];
+    uint64_t asked_at[SIM_NODES][SIM_OPERATIONS][SIM_KEYS];
+};
+
+void sim_bounds_asked(const struct sim_request *request);
+
+/* Called for every request that a node sends to another. */
+void sim_bounds_called(struct sim_world *world, unsigned node, const struct larder_request *request);
+
+#endif

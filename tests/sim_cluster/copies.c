@@ -1,0 +1,113 @@
+/* What lies in the stores of the nodes, looked at from outside: whether all who are to hold a key have the same of it. */
+#include <inttypes.h>
+
+#include "core/base/bytes.h"
+#include "core/node/node.h"
+#include "core/store/store.h"
+#include "stages.h"
+
+/* What one node has of a key. */
+struct copy {
+    bool there, tombstone;
+    bool expires; /* soon here and a little later there */
+    struct larder_version version;
+};
+
+static struct copy copy_at(const struct sim_world *world, unsigned node, struct larder_slice group,
+                           struct larder_slice key)
+{
+    const struct larder_node *open = world->nodes[node].node;
+    struct copy copy = {0};
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    struct ldr_group *found = ldr_registry_find(open->registry, group);
+    struct ldr_entry *entry = found == NULL
+                                  ? NULL
+                                  : ldr_store_peek(found->store, key, larder_now(&world->machines[node].runtime));
+    if (entry != NULL) {
+        copy = (struct copy){
+            .there = true,
+            .tombstone = ldr_entry_tombstone(entry),
+            .expires = ldr_entry_expires(entry) != LARDER_NEVER,
+            .version = ldr_entry_version(entry),
+        };
+        ldr_entry_release(entry);
+    }
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    return copy;
+}
+
+static void tell_copy(struct sim_world *world, unsigned key, unsigned node, const struct copy *copy)
+{
+    if (copy->there)
+        sim_tell(world, "node %s has version %" PRIu64 ".%" PRIx64 " of k%u%s", sim_node_name(node),
+                 copy->version.epoch, copy->version.clock, key, copy->tombstone ? ", a delete" : "");
+    else
+        sim_tell(world, "node %s has nothing of k%u", sim_node_name(node), key);
+}
+
+/* What was deleted and what is not there are the same; which deletes are remembered is each node's own business. */
+static bool differ(const struct copy *a, const struct copy *b)
+{
+    bool a_has = a->there && !a->tombstone, b_has = b->there && !b->tombstone;
+    if ((a_has && a->expires) || (b_has && b->expires))
+        return false;
+    return a_has != b_has || (a_has && (a->version.epoch != b->version.epoch || a->version.clock != b->version.clock));
+}
+
+/* Something of the request may still go on at some node. */
+static bool is_under_way(const struct sim_request *request)
+{
+    const struct sim_world *world = request->world;
+    uint64_t now = larder_now(&world->runtime);
+    bool answered = request->status == LARDER_OK || request->status == LARDER_NOT_FOUND;
+    if (request->completions > 0 && answered)
+        return request->completed + SIM_PEER_MS * SIM_MS > now;
+    return request->completions == 0 || request->gives_up + (SIM_LOAD_MS + SIM_TRAVEL_MS) * SIM_MS > now;
+}
+
+/* A key that something is under way for need not be the same everywhere yet; nor what may expire. */
+static bool is_settled(const struct sim_world *world, unsigned key)
+{
+    if (key >= SIM_KEYS_TTL && key < SIM_KEYS_READ)
+        return false;
+    for (size_t i = world->clients.count; i-- > 0;) {
+        const struct sim_request *request = world->clients.requests[i];
+        if (request->invoked + 2 * SIM_LONGEST_MS * SIM_MS < larder_now(&world->runtime))
+            break;
+        if (request->key == key && is_under_way(request))
+            return false;
+    }
+    return true;
+}
+
+static void check_key(struct sim_world *world, unsigned key, unsigned by)
+{
+    char text[SIM_KEY_TEXT];
+    struct ldr_placement placement;
+    sim_key_name(key, text);
+    const struct larder_slice name = ldr_slice_text(text), group = ldr_slice_text(sim_key_group(key));
+    ldr_cluster_place(world->nodes[by].node->context.cluster, group, name, &placement);
+    struct copy first = {0};
+    for (unsigned i = 0; i < placement.count; i++) {
+        unsigned node = placement.peers[i] == NULL ? by : sim_node_of(ldr_peer_name(placement.peers[i]));
+        struct copy copy = copy_at(world, node, group, name);
+        if (world->verbose)
+            tell_copy(world, key, node, &copy);
+        if (i > 0 && differ(&copy, &first))
+            sim_fail(world, "all is in order, and yet node %s has other than the owner of key k%u", sim_node_name(node),
+                     key);
+        if (i == 0)
+            first = copy;
+    }
+    ldr_placement_release(&placement);
+}
+
+void sim_check_copies(struct sim_world *world)
+{
+    unsigned by = 0;
+    while (by < SIM_MEMBERS && world->nodes[by].node == NULL)
+        by++;
+    for (unsigned key = 0; key < SIM_KEYS && by < SIM_MEMBERS && !world->plan.small; key++)
+        if (is_settled(world, key))
+            check_key(world, key, by);
+}

@@ -1,0 +1,140 @@
+/* Members come and leave while nothing fails: nothing is missed, and no more is moved than has to be. */
+#include <inttypes.h>
+
+#include "core/base/bytes.h"
+#include "core/node/node.h"
+#include "larder/larder.h"
+#include "stages.h"
+
+#define CHANGES 8
+
+/* What is compared before and after. */
+struct picture {
+    uint64_t loads;                 /* of the keys that take part */
+    unsigned holders[SIM_KEYS];     /* members that hold a key: a bit for each */
+    uint64_t received[SIM_MEMBERS]; /* copies that the hand-off brought */
+};
+
+/* Keys that are never loaded here, as they are written first and live for ever. */
+static bool takes_part(unsigned key)
+{
+    return (key >= SIM_KEYS_READ && key < SIM_KEYS_NONE) || key >= SIM_KEYS_PLAIN;
+}
+
+static unsigned holders_of(const struct sim_world *world, unsigned by, unsigned key)
+{
+    char text[SIM_KEY_TEXT];
+    struct ldr_placement placement;
+    unsigned holders = 0;
+    sim_key_name(key, text);
+    ldr_cluster_place(world->nodes[by].node->context.cluster, ldr_slice_text(sim_key_group(key)), ldr_slice_text(text),
+                      &placement);
+    for (unsigned i = 0; i < placement.count; i++)
+        holders |= 1u << (placement.peers[i] == NULL ? by : sim_node_of(ldr_peer_name(placement.peers[i])));
+    ldr_placement_release(&placement);
+    return holders;
+}
+
+static struct picture take_picture(const struct sim_world *world)
+{
+    struct picture picture = {0};
+    unsigned by = SIM_MEMBERS;
+    for (unsigned i = 0; i < SIM_MEMBERS; i++) {
+        struct ldr_handoff_progress progress;
+        if (world->nodes[i].node == NULL)
+            continue;
+        ldr_handoff_read(world->nodes[i].node->context.handoff, &progress);
+        picture.received[i] = progress.received;
+        by = i;
+    }
+    for (unsigned key = 0; key < SIM_KEYS; key++) {
+        picture.holders[key] = takes_part(key) ? holders_of(world, by, key) : 0;
+        picture.loads += takes_part(key) ? world->origin.loads[key] : 0;
+    }
+    return picture;
+}
+
+static void fill(struct sim_world *world)
+{
+    for (unsigned key = 0; key < SIM_KEYS; key++)
+        if (takes_part(key))
+            sim_await(sim_ask(world, sim_some_node(world), LARDER_OP_SET, key, SIM_CALM_MS));
+    sim_wait(world, 2 * SIM_PEER_MS);
+}
+
+/* Clients read all the time at nodes that say that they are ready, until all is in order. */
+static void read_on(struct scenario *scenario)
+{
+    struct sim_world *world = scenario->world;
+    size_t first = world->clients.count;
+    for (unsigned i = 0; i < 4 * SIM_KEYS; i++) {
+        unsigned key = (unsigned)sim_draw(world, SIM_KEYS), node = sim_some_node(world);
+        if (takes_part(key) && larder_node_ready(world->nodes[node].node) == LARDER_OK)
+            sim_ask(world, node, LARDER_OP_GET, key, SIM_CALM_MS);
+        sim_wait(world, sim_draw(world, 8));
+        sim_nodes_look(world);
+    }
+    sim_await_order(scenario);
+    sim_settle(world);
+    for (size_t i = first; i < world->clients.count; i++) {
+        const struct sim_request *read = world->clients.requests[i];
+        if (read->completions > 0 && (read->status != LARDER_OK || !read->value.written))
+            sim_fail(world, "%s was answered %s from %s, while a member came or left and the cluster had it",
+                     sim_request_text(read), larder_status_name(read->status), larder_source_name(read->source));
+    }
+}
+
+static void compare(struct scenario *scenario, const struct picture *before)
+{
+    struct sim_world *world = scenario->world;
+    const struct picture after = take_picture(world);
+    uint64_t moved = 0, had_to = 0;
+    for (unsigned key = 0; key < SIM_KEYS; key++)
+        had_to += (unsigned)__builtin_popcount(after.holders[key] & ~before->holders[key]);
+    for (unsigned i = 0; i < SIM_MEMBERS; i++)
+        moved += after.received[i] > before->received[i] ? after.received[i] - before->received[i] : 0;
+    scenario->moved += moved;
+    scenario->had_to_move += had_to;
+    sim_tell(world, "%" PRIu64 " copies were moved, %" PRIu64 " had to be", moved, had_to);
+    if (after.loads != before->loads)
+        sim_fail(world,
+                 "the origin was asked %" PRIu64 " times for what was in the cluster, while a member came or left",
+                 after.loads - before->loads);
+}
+
+static unsigned some_member(struct sim_world *world, bool that_belongs)
+{
+    unsigned node = (unsigned)sim_draw(world, SIM_MEMBERS);
+    while (world->nodes[node].belongs != that_belongs)
+        node = (node + 1) % SIM_MEMBERS;
+    return node;
+}
+
+/* One comes, or one leaves. */
+static void change(struct scenario *scenario)
+{
+    struct sim_world *world = scenario->world;
+    unsigned members = 0;
+    for (unsigned i = 0; i < SIM_MEMBERS; i++)
+        members += world->nodes[i].belongs;
+    const struct picture before = take_picture(world);
+    if (members == 1 || (members < SIM_MEMBERS && sim_chance(world, 500))) {
+        unsigned node = some_member(world, false);
+        sim_tell(world, "node %s joins", sim_node_name(node));
+        world->nodes[node].belongs = true;
+        sim_node_start(world, node);
+    } else {
+        sim_node_leave(world, some_member(world, true));
+    }
+    read_on(scenario);
+    compare(scenario, &before);
+}
+
+void sim_elastic(struct scenario *scenario)
+{
+    struct sim_world *world = scenario->world;
+    sim_settle_down(scenario);
+    fill(world);
+    for (unsigned i = 0; i < CHANGES && world->failure[0] == '\0'; i++)
+        change(scenario);
+}
