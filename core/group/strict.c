@@ -143,6 +143,26 @@ static bool is_final(const struct larder_reply *reply)
     return reply->status != LARDER_UNAVAILABLE && reply->status != LARDER_REFUSED;
 }
 
+/* The peer had its part of the time and said nothing: there is time left to ask another one. */
+static bool was_silent(const struct ldr_strict_ask *ask, const struct larder_reply *reply)
+{
+    return is_get(ask) && reply->status == LARDER_DEADLINE && reply->ring.settings == 0 &&
+           larder_now(ask->group->context->runtime) < ask->deadline;
+}
+
+/* When an attempt ends. A get leaves half of its time to the others that hold the key: a peer that stands says nothing. */
+static uint64_t attempt_end(const struct ldr_strict_ask *ask, bool last)
+{
+    const struct ldr_context *context = ask->group->context;
+    uint64_t now = larder_now(context->runtime), limit = ldr_strict_limit(ask->group, ask->request);
+    uint64_t left = ask->deadline > now ? ask->deadline - now : 0, least = context->peer_timeout_ms * LARDER_NS_PER_MS;
+    if (is_get(ask) && !last) {
+        uint64_t part = left / 2 > least ? left / 2 : least;
+        limit = part < limit ? part : limit;
+    }
+    return now + (limit < left ? limit : left);
+}
+
 static bool may_repeat(const struct ldr_strict_ask *ask, const struct larder_reply *reply)
 {
     const uint32_t conditions = LARDER_REQUEST_IF_ABSENT | LARDER_REQUEST_IF_PRESENT | LARDER_REQUEST_IF_VERSION;
@@ -194,7 +214,7 @@ static void peer_answered(void *arg, struct larder_reply *reply)
     ask->peer = NULL;
     if (moved || (reply->flags & LARDER_REPLY_NOT_SENT) != 0)
         ask->over = 0;
-    if (is_final(reply)) {
+    if (is_final(reply) && !was_silent(ask, reply)) {
         if (is_get(ask) && reply->source != LARDER_SOURCE_LOADER)
             reply->source = ask->rank > 0 ? LARDER_SOURCE_REPLICA : LARDER_SOURCE_PEER;
         ldr_count(reply->status == LARDER_OK ? &group->counters.peer_hits : &group->counters.peer_misses);
@@ -213,7 +233,7 @@ static void peer_answered(void *arg, struct larder_reply *reply)
 }
 
 /* Takes the reference to the peer. False: it has not told its clock yet, without which a write is not sent. */
-static bool send(struct ldr_strict_ask *ask, struct ldr_peer *peer)
+static bool send(struct ldr_strict_ask *ask, struct ldr_peer *peer, bool last)
 {
     struct ldr_context *context = ask->group->context;
     const struct larder_runtime *runtime = context->runtime;
@@ -227,7 +247,7 @@ static bool send(struct ldr_strict_ask *ask, struct ldr_peer *peer)
     ldr_cluster_sign(context->cluster, peer, &header);
     ldr_header_encode(&header, ask->header);
     ask->call = *ask->request;
-    ask->call.deadline = until < ask->deadline ? until : ask->deadline;
+    ask->call.deadline = attempt_end(ask, last);
     ask->call.cluster = ldr_slice(ask->header, sizeof ask->header);
     ask->over = is_get(ask) ? 0 : until;
     ask->sent++;
@@ -262,7 +282,7 @@ static bool try_rank(struct ldr_strict_ask *ask, struct ldr_placement *placement
     ldr_peer_hold(peer);
     struct ldr_placement placed = *placement;
     placement->count = 0;
-    bool sent = send(ask, peer);
+    bool sent = send(ask, peer, ask->rank + 1 == placed.count);
     ldr_placement_release(&placed);
     if (!sent)
         wait_and_go(ask);
