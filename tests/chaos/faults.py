@@ -4,11 +4,10 @@ Each takes the world and the run's random numbers. What it is called with and fo
 """
 
 import contextlib
-import signal
 import subprocess
 import time
 
-from kit import BUILD, LARDER, PATIENCE, wait_until  # noqa: F401
+from kit import LARDER, PATIENCE
 from world import LEASE, NAMES, SPARE
 
 
@@ -94,7 +93,7 @@ def leave(world, random):
     """`larder cluster leave`, and back."""
     node = some_node(world, random)
     with world.impairing(node, "down"):
-        told = subprocess.run([LARDER, "cluster", "leave", f"{node.host}:{node.port}"], capture_output=True, text=True,
+        told = subprocess.run([LARDER, "cluster", "leave", "--node", f"{node.host}:{node.port}"], capture_output=True, text=True,
                               timeout=PATIENCE, check=False)
         if told.returncode != 0:
             raise AssertionError(f"larder cluster leave: {told.returncode} {told.stderr}")

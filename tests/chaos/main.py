@@ -65,9 +65,9 @@ class Run:
             if time.monotonic() > until or self.report.wrong:
                 break
             self.step(step)
-        self.workload.stop()
 
     def close(self):
+        self.workload.stop()
         for wrong in self.world.end():
             self.report.blame(wrong)
         self.report.history(self.history.since(0))

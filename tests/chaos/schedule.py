@@ -1,7 +1,6 @@
 """Which faults there are when, and what is asked of each."""
 
 import random
-import signal  # noqa: F401
 
 import faults
 from world import LEASE

@@ -27,9 +27,9 @@ class Caller:
         self.world, self.history, self.connections = world, history, {}
 
     def ask(self, node, method, path, body, timeout):
-        if node.name not in self.connections:
-            self.connections[node.name] = Client(node.port, timeout + 2 * SLACK, node.host)
-        client = self.connections[node.name]
+        if node.pid not in self.connections:  # a new process knows nothing of the old one's connections
+            self.connections[node.pid] = Client(node.port, timeout + 2 * SLACK, node.host)
+        client = self.connections[node.pid]
         client.timeout = timeout + 2 * SLACK
         if client.connection is not None and client.connection.sock is not None:
             client.connection.sock.settimeout(client.timeout)
@@ -37,7 +37,7 @@ class Caller:
 
     def do(self, operation, node, method, path, body, timeout):
         """Sends it, and remembers how it went."""
-        operation.begun = time.monotonic()
+        operation.begun = operation.begun or time.monotonic()
         try:
             answer = self.ask(node, method, path, body, timeout)
             operation.outcome = {200: OK, 201: OK, 204: OK, 404: ABSENT}.get(answer.status, FAILED)
@@ -60,6 +60,9 @@ class Caller:
 
     def write(self, node, kind, group, key, version, ttl=None):
         operation = Operation(kind, group, key, node.name, version, ttl)
+        if group == LOADED:  # first where the values come from, then here
+            operation.begun = time.monotonic()
+            self.world.origin.ask("PUT", "/users/" + quote(key), value_of(group, key, version))
         method, body = ("PUT", value_of(group, key, version)) if kind == "put" else ("DELETE", None)
         self.do(operation, node, method, key_path(group, key) + (f"?ttl={ttl}s" if ttl else ""), body, WRITE_TIMEOUT)
         self.history.add(operation)
@@ -97,8 +100,6 @@ class Writer(Worker):
         else:
             group, key, ttl = LOADED, f"{self.name} origin {self.random.randrange(ORIGIN)}", None
         version = self.versions[group, key] = self.versions.get((group, key), 0) + 1
-        if group == LOADED:
-            self.world.origin.ask("PUT", "/users/" + quote(key), value_of(group, key, version))
         kind = "delete" if self.random.random() < 0.3 else "put"
         operation = self.caller.write(node, kind, group, key, version, ttl if kind == "put" else None)
         if operation.outcome == FAILED:  # it may still be done: the next one waits, so that the order is known
