@@ -15,6 +15,18 @@ def some_node(world, random):
     return random.choice([node for node in world.running() if node.name in NAMES])
 
 
+def received(nodes):
+    """How many entries they were given so far because keys moved."""
+    return sum(node.metric("handoff_entries_received_total") for node in nodes)
+
+
+def check_moved(what, node, moved, held):
+    """One node in n holds what falls to it, and no more moves than that with a tenth on top."""
+    print(f"    {what}: {moved} entries moved, {held} are held by {node.name}", flush=True)
+    if moved > 1.1 * held:
+        raise AssertionError(f"{what}: {moved} entries moved, wanted at most 1.1 x {held}")
+
+
 def others_of(world, node):
     return [other.host for other in world.nodes.values() if other is not node]
 
@@ -72,11 +84,13 @@ def stand_shortly(world, random):
 @contextlib.contextmanager
 def join(world, random):
     """A node joins, and is ended with SIGTERM afterwards."""
-    node = world.nodes[SPARE]
+    node, others = world.nodes[SPARE], world.running()
+    before = received(others)
     with world.impairing(node, "down"):
         node.start()
         node.wait_ready()
     world.converge(PATIENCE)
+    check_moved("join", node, received([node, *others]) - before, world.entries(node))
     yield node.name
     with world.impairing(node, "down"):
         end(node)
@@ -92,12 +106,16 @@ def end(node):
 def leave(world, random):
     """`larder cluster leave`, and back."""
     node = some_node(world, random)
+    others = [other for other in world.running() if other is not node]
+    before, held = received(others), world.entries(node)
     with world.impairing(node, "down"):
         told = subprocess.run([LARDER, "cluster", "leave", "--node", f"{node.host}:{node.port}"], capture_output=True, text=True,
                               timeout=PATIENCE, check=False)
         if told.returncode != 0:
             raise AssertionError(f"larder cluster leave: {told.returncode} {told.stderr}")
         node.process.wait(PATIENCE)
+        world.converge(PATIENCE, heals=False)
+        check_moved("leave", node, received(others) - before, held)
         yield node.name
         node.start()
         node.wait_ready()

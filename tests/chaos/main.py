@@ -29,7 +29,7 @@ class Run:
     def __init__(self, options, directory):
         self.options, self.random = options, random.Random(f"{options.seed} faults")
         self.world = World(directory, options.write_acks, options.peers)
-        self.history, self.report = History(), Report(self.world.strict)
+        self.history, self.report = History(), Report(self.world.strict, options.patience)
         self.workload = Workload(self.world, self.history, options.seed)
 
     def settle(self):

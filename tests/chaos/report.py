@@ -3,11 +3,14 @@
 from history import FAILED
 
 from checker import ALWAYS, STRICT, check
+from world import LEASE
+
+BYPASSED = 2  # seconds, when a node is dead
 
 
 class Report:
-    def __init__(self, strict):
-        self.strict, self.wrong, self.counts = strict, [], {}
+    def __init__(self, strict, patience):
+        self.strict, self.patience, self.wrong, self.counts = strict, patience, [], {}
 
     def blame(self, text):
         self.wrong.append(text)
@@ -23,6 +26,10 @@ class Report:
         print(f"  {step.name} ({told}): {len(operations)} requests, {len(failed)} failed, {len(refused)} of them at other "
               f"nodes; slowest get {slow['get']:.2f} s, write {slow['write']:.2f} s; converged in {converged:.1f} s",
               flush=True)
+        longest = {"get": BYPASSED, "write": LEASE + 1 if self.strict else BYPASSED}
+        for kind, limit in longest.items():
+            if step.dead and slow[kind] > limit * self.patience:
+                self.blame(f"{step.name} ({told}): a {kind} took {slow[kind]:.2f} s, wanted at most {limit} s")
         if step.answered and refused:
             self.blame(f"{step.name} ({told}): {len(refused)} requests to other nodes failed, as {refused[0]}")
 

@@ -9,16 +9,17 @@ from world import LEASE
 class Step:
     """A fault, how long it stands, and what must hold besides what the checker says."""
 
-    def __init__(self, fault, stands, answered=True, planned=False, cuts=False):
+    def __init__(self, fault, stands, answered=True, planned=False, cuts=False, dead=False):
         self.fault, self.stands = fault, stands
         self.answered = answered  # nothing that is asked of other nodes may fail
         self.planned = planned  # the origin is not asked for what is cached
+        self.dead = dead  # a node is: it is bypassed within 2 s; strictly, writes wait for its lease
         self.cuts = cuts  # takes network namespaces
         self.name = fault.__name__.replace("_", " ")
 
 
 STEPS = [
-    Step(faults.kill, LEASE + 2),
+    Step(faults.kill, LEASE + 2, dead=True),
     Step(faults.kill_and_restart, 0.5),
     Step(faults.stand, LEASE + 2),
     Step(faults.stand_shortly, 0),
