@@ -85,7 +85,7 @@ static void block_signals(sigset_t *signals)
     struct sigaction standard = {.sa_handler = SIG_DFL};
     sigaction(SIGPIPE, &ignore, NULL);
     sigemptyset(signals);
-    const int waited[] = {SIGTERM, SIGINT, SIGHUP};
+    const int waited[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
     for (size_t i = 0; i < sizeof waited / sizeof waited[0]; i++) {
         sigaction(waited[i], &standard, NULL); /* a shell's background job starts with SIGINT ignored */
         sigaddset(signals, waited[i]);
@@ -144,11 +144,11 @@ static void raise_descriptor_limit(void)
         perror("larderd: raising the limit of open files");
 }
 
-/* The node was told to leave its cluster, and has: as if it had been told to end. */
+/* The node was told to leave its cluster, and has. No SIGTERM: where one came before, a second would end the process at once. */
 static void end(void *arg)
 {
     (void)arg;
-    kill(getpid(), SIGTERM);
+    kill(getpid(), SIGUSR1);
 }
 
 static enum exit_code serve(const struct options *options)
@@ -171,6 +171,7 @@ static enum exit_code serve(const struct options *options)
 
     notify_send("STOPPING=1");
     sigdelset(&signals, SIGHUP);
+    sigdelset(&signals, SIGUSR1);
     sigprocmask(SIG_UNBLOCK, &signals, NULL); /* a second one ends the process, whatever is still under way */
     larder_node_close(node);
     return EXIT_DONE;

@@ -22,6 +22,8 @@ def base64_text(text):
 class Etcd:
     """One etcd process. It listens at the same address whenever it is started."""
 
+    host = "127.0.0.1"  # for its clients
+
     def __init__(self, directory, name="etcd", cluster=None, arguments=(), scheme="http"):
         self.name, self.arguments, self.scheme = name, list(arguments), scheme
         self.port, self.peer_port = free_port(), free_port()
@@ -34,7 +36,7 @@ class Etcd:
 
     @property
     def endpoint(self):
-        return f"{self.scheme}://127.0.0.1:{self.port}"
+        return f"{self.scheme}://{self.host}:{self.port}"
 
     @property
     def peer_url(self):

@@ -299,6 +299,10 @@ static bool hear(struct ldr_cluster *cluster, struct ldr_peer *peer, const struc
     standing->seasoned = (header->flags & LDR_HEADER_SEASONED) != 0;
     standing->stamp = header->stamp;
     standing->stamped = larder_now(cluster->options.runtime);
+    if (news)
+        standing->sealed = 0;
+    if ((header->flags & LDR_HEADER_SEALED) != 0)
+        standing->sealed = header->id;
     if (asked != 0 && (header->id > standing->epoch || asked >= standing->asked)) {
         standing->epoch = header->id;
         standing->asked = asked;
@@ -438,6 +442,22 @@ bool ldr_cluster_acts(struct ldr_cluster *cluster, uint64_t serial)
         return false;
     uint64_t now = larder_now(cluster->options.runtime);
     return now < read(&cluster->lease_until) || now < read(&cluster->evidence_until);
+}
+
+bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t epoch, uint64_t since)
+{
+    pthread_mutex_lock(&cluster->standing_lock);
+    bool acts = peer->standing.sealed == epoch && peer->standing.stamped >= since;
+    pthread_mutex_unlock(&cluster->standing_lock);
+    return acts;
+}
+
+bool ldr_cluster_is_changing(struct ldr_cluster *cluster)
+{
+    pthread_mutex_lock(&cluster->standing_lock);
+    uint64_t listed_at = cluster->listed_at;
+    pthread_mutex_unlock(&cluster->standing_lock);
+    return larder_now(cluster->options.runtime) - listed_at < ldr_ns(cluster->options.peer_timeout_ms);
 }
 
 bool ldr_cluster_caught_up(struct ldr_cluster *cluster, uint64_t serial)

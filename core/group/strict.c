@@ -7,7 +7,7 @@
 #include "core/group/limits.h"
 #include "core/group/near.h"
 
-#define PAUSE_MS 25 /* before a request is tried again */
+#define PAUSE_MS 25 /* before a request is tried again; twice as long after each that was sent */
 
 /* A client's request, from its door to its answer. */
 struct ldr_strict_ask {
@@ -18,6 +18,7 @@ struct ldr_strict_ask {
     larder_reply_fn done;
     void *arg;
     uint64_t begun, deadline;
+    uint64_t tried, since; /* when the last attempt began; the last one of the round before */
     unsigned sent;         /* requests to peers, so far */
     unsigned rank;         /* who is asked next, of those that hold the key */
     struct ldr_peer *peer; /* a counted reference, while it is being asked */
@@ -110,7 +111,7 @@ static void wait_and_go(struct ldr_strict_ask *ask)
 {
     struct ldr_context *context = ask->group->context;
     struct ldr_strict_wait *wait = &context->strict;
-    uint64_t at = larder_deadline_in(context->runtime, PAUSE_MS);
+    uint64_t at = larder_deadline_in(context->runtime, PAUSE_MS << ask->sent);
     if (!hold(ask))
         return;
     if (ask->over > at)
@@ -118,6 +119,7 @@ static void wait_and_go(struct ldr_strict_ask *ask)
     if (at > ask->deadline)
         at = ask->deadline;
     ask->rank = 0;
+    ask->since = ask->tried;
     ask->timer.fire = waited;
     pthread_mutex_lock(&wait->lock);
     bool aborted = wait->aborted;
@@ -161,6 +163,24 @@ void ldr_strict_abort(struct ldr_context *context)
 static bool is_final(const struct larder_reply *reply)
 {
     return reply->status != LARDER_UNAVAILABLE && reply->status != LARDER_REFUSED;
+}
+
+/* The peer had its part of the time and said nothing: there is time left to ask another one. */
+static bool was_silent(const struct ldr_strict_ask *ask, const struct larder_reply *reply)
+{
+    return is_get(ask) && reply->status == LARDER_DEADLINE && reply->ring.settings == 0 &&
+           larder_now(ask->group->context->runtime) < ask->deadline;
+}
+
+/* When an attempt of a get ends. Half of its time is left to the others that hold the key: a peer that stands says nothing. */
+static uint64_t attempt_end(const struct ldr_strict_ask *ask, bool last)
+{
+    const struct ldr_context *context = ask->group->context;
+    uint64_t now = larder_now(context->runtime), least = context->peer_timeout_ms * LARDER_NS_PER_MS;
+    uint64_t left = ask->deadline > now ? ask->deadline - now : 0, limit = ldr_strict_limit(ask->group, ask->request);
+    uint64_t part = last ? limit : left / 2 > least ? left / 2 : least;
+    limit = part < limit ? part : limit;
+    return now + (limit < left ? limit : left);
 }
 
 static bool may_repeat(const struct ldr_strict_ask *ask, const struct larder_reply *reply)
@@ -214,7 +234,8 @@ static void peer_answered(void *arg, struct larder_reply *reply)
     ask->peer = NULL;
     if (moved || (reply->flags & LARDER_REPLY_NOT_SENT) != 0)
         ask->over = 0;
-    if (is_final(reply)) {
+    ask->sent -= (reply->flags & LARDER_REPLY_NOT_SENT) != 0;
+    if (is_final(reply) && !was_silent(ask, reply)) {
         if (is_get(ask))
             ldr_near_keep(group, ask->request->key, &ask->near, reply);
         if (is_get(ask) && reply->source != LARDER_SOURCE_LOADER)
@@ -244,7 +265,7 @@ static void mark_near(struct ldr_strict_ask *ask)
 }
 
 /* Takes the reference to the peer. False: it has not told its clock yet, without which a write is not sent. */
-static bool send(struct ldr_strict_ask *ask, struct ldr_peer *peer)
+static bool send(struct ldr_strict_ask *ask, struct ldr_peer *peer, bool last)
 {
     struct ldr_context *context = ask->group->context;
     const struct larder_runtime *runtime = context->runtime;
@@ -255,11 +276,13 @@ static bool send(struct ldr_strict_ask *ask, struct ldr_peer *peer)
         return false;
     }
     header.budget += limit;
+    ask->tried = until - limit;
     ldr_cluster_sign(context->cluster, peer, &header);
     ldr_header_encode(&header, ask->header);
     ask->call = *ask->request;
     mark_near(ask);
-    ask->call.deadline = until < ask->deadline ? until : ask->deadline;
+    ask->call.deadline = is_get(ask) ? attempt_end(ask, last)
+                                     : ask->deadline; /* a call ends after peer_timeout by itself */
     ask->call.cluster = ldr_slice(ask->header, sizeof ask->header);
     ask->over = is_get(ask) ? 0 : until;
     ask->sent++;
@@ -268,20 +291,52 @@ static bool send(struct ldr_strict_ask *ask, struct ldr_peer *peer)
     return true;
 }
 
+/* While the list changes, who may answer is known in a moment: the origin is not asked for what others have. */
 static void go_to_origin(struct ldr_strict_ask *ask)
 {
     struct ldr_group *group = ask->group;
-    if (is_get(ask) && group->store != NULL && ldr_group_loads(group))
+    const struct ldr_context *context = group->context;
+    bool waits = ask->sent < context->sends_most && ldr_cluster_is_changing(context->cluster);
+    if (is_get(ask) && group->store != NULL && ldr_group_loads(group) && !waits)
         ldr_strict_load(group, ask->request, loaded, ask);
     else
         none_left(ask);
+}
+
+/* Whether a member has been heard of since the last round, as one that may act. Before the first round nobody waits for that. */
+static bool is_there(const struct ldr_strict_ask *ask, const struct ldr_placement *placement, unsigned rank)
+{
+    return rank == placement->self || ask->sent == 0 ||
+           ldr_cluster_peer_acts(ask->group->context->cluster, placement->peers[rank], placement->epoch, ask->since);
+}
+
+/*
+ * Whether the member of this rank is to be asked now. Requests are counted, so what came to nothing is tried again only when
+ * it may do better: when who is asked is there, and for a write everybody who shall have it.
+ */
+static bool is_promising(const struct ldr_strict_ask *ask, const struct ldr_placement *placement)
+{
+    if (ask->rank != placement->self &&
+        (!ldr_peer_is_up(placement->peers[ask->rank]) || ask->sent >= ask->group->context->sends_most))
+        return false;
+    if (is_get(ask)) /* and the last request of a get when there was time to hand over what moved */
+        return is_there(ask, placement, ask->rank) &&
+               (ask->rank == placement->self || ask->sent == 0 || ask->sent + 1 < ask->group->context->sends_most ||
+                !ldr_cluster_is_changing(ask->group->context->cluster));
+    for (unsigned i = 0; i < placement->count; i++)
+        if (!is_there(ask, placement, i))
+            return false;
+    return true;
 }
 
 /* The member of this rank; false: it cannot be asked now. Keeps the references of the placement unless it is this node. */
 static bool try_rank(struct ldr_strict_ask *ask, struct ldr_placement *placement)
 {
     struct ldr_group *group = ask->group;
+    if (!is_promising(ask, placement))
+        return false;
     if (ask->rank == placement->self) {
+        ask->tried = larder_now(ask->group->context->runtime);
         if (is_get(ask))
             ldr_strict_get(group, ask->request, placement, own_done, ask);
         else
@@ -289,13 +344,11 @@ static bool try_rank(struct ldr_strict_ask *ask, struct ldr_placement *placement
         return true;
     }
     struct ldr_peer *peer = placement->peers[ask->rank];
-    if (!ldr_peer_is_up(peer) || ask->sent >= group->context->sends_most)
-        return false;
     struct ldr_placement placed = *placement;
     placement->count = 0;
     if (hold(ask)) {
         ldr_peer_hold(peer);
-        if (!send(ask, peer))
+        if (!send(ask, peer, ask->rank + 1 == placed.count))
             wait_and_go(ask);
     }
     ldr_placement_release(&placed);

@@ -49,8 +49,8 @@ static bool add_modules(struct larder_config *config, bool registry)
 static bool set_groups(struct larder_config *config, const struct sim_world *world)
 {
     const char *budget = world->plan.small ? "64KiB" : "1MiB";
-    return set(config, "groups.0={name: %s, max_bytes: %s, load_timeout: %dms, near_ttl: %dms, loader: memory}", SIM_GROUP, budget,
-               SIM_LOAD_MS, SIM_NEAR_MS) &&
+    return set(config, "groups.0={name: %s, max_bytes: %s, load_timeout: %dms, near_ttl: %dms, loader: memory}",
+               SIM_GROUP, budget, SIM_LOAD_MS, SIM_NEAR_MS) &&
            set(config, "groups.1={name: %s, max_bytes: %s, near_ttl: %dms}", SIM_PLAIN, budget, SIM_NEAR_MS);
 }
 

@@ -26,8 +26,8 @@ def key_path(group, key):
 class Client:
     """One keep-alive connection, made again only when the server has closed it. Not for two threads."""
 
-    def __init__(self, port, timeout=PATIENCE):
-        self.port, self.timeout, self.connection, self.connects = port, timeout, None, 0
+    def __init__(self, port, timeout=PATIENCE, host="127.0.0.1"):
+        self.host, self.port, self.timeout, self.connection, self.connects = host, port, timeout, None, 0
 
     def __enter__(self):
         return self
@@ -42,7 +42,7 @@ class Client:
 
     def ask(self, method, path, body=None, headers=None):
         if self.connection is None:
-            self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
+            self.connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
             self.connects += 1
         try:
             self.connection.request(method, path, body, headers or {})

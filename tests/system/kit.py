@@ -127,6 +127,8 @@ class Origin(Process):
 
 
 class Node(Process):
+    host = "127.0.0.1"  # where it listens
+
     def __init__(self, name, directory, port, grpc_port, config):
         super().__init__(name, directory, f"{name}-{port}")
         self.port, self.grpc_port, self.config = port, grpc_port, config
@@ -147,7 +149,7 @@ class Node(Process):
 
     def ready(self):
         try:
-            with Client(self.port, timeout=5) as client:
+            with self.client(timeout=5) as client:
                 return client.ask("GET", "/ready").status == 200
         except (OSError, http.client.HTTPException):
             return False
@@ -198,7 +200,7 @@ class Node(Process):
         return [line for line in self.log_text().splitlines() if REPORT.search(line)]
 
     def client(self, **options):
-        return Client(self.port, **options)
+        return Client(self.port, host=self.host, **options)
 
     def ask(self, method, path, body=None, headers=None):
         with self.client() as client:

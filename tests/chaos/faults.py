@@ -1,0 +1,206 @@
+"""Faults, one function each: a context in which the fault is there, and after which it is undone.
+
+Each takes the world and the run's random numbers. What it is called with and for how long it stands is the schedule's.
+"""
+
+import contextlib
+import subprocess
+import time
+
+from kit import LARDER, PATIENCE
+from world import LEASE, NAMES, SPARE
+
+
+def some_node(world, random):
+    return random.choice([node for node in world.running() if node.name in NAMES])
+
+
+def received(nodes):
+    """How many entries they were given so far because keys moved."""
+    return sum(node.metric("handoff_entries_received_total") for node in nodes)
+
+
+def check_moved(what, node, moved, held):
+    """One node in n holds what falls to it, and no more moves than that with a tenth on top."""
+    print(f"    {what}: {moved} entries moved, {held} are held by {node.name}", flush=True)
+    if moved > 1.1 * held:
+        raise AssertionError(f"{what}: {moved} entries moved, wanted at most 1.1 x {held}")
+
+
+def others_of(world, node):
+    return [other.host for other in world.nodes.values() if other is not node]
+
+
+# ------------------------------------------------------------------------------------------------ processes
+
+@contextlib.contextmanager
+def kill(world, random):
+    """SIGKILL, and back after its lease."""
+    node = some_node(world, random)
+    with world.impairing(node, "down"):
+        node.kill()
+        yield node.name
+        node.start()
+        node.wait_ready()
+
+
+@contextlib.contextmanager
+def kill_and_restart(world, random):
+    """SIGKILL, and back at once."""
+    node = some_node(world, random)
+    with world.impairing(node, "down"):
+        node.kill()
+        node.start()
+        node.wait_ready()
+    yield node.name
+
+
+@contextlib.contextmanager
+def stand(world, random):
+    node = some_node(world, random)
+    with world.impairing(node, "standing"):
+        node.pause()
+        try:
+            yield node.name
+        finally:
+            node.resume()
+
+
+@contextlib.contextmanager
+def stand_shortly(world, random):
+    """SIGSTOP for less than the lease, again and again."""
+    node = some_node(world, random)
+    with world.impairing(node, "standing"):
+        for _ in range(2):
+            node.pause()
+            time.sleep(random.uniform(0.2, 0.5) * LEASE)
+            node.resume()
+            time.sleep(0.3)
+        yield node.name
+
+
+# ------------------------------------------------------------------------------------------------ members
+
+@contextlib.contextmanager
+def join(world, random):
+    """A node joins, and is ended with SIGTERM afterwards."""
+    node, others = world.nodes[SPARE], world.running()
+    before = received(others)
+    with world.impairing(node, "down"):
+        node.start()
+        node.wait_ready()
+    world.converge(PATIENCE)
+    check_moved("join", node, received([node, *others]) - before, world.entries(node))
+    yield node.name
+    with world.impairing(node, "down"):
+        end(node)
+
+
+def end(node):
+    code = node.stop()
+    if code != 0:
+        raise AssertionError(f"node {node.name} ended with {code} after SIGTERM")
+
+
+@contextlib.contextmanager
+def leave(world, random):
+    """`larder cluster leave`, and back."""
+    node = some_node(world, random)
+    others = [other for other in world.running() if other is not node]
+    before, held = received(others), world.entries(node)
+    with world.impairing(node, "down"):
+        told = subprocess.run([LARDER, "cluster", "leave", "--node", f"{node.host}:{node.port}"], capture_output=True, text=True,
+                              timeout=PATIENCE, check=False)
+        if told.returncode != 0:
+            raise AssertionError(f"larder cluster leave: {told.returncode} {told.stderr}")
+        node.process.wait(PATIENCE)
+        world.converge(PATIENCE, heals=False)
+        check_moved("leave", node, received(others) - before, held)
+        yield node.name
+        node.start()
+        node.wait_ready()
+
+
+@contextlib.contextmanager
+def rolling_restart(world, random):
+    nodes = [node for node in world.running() if node.name in NAMES]
+    random.shuffle(nodes)
+    for node in nodes:
+        with world.impairing(node, "down"):
+            end(node)
+            node.start()
+            node.wait_ready()
+        world.converge(PATIENCE)
+    yield "all"
+
+
+# ------------------------------------------------------------------------------------------------ the network
+
+@contextlib.contextmanager
+def dropping(world, node, **rules):
+    with world.impairing(node, "cut"):
+        world.net.drop(node.name, **rules)
+        try:
+            yield node.name
+        finally:
+            world.net.mend(node.name)
+
+
+@contextlib.contextmanager
+def isolate(world, random):
+    """From the other nodes and from etcd."""
+    node = some_node(world, random)
+    away = [*others_of(world, node), world.net.ETCD]
+    with dropping(world, node, come_from=away, go_to=away) as told:
+        yield told
+
+
+@contextlib.contextmanager
+def cut_from_etcd(world, random):
+    node = some_node(world, random)
+    with dropping(world, node, come_from=[world.net.ETCD], go_to=[world.net.ETCD]) as told:
+        yield told
+
+
+@contextlib.contextmanager
+def one_way(world, random):
+    """Hears nothing of one other node, which hears it."""
+    node = some_node(world, random)
+    other = random.choice([other for other in world.running() if other is not node])
+    with world.impairing(other, "cut"), dropping(world, node, come_from=[other.host]):
+        yield f"{other.name} to {node.name}"
+
+
+@contextlib.contextmanager
+def lose_packets(world, random):
+    node = some_node(world, random)
+    percent = random.choice((5, 15, 30))
+    with dropping(world, node, come_from=[*others_of(world, node), world.net.ETCD], percent=percent):
+        yield f"{percent} % at {node.name}"
+
+
+# ------------------------------------------------------------------------------------------------ etcd, origin, clocks
+
+@contextlib.contextmanager
+def restart_etcd(world, random):
+    world.etcd.kill()
+    yield "etcd"
+    world.etcd.start()
+
+
+@contextlib.contextmanager
+def origin_away(world, random):
+    """The origin hangs, or answers with errors."""
+    rule = random.choice(({"status": 503}, {"delay": 1000}, {"hang": True}))
+    world.origin.behave(**{"": rule})
+    yield str(rule)
+    world.origin.behave()
+
+
+@contextlib.contextmanager
+def jump_clock(world, random):
+    node = some_node(world, random)
+    seconds = random.choice((-3600, -10, 10, 3600))
+    node.jump(seconds)
+    yield f"{seconds:+} s at {node.name}"
+    node.jump(0)

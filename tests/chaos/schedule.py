@@ -1,0 +1,44 @@
+"""Which faults there are when, and what is asked of each."""
+
+import random
+
+import faults
+from world import LEASE
+
+
+class Step:
+    """A fault, how long it stands, and what must hold besides what the checker says."""
+
+    def __init__(self, fault, stands, answered=True, planned=False, cuts=False, dead=False):
+        self.fault, self.stands = fault, stands
+        self.answered = answered  # nothing that is asked of other nodes may fail
+        self.planned = planned  # the origin is not asked for what is cached
+        self.dead = dead  # a node is: it is bypassed within 2 s; strictly, writes wait for its lease
+        self.cuts = cuts  # takes network namespaces
+        self.name = fault.__name__.replace("_", " ")
+
+
+STEPS = [
+    Step(faults.kill, LEASE + 2, dead=True),
+    Step(faults.kill_and_restart, 0.5),
+    Step(faults.stand, LEASE + 2),
+    Step(faults.stand_shortly, 0),
+    Step(faults.join, 0.5, planned=True),
+    Step(faults.leave, 0.5, planned=True),
+    Step(faults.rolling_restart, 0, planned=True),
+    Step(faults.isolate, LEASE + 2, cuts=True),
+    Step(faults.cut_from_etcd, LEASE + 2, cuts=True),
+    Step(faults.one_way, LEASE, answered=False, cuts=True),
+    Step(faults.lose_packets, LEASE, answered=False, cuts=True),
+    Step(faults.restart_etcd, 1),
+    Step(faults.origin_away, 2, answered=False),
+]
+
+
+def steps(seed, may_cut, only=None):
+    """Without an end: every fault once, in an order that the seed gives, and again in another."""
+    dice = random.Random(f"{seed} schedule")
+    chosen = [step for step in STEPS if (may_cut or not step.cuts) and (not only or step.fault.__name__ in only)]
+    while True:
+        dice.shuffle(chosen)
+        yield from chosen

@@ -1,0 +1,182 @@
+"""The world of a run: an etcd, an origin, and nodes, each in its own network namespace where there may be some."""
+
+import contextlib
+import json
+import os
+import sys
+import time
+
+import network
+from kit import LARDERD, PATIENCE, Client, Node, Process, wait_until
+from etcd_server import Etcd
+from ports import free_port
+from versioned_origin import LOADED
+
+GROUP = "kv"  # without a loader
+NAMES, SPARE = "abc", "d"
+LEASE = 3  # seconds
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+
+
+class Origin(Process):
+    def __init__(self, directory, host):
+        super().__init__("origin", directory, "origin")
+        self.host, self.port = host, free_port()
+        self.spawn([sys.executable, "-B", os.path.join(os.path.dirname(__file__), "versioned_origin.py"), host, str(self.port)])
+        wait_until(self.answers, "the origin listens")
+
+    def answers(self):
+        try:
+            return self.ask("GET", "/count").status == 200
+        except OSError:
+            return False
+
+    def ask(self, method, path, body=None):
+        with Client(self.port, host=self.host) as client:
+            return client.ask(method, path, body)
+
+    def loads(self, prefix):
+        """How often keys with a prefix were asked for."""
+        return sum(count for key, count in self.ask("GET", "/count").json().items() if key.startswith(prefix))
+
+    def behave(self, **rules):
+        self.ask("PUT", "/behaviour", json.dumps(rules))
+
+
+class Member(Node):
+    """A node with an address of its own."""
+
+    def __init__(self, name, directory, net, clock=False):
+        super().__init__(name, directory, free_port(), free_port(), None)
+        self.host = net.add(name)
+        self.prefix = list(net.under(name))
+        self.clock = os.path.join(directory, f"{name}.clock") if clock else None
+        if clock:
+            self.jump(0)
+            self.prefix += ["env", f"LD_PRELOAD={FAKETIME}", "DONT_FAKE_MONOTONIC=1", "FAKETIME_NO_CACHE=1",
+                            f"FAKETIME_TIMESTAMP_FILE={self.clock}"]
+
+    def start(self):
+        self.write_config()
+        self.spawn([*self.prefix, LARDERD, "--config", self.path])
+
+    def jump(self, seconds):
+        """How far its clock is off from now on."""
+        with open(self.clock + ".part", "w", encoding="ascii") as file:
+            file.write(f"{seconds:+}s\n")
+        os.replace(self.clock + ".part", self.clock)
+
+
+class World:
+    def __init__(self, directory, write_acks="all", peers="http", clock=False):
+        self.directory, self.strict = directory, write_acks == "all"
+        self.net = network.made()
+        self.etcd = Etcd(directory)
+        self.etcd.host = self.net.ETCD
+        self.etcd.start()
+        self.origin = Origin(directory, self.net.ORIGIN)
+        self.impaired = {}  # by name: since when, until when a node's clients may be refused
+        self.nodes = {}
+        for name in NAMES + SPARE:
+            self.nodes[name] = Member(name, directory, self.net, clock)
+            self.nodes[name].config = self.config(self.nodes[name], write_acks, peers)
+
+    def config(self, node, write_acks, peers):
+        discovery = {"plugin": "etcd", "endpoints": [self.etcd.endpoint], "prefix": "/larder/chaos", "lease_ttl": f"{LEASE}s",
+                     "retry_max": "200ms", "request_timeout": "1s", "check_interval": "1s"}
+        cluster = {"replicas": 2, "write_acks": write_acks, "peer_transport": peers, "discovery": discovery,
+                   "probe_interval": "200ms", "orphan_wait": "5s", "tombstone_ttl": "10m"}
+        transports = [{"plugin": kind, "listen": f"{node.host}:{port}"} for kind, port in
+                      (("http", node.port), ("grpc", node.grpc_port)) if kind in ("http", peers)]
+        loader = {"plugin": "http", "url": f"http://{self.net.ORIGIN}:{self.origin.port}/users/{{key}}"}
+        return {"node": {"name": node.name, "drain_timeout": "1s"}, "transports": transports, "cluster": cluster,
+                "groups": [{"name": GROUP}, {"name": LOADED, "load_timeout": "2s", "loader": loader}]}
+
+    def start(self):
+        for name in NAMES:
+            self.nodes[name].start()
+        for name in NAMES:
+            self.nodes[name].wait_ready()
+        self.converge(PATIENCE)
+
+    def running(self):
+        return [node for node in self.nodes.values() if node.running()]
+
+    def doors(self):
+        """Nodes that clients may ask: a client knows of those that are down."""
+        return [node for node in self.running() if self.impaired.get(node.name, [(0, 0, "")])[-1][1:] != (None, "down")]
+
+    # --------------------------------------------------------------------------------------------- who is impaired
+
+    @contextlib.contextmanager
+    def impairing(self, node, how):
+        """What clients ask of this node may fail until all is well again: `how` is down, standing, or cut."""
+        spans = self.impaired.setdefault(node.name, [])
+        spans.append((time.monotonic(), None, how))
+        yield
+        spans[-1] = (spans[-1][0], None, "back")
+
+    def healed(self):
+        for spans in self.impaired.values():
+            if spans and spans[-1][1] is None:
+                spans[-1] = (spans[-1][0], time.monotonic(), spans[-1][2])
+
+    def was_impaired(self, name, begun, ended):
+        return any(since <= ended and (until is None or until >= begun) for since, until, _ in self.impaired.get(name, ()))
+
+    # --------------------------------------------------------------------------------------------- whether all is well
+
+    def unsettled(self):
+        """Why the cluster is not yet as it should be; "": it is."""
+        nodes, epochs = self.running(), set()
+        names = {node.name for node in nodes}
+        for node in nodes:
+            try:
+                with node.client(timeout=2) as client:
+                    document = client.ask("GET", "/v1/cluster").json()
+                    if client.ask("GET", "/ready").status != 200:
+                        return f"{node.name} is not ready"
+            except (OSError, ValueError) as error:
+                return f"{node.name}: {error!r}"
+            states = {member["name"]: member["state"] for member in document["members"]}
+            handoff = document["handoff"]
+            if set(states) != names or not all(state in ("self", "up") for state in states.values()):
+                return f"{node.name} sees {states}"
+            if not (document["acts"] and handoff["caught_up"] and handoff["finished"]):
+                return f"{node.name}: acts {document['acts']}, hand-off {handoff}"
+            epochs.add(document["epoch"])
+        return "" if len(epochs) == 1 else f"epochs {epochs}"
+
+    def converge(self, seconds, heals=True):
+        """Waits until all is well; how long that took. `heals`: nothing that clients ask may fail from then on."""
+        begun = time.monotonic()
+        while self.unsettled():
+            if time.monotonic() - begun > seconds:
+                raise AssertionError(f"not converged after {seconds} s: {self.unsettled()}")
+            time.sleep(0.05)
+        if heals:
+            self.healed()
+        return time.monotonic() - begun
+
+    @staticmethod
+    def entries(node):
+        return sum(node.metric("entries", group=group) for group in (GROUP, LOADED))
+
+    def end(self):
+        """Ends all; what was wrong with that."""
+        wrong = []
+        for node in self.running():
+            node.config["node"]["leave_timeout"] = "0"
+            node.resume()
+        for node in self.running():
+            try:
+                code = node.stop()
+                if code != 0:
+                    wrong.append(f"node {node.name} ended with {code}")
+            except AssertionError as error:
+                wrong.append(str(error))
+        for node in self.nodes.values():
+            wrong += [f"node {node.name}: {line}" for line in node.reports()]
+        for process in (self.origin, self.etcd):
+            process.kill()
+        return wrong
