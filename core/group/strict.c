@@ -249,7 +249,8 @@ static bool send(struct ldr_strict_ask *ask, struct ldr_peer *peer, bool last)
     ldr_cluster_sign(context->cluster, peer, &header);
     ldr_header_encode(&header, ask->header);
     ask->call = *ask->request;
-    ask->call.deadline = is_get(ask) ? attempt_end(ask, last) : ask->deadline; /* a call ends after peer_timeout by itself */
+    ask->call.deadline = is_get(ask) ? attempt_end(ask, last)
+                                     : ask->deadline; /* a call ends after peer_timeout by itself */
     ask->call.cluster = ldr_slice(ask->header, sizeof ask->header);
     ask->over = is_get(ask) ? 0 : until;
     ask->sent++;

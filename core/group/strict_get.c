@@ -36,7 +36,7 @@ static void asked(struct ldr_flight *flight, bool complete)
         ldr_group_load_now(flight);
         return;
     }
-    ldr_flight_overtake(flight); /* nobody joins it, and nothing that it brings is stored */
+    ldr_flight_overtake(flight);                          /* nobody joins it, and nothing that it brings is stored */
     if (ldr_cluster_is_changing(group->context->cluster)) /* those that were asked will have this list in a moment */
         ldr_flight_finish(flight, &(struct larder_reply){.status = LARDER_UNAVAILABLE});
     else
