@@ -312,21 +312,22 @@ static bool is_there(const struct ldr_strict_ask *ask, const struct ldr_placemen
 
 /*
  * Whether the member of this rank is to be asked now. Requests are counted, so what came to nothing is tried again only when
- * it may do better: when who is asked is there, and for a write everybody who shall have it.
+ * it may do better: when who is asked is there, and for a write everybody who shall have it. The last request is kept until
+ * the list has stood for a while: one change often follows another.
  */
 static bool is_promising(const struct ldr_strict_ask *ask, const struct ldr_placement *placement)
 {
-    if (ask->rank != placement->self &&
-        (!ldr_peer_is_up(placement->peers[ask->rank]) || ask->sent >= ask->group->context->sends_most))
+    struct ldr_context *context = ask->group->context;
+    bool own = ask->rank == placement->self;
+    if (!own && (!ldr_peer_is_up(placement->peers[ask->rank]) || ask->sent >= context->sends_most))
         return false;
-    if (is_get(ask)) /* and the last request of a get when there was time to hand over what moved */
-        return is_there(ask, placement, ask->rank) &&
-               (ask->rank == placement->self || ask->sent == 0 || ask->sent + 1 < ask->group->context->sends_most ||
-                !ldr_cluster_is_changing(ask->group->context->cluster));
-    for (unsigned i = 0; i < placement->count; i++)
+    if (!(own && is_get(ask)) && ask->sent > 0 && ask->sent + 1 >= context->sends_most &&
+        ldr_cluster_is_changing(context->cluster))
+        return false;
+    for (unsigned i = 0; i < placement->count && !is_get(ask); i++)
         if (!is_there(ask, placement, i))
             return false;
-    return true;
+    return is_there(ask, placement, ask->rank);
 }
 
 /* The member of this rank; false: it cannot be asked now. Keeps the references of the placement unless it is this node. */

@@ -17,7 +17,7 @@ def some_node(world, random):
 
 def received(nodes):
     """How many entries they were given so far because keys moved."""
-    return sum(node.metric("handoff_entries_received_total") for node in nodes)
+    return int(sum(node.metric("handoff_entries_received_total") for node in nodes))
 
 
 def check_moved(what, node, moved, held):

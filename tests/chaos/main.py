@@ -35,10 +35,8 @@ class Run:
     def settle(self):
         took = self.world.converge(10 * self.options.patience)
         lost = self.workload.sweep(self.random.choice(self.world.running()))
-        if lost and self.world.strict:
-            self.report.blame(f"{lost} of the keys stored at the start are lost")
-        elif lost:
-            print(f"    {lost} of the keys stored at the start are lost")
+        if lost:
+            self.report.strictly(f"{lost} of the keys stored at the start are lost")
         return took
 
     def step(self, step):
@@ -51,7 +49,7 @@ class Run:
         self.report.step(self.world, step, told, self.history.since(began), took)
         loads = self.world.origin.loads("static") - loads
         if step.planned and loads:
-            self.report.blame(f"{step.name} ({told}): {loads} loads of cached keys")
+            self.report.strictly(f"{step.name} ({told}): {loads} loads of cached keys")
 
     def run(self):
         until = time.monotonic() + 60 * self.options.minutes

@@ -11,7 +11,7 @@ class Step:
 
     def __init__(self, fault, stands, answered=True, planned=False, cuts=False, dead=False):
         self.fault, self.stands = fault, stands
-        self.answered = answered  # nothing that is asked of other nodes may fail
+        self.answered = answered  # strictly, nothing that is asked of other nodes may fail
         self.planned = planned  # the origin is not asked for what is cached
         self.dead = dead  # a node is: it is bypassed within 2 s; strictly, writes wait for its lease
         self.cuts = cuts  # takes network namespaces

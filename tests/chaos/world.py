@@ -160,7 +160,7 @@ class World:
 
     @staticmethod
     def entries(node):
-        return sum(node.metric("entries", group=group) for group in (GROUP, LOADED))
+        return int(sum(node.metric("entries", group=group) for group in (GROUP, LOADED)))
 
     def end(self):
         """Ends all; what was wrong with that."""
