@@ -153,7 +153,7 @@ static void every_operation(void **state)
         LARDER_OP_GET,        LARDER_OP_SET,       LARDER_OP_DELETE,      LARDER_OP_TOUCH,      LARDER_OP_PING,
         LARDER_OP_GROUP_LIST, LARDER_OP_GROUP_GET, LARDER_OP_GROUP_PUT,   LARDER_OP_GROUP_DROP, LARDER_OP_GROUP_CLEAR,
         LARDER_OP_STATS,      LARDER_OP_CLUSTER,   LARDER_OP_GROUP_STATS, LARDER_OP_METRICS,    LARDER_OP_HEALTH,
-        LARDER_OP_READY,      LARDER_OP_EXCHANGE,  LARDER_OP_LEAVE};
+        LARDER_OP_READY,      LARDER_OP_EXCHANGE,  LARDER_OP_LEAVE,       LARDER_OP_TOP,        LARDER_OP_FORGET};
     char reason[CALL_FORM_REASON];
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         struct larder_request sent = some_request(), got;
@@ -163,7 +163,7 @@ static void every_operation(void **state)
         assert_request(&got, &sent);
         drop(body);
     }
-    static const unsigned unknown[] = {0, 6, 9, 23, 255, 0xffffffff};
+    static const unsigned unknown[] = {0, 6, 9, 23, 26, 255, 0xffffffff};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
         struct larder_request sent = some_request(), got;
         sent.operation = (enum larder_operation)unknown[i];
@@ -256,8 +256,8 @@ static void flags(void **state)
     for (int bit = 0; bit < 32; bit++) {
         sent.flags = 1u << bit;
         body = request_body(&sent);
-        assert_int_equal(decode_request(body, &got, reason), bit < 5 ? LARDER_OK : LARDER_INVALID);
-        if (bit >= 5)
+        assert_int_equal(decode_request(body, &got, reason), bit < 6 ? LARDER_OK : LARDER_INVALID);
+        if (bit >= 6)
             assert_non_null(strstr(reason, "flags"));
         drop(body);
     }
@@ -302,11 +302,11 @@ static void reply_extremes(void **state)
     memset(long_text, 'm', sizeof long_text);
     sent = some_reply();
     sent.message = (struct larder_slice){long_text, sizeof long_text};
-    sent.flags = LARDER_REPLY_NOT_SENT | LARDER_REPLY_CREATED | 1u << 20;
+    sent.flags = LARDER_REPLY_NOT_SENT | LARDER_REPLY_CREATED | LARDER_REPLY_OWNER | 1u << 20;
     body = reply_body(&sent);
     assert_int_equal(decode_reply(body, &got, reason), LARDER_OK);
     assert_int_equal(got.message.size, CALL_FORM_MESSAGE_MAX);
-    assert_int_equal(got.flags, LARDER_REPLY_CREATED);
+    assert_int_equal(got.flags, LARDER_REPLY_CREATED | LARDER_REPLY_OWNER);
     drop(body);
     /* Numbers that are not known here. */
     static const struct {

@@ -11,8 +11,8 @@
 #define REPLY_VALUE   9
 #define REQUEST_FLAGS                                                                                                  \
     ((uint32_t)(LARDER_REQUEST_PEER | LARDER_REQUEST_IF_ABSENT | LARDER_REQUEST_IF_PRESENT |                           \
-                LARDER_REQUEST_IF_VERSION | LARDER_REQUEST_CLUSTER))
-#define REPLY_FLAGS ((uint32_t)LARDER_REPLY_CREATED)
+                LARDER_REQUEST_IF_VERSION | LARDER_REQUEST_CLUSTER | LARDER_REQUEST_NEAR))
+#define REPLY_FLAGS ((uint32_t)(LARDER_REPLY_CREATED | LARDER_REPLY_OWNER))
 
 typedef Larder__V1__CallRequest call_request;
 typedef Larder__V1__CallResponse call_response;
@@ -116,7 +116,8 @@ static struct larder_ring_view get_ring(const wire_ring *ring)
 static bool known_operation(uint32_t operation)
 {
     return (operation >= LARDER_OP_GET && operation <= LARDER_OP_PING) ||
-           (operation >= LARDER_OP_GROUP_LIST && operation <= LARDER_OP_LEAVE);
+           (operation >= LARDER_OP_GROUP_LIST && operation <= LARDER_OP_LEAVE) || operation == LARDER_OP_TOP ||
+           operation == LARDER_OP_FORGET;
 }
 
 static enum larder_status unpack(const ProtobufCMessageDescriptor *type, const char *what, struct larder_slice body,
