@@ -185,11 +185,11 @@ static enum larder_status open_discovery(const char *self_name)
     const struct larder_member self = {.name = self_name, .weight = 1};
     const struct larder_discovery_host host = {.base = {.fail = on_fail}, .self = &self};
     const struct larder_param_value address = {.name = "http", .string = "127.0.0.1:1"};
-    const struct larder_param_value fields[2][3] = {
-        {{.string = "a"}, {.integer = 1}, {.count = 1, .items = &address}},
-        {{.string = "b"}, {.integer = 1}, {.count = 0}},
+    const struct larder_param_value fields[2][4] = {
+        {{.string = "a"}, {.integer = 1}, {.string = "zone"}, {.count = 1, .items = &address}},
+        {{.string = "b"}, {.integer = 1}, {.string = NULL}, {.count = 0}},
     };
-    const struct larder_param_value members[] = {{.count = 3, .items = fields[0]}, {.count = 3, .items = fields[1]}};
+    const struct larder_param_value members[] = {{.count = 4, .items = fields[0]}, {.count = 4, .items = fields[1]}};
     const struct larder_param_value params[] = {{.count = 2, .items = members}};
     void *discovery = module->open(&host, params);
     module->close(discovery);
