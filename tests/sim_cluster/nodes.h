@@ -17,7 +17,7 @@ struct sim_world;
 #define SIM_LONGEST_MS 5000  /* after which nothing happens any more for a request */
 #define SIM_SETTLED_MS 10000 /* after the last fault everything is in order within this time */
 #define SIM_FENCE_MS   500   /* fence_peer */
-#define SIM_NEAR_MS    500   /* near_ttl */
+#define SIM_NEAR_MS    150   /* near_ttl: a strict write waits for it, within the time of one attempt */
 #define SIM_ORPHAN_MS  5000  /* orphan_wait */
 
 struct sim_node {
