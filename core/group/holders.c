@@ -112,12 +112,12 @@ uint64_t ldr_holders_tell(struct ldr_holders *holders, uint64_t digest, uint64_t
     return members;
 }
 
-void ldr_holders_told(struct ldr_holders *holders, uint64_t digest)
+void ldr_holders_told(struct ldr_holders *holders, uint64_t digest, bool all)
 {
     struct set *set = lock_set(holders, digest);
     struct way *way = find(set, digest);
     /* It may have been given up meanwhile, and come again. */
-    if (way != NULL && way->telling != 0 && --way->telling == 0)
+    if (way != NULL && way->telling != 0 && --way->telling == 0 && all)
         way->members = way->news;
     ldr_spin_unlock(&set->lock);
 }

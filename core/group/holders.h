@@ -30,9 +30,9 @@ bool ldr_holders_held(struct ldr_holders *holders, uint64_t digest, uint64_t now
 
 /*
  * The key was written: who is to be told. *until: when the last of their copies has ended. 0: nobody. Else ldr_holders_told()
- * must follow: until then another write has the same told, since it may be answered first.
+ * must follow, with whether all have been: until then, and if not, another write has the same told.
  */
 uint64_t ldr_holders_tell(struct ldr_holders *holders, uint64_t digest, uint64_t now, uint64_t *until);
-void ldr_holders_told(struct ldr_holders *holders, uint64_t digest);
+void ldr_holders_told(struct ldr_holders *holders, uint64_t digest, bool all);
 
 #endif

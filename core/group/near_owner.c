@@ -53,7 +53,7 @@ struct ldr_near_telling {
 
 static void finish(struct ldr_near_telling *telling, bool gone)
 {
-    ldr_holders_told(telling->context->holders, telling->digest);
+    ldr_holders_told(telling->context->holders, telling->digest, gone);
     telling->told(telling->arg, gone);
     free(telling);
 }

@@ -311,8 +311,11 @@ static void fault_18_what_is_remembered_of_holders_is_bounded(void **state)
     assert_true(ldr_holders_add(holders, ldr_mix(99999), 2, 200001, 290000));
     assert_int_equal(ldr_holders_tell(holders, ldr_mix(99999), 200002, &until), 3);
     assert_int_equal(until, 300000);
-    ldr_holders_told(holders, ldr_mix(99999));
-    ldr_holders_told(holders, ldr_mix(99999)); /* once too often: nothing is there */
+    ldr_holders_told(holders, ldr_mix(99999), false); /* somebody was not reached: the next write tells again */
+    assert_true(ldr_holders_held(holders, ldr_mix(99999), 200002));
+    assert_int_equal(ldr_holders_tell(holders, ldr_mix(99999), 200002, &until), 3);
+    ldr_holders_told(holders, ldr_mix(99999), true);
+    ldr_holders_told(holders, ldr_mix(99999), true); /* once too often: nothing is there */
     assert_false(ldr_holders_held(holders, ldr_mix(99999), 200002));
     ldr_holders_close(holders);
     ldr_holders_close(NULL);
