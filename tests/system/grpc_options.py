@@ -1,9 +1,10 @@
 """Options of the gRPC transport, each tried at a node; test_options runs them."""
 
 import os
+import socket
 import sys
 
-from kit import ROOT, Case
+from kit import ROOT, Case, wait_until
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "grpc"))
 import wire  # noqa: E402
@@ -12,12 +13,21 @@ GROUPS = ({"name": "g", "max_bytes": "64MiB"},)
 SET = "/larder.v1.Cache/Set"
 
 
+def listens(address):
+    try:
+        socket.create_connection(address).close()
+        return True
+    except ConnectionRefusedError:
+        return False
+
+
 class GrpcOptions(Case):
     """transports[] grpc"""
 
     def serve(self, name="solo", **options):
         node = self.started(name, grpc=options, groups=GROUPS)
         node.address = ("127.0.0.1", node.grpc_port)
+        wait_until(lambda: listens(node.address), "the second transport listens, too")
         return node
 
     def connect(self, node, **options):

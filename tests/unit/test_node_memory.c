@@ -86,7 +86,7 @@ static const struct larder_runtime *runtime;
 /* One step of the scenario: what it answered is judged by whether an allocation failed in it, or before it. */
 static struct {
     unsigned long failed_before;
-    size_t sizes[64]; /* of the documents, as they are when nothing fails */
+    size_t sizes[128]; /* of the documents, as they are when nothing fails */
     size_t step;
 } judge;
 
