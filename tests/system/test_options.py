@@ -296,7 +296,7 @@ class EvictionOptions(Case):
     VALUES = {
         "2q": {"in_share": 0.8, "ghost_share": 0.05},
         "s3fifo": {"small_share": 0.7, "ghost_share": 0.02, "promotion": 3},
-        "wtinylfu": {"window_share": 0.9, "protected_share": 0.02},
+        "wtinylfu": {"window_share": 0.9, "protected_share": 1},
     }
     SKETCHES = {"wtinylfu"}  # depend on the digests of keys, which in a node are of a random seed
     ENTRIES = 100
