@@ -51,6 +51,19 @@ enum larder_request_flags {
     LARDER_REQUEST_NEAR = 1u << 5        /* GET between peers: the sender keeps the answer for at most `ttl_ms` */
 };
 
+/* All of them. What narrows a request must not be dropped: whoever meets another refuses it. */
+#define LARDER_REQUEST_FLAGS                                                                                           \
+    ((uint32_t)(LARDER_REQUEST_PEER | LARDER_REQUEST_IF_ABSENT | LARDER_REQUEST_IF_PRESENT |                           \
+                LARDER_REQUEST_IF_VERSION | LARDER_REQUEST_CLUSTER | LARDER_REQUEST_NEAR))
+
+/* Whether a number that came from a peer is an operation. */
+static inline bool larder_operation_known(uint32_t operation)
+{
+    return (operation >= LARDER_OP_GET && operation <= LARDER_OP_PING) ||
+           (operation >= LARDER_OP_GROUP_LIST && operation <= LARDER_OP_LEAVE) || operation == LARDER_OP_TOP ||
+           operation == LARDER_OP_FORGET;
+}
+
 /* ttl_ms of a request. */
 #define LARDER_TTL_DEFAULT INT64_C(0)             /* what the group says */
 #define LARDER_TTL_NONE    INT64_C(-1)            /* never expires */
@@ -117,6 +130,9 @@ enum larder_reply_flags {
         1u << 1,                 /* from a transport's call(): the peer cannot have seen the request; safe to repeat */
     LARDER_REPLY_OWNER = 1u << 2 /* GET with LARDER_REQUEST_NEAR: what the owner of the key itself has, or has not */
 };
+
+/* Those that travel between nodes. */
+#define LARDER_REPLY_FLAGS ((uint32_t)(LARDER_REPLY_CREATED | LARDER_REPLY_OWNER))
 
 /*
  * A reply belongs to the completion that receives it: it releases it exactly once, with the function in the reply, at

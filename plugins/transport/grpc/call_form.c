@@ -9,11 +9,6 @@
 #define NS_PER_US     UINT64_C(1000)
 #define REQUEST_VALUE 11 /* number of the field `value` */
 #define REPLY_VALUE   9
-#define REQUEST_FLAGS                                                                                                  \
-    ((uint32_t)(LARDER_REQUEST_PEER | LARDER_REQUEST_IF_ABSENT | LARDER_REQUEST_IF_PRESENT |                           \
-                LARDER_REQUEST_IF_VERSION | LARDER_REQUEST_CLUSTER | LARDER_REQUEST_NEAR))
-#define REPLY_FLAGS ((uint32_t)(LARDER_REPLY_CREATED | LARDER_REPLY_OWNER))
-
 typedef Larder__V1__CallRequest call_request;
 typedef Larder__V1__CallResponse call_response;
 typedef Larder__V1__Version wire_version;
@@ -83,7 +78,7 @@ bool call_form_encode_reply(const struct larder_reply *reply, struct grpc_arena 
     larder__v1__call_response__init(&message);
     message.status = (Larder__V1__Status)reply->status;
     message.source = (Larder__V1__Source)reply->source;
-    message.flags = reply->flags & REPLY_FLAGS;
+    message.flags = reply->flags & LARDER_REPLY_FLAGS;
     message.ttl_ms = reply->ttl_ms;
     message.version = put_version(&version, reply->version);
     message.ring = put_ring(&ring, reply->ring);
@@ -111,13 +106,6 @@ static struct larder_ring_view get_ring(const wire_ring *ring)
 {
     return ring == NULL ? (struct larder_ring_view){0}
                         : (struct larder_ring_view){ring->epoch, ring->checksum, ring->settings};
-}
-
-static bool known_operation(uint32_t operation)
-{
-    return (operation >= LARDER_OP_GET && operation <= LARDER_OP_PING) ||
-           (operation >= LARDER_OP_GROUP_LIST && operation <= LARDER_OP_LEAVE) || operation == LARDER_OP_TOP ||
-           operation == LARDER_OP_FORGET;
 }
 
 static enum larder_status unpack(const ProtobufCMessageDescriptor *type, const char *what, struct larder_slice body,
@@ -148,8 +136,8 @@ static bool check_size(const char *what, ProtobufCBinaryData bytes, size_t most,
 
 static bool check_request(const call_request *message, char *reason)
 {
-    uint32_t unknown = message->flags & ~REQUEST_FLAGS;
-    if (!known_operation(message->operation)) {
+    uint32_t unknown = message->flags & ~LARDER_REQUEST_FLAGS;
+    if (!larder_operation_known(message->operation)) {
         snprintf(reason, CALL_FORM_REASON, "peer request: operation: got %" PRIu32 ", which is not known here",
                  message->operation);
         return false;
@@ -212,7 +200,7 @@ enum larder_status call_form_decode_reply(struct larder_slice body, struct grpc_
     *reply = (struct larder_reply){
         .status = (enum larder_status)code,
         .source = (enum larder_source)source,
-        .flags = message->flags & REPLY_FLAGS,
+        .flags = message->flags & LARDER_REPLY_FLAGS,
         .value = value,
         .ttl_ms = message->ttl_ms,
         .version = get_version(message->version),

@@ -7,11 +7,6 @@
 
 #define NO_DEADLINE UINT64_MAX
 #define NS_PER_US   UINT64_C(1000)
-#define REQUEST_FLAGS                                                                                                  \
-    ((uint32_t)(LARDER_REQUEST_PEER | LARDER_REQUEST_IF_ABSENT | LARDER_REQUEST_IF_PRESENT |                           \
-                LARDER_REQUEST_IF_VERSION | LARDER_REQUEST_CLUSTER | LARDER_REQUEST_NEAR))
-#define REPLY_FLAGS ((uint32_t)(LARDER_REPLY_CREATED | LARDER_REPLY_OWNER))
-
 static void put16(unsigned char *at, uint16_t value)
 {
     value = htole16(value);
@@ -69,13 +64,6 @@ static size_t put_bytes(unsigned char *at, const void *data, size_t size)
     if (size > 0)
         memcpy(at, data, size);
     return size;
-}
-
-static bool known_operation(unsigned operation)
-{
-    return (operation >= LARDER_OP_GET && operation <= LARDER_OP_PING) ||
-           (operation >= LARDER_OP_GROUP_LIST && operation <= LARDER_OP_LEAVE) || operation == LARDER_OP_TOP ||
-           operation == LARDER_OP_FORGET;
 }
 
 /* Microseconds from `now` to the deadline, rounded up, so that what is left of the last one still counts. */
@@ -162,7 +150,7 @@ bool peer_form_decode_request(struct larder_slice body, uint64_t now, struct lar
     if (!check_head(body, PEER_FORM_REQUEST_FIXED, "request", reason))
         return false;
     const unsigned char *head = body.data;
-    if (!known_operation(head[1])) {
+    if (!larder_operation_known(head[1])) {
         snprintf(reason, PEER_FORM_REASON, "peer request: operation: got %u, which is not known here", head[1]);
         return false;
     }
@@ -174,10 +162,10 @@ bool peer_form_decode_request(struct larder_slice body, uint64_t now, struct lar
         return false;
     }
     uint32_t flags = get32(head + 8);
-    if ((flags & ~REQUEST_FLAGS) != 0) {
+    if ((flags & ~LARDER_REQUEST_FLAGS) != 0) {
         snprintf(reason, PEER_FORM_REASON,
                  "peer request: flags: got 0x%" PRIx32 ", of which 0x%" PRIx32 " is not known", flags,
-                 flags & ~REQUEST_FLAGS);
+                 flags & ~LARDER_REQUEST_FLAGS);
         return false;
     }
     uint64_t value = get64(head + 12);
@@ -209,7 +197,7 @@ size_t peer_form_encode_reply(const struct larder_reply *reply, unsigned char *h
     head[1] = (unsigned char)reply->status;
     head[2] = (unsigned char)reply->source;
     head[3] = 0;
-    put32(head + 4, reply->flags & REPLY_FLAGS);
+    put32(head + 4, reply->flags & LARDER_REPLY_FLAGS);
     put64(head + 8, reply->value.size);
     put64(head + 16, (uint64_t)reply->ttl_ms);
     put64(head + 24, reply->version.epoch);
@@ -241,7 +229,7 @@ bool peer_form_decode_reply(struct larder_slice body, struct larder_reply *reply
     *reply = (struct larder_reply){
         .status = (enum larder_status)head[1],
         .source = (enum larder_source)head[2],
-        .flags = get32(head + 4) & REPLY_FLAGS,
+        .flags = get32(head + 4) & LARDER_REPLY_FLAGS,
         .ttl_ms = (int64_t)get64(head + 16),
         .version = {get64(head + 24), get64(head + 32)},
         .ring = get_ring(head + 40),
