@@ -7,7 +7,7 @@
 #include "core/group/limits.h"
 #include "core/group/near.h"
 
-#define PAUSE_MS 25 /* before a request is tried again; twice as long after each that was sent */
+#define PAUSE_MS 25u /* before a request is tried again; twice as long after each that was sent */
 
 /* A client's request, from its door to its answer. */
 struct ldr_strict_ask {

@@ -27,9 +27,12 @@ static void tick(struct larder_timer *timer)
 {
     struct larder_node *node = (struct larder_node *)((char *)timer - offsetof(struct larder_node, tick));
     uint64_t now = larder_now(node->runtime);
-    /* Acquire: see larder_node_close(), which cancels the timer after it has set the flag. */
-    if (atomic_load_explicit(&node->closing, memory_order_acquire))
+    /* Under the lock: see wait_for_tick(). */
+    pthread_mutex_lock(&node->ticking);
+    if (atomic_load_explicit(&node->closing, memory_order_acquire)) {
+        pthread_mutex_unlock(&node->ticking);
         return;
+    }
     ldr_registry_each(node->registry, expire_group, &now);
     if (node->context.hot != NULL)
         ldr_hot_settle(node->context.hot);
@@ -37,6 +40,7 @@ static void tick(struct larder_timer *timer)
         ldr_cluster_tick(node->context.cluster);
     ldr_node_look_after_leave(node);
     node->runtime->timer_start(node->runtime, timer, larder_deadline_in(node->runtime, TICK_MS));
+    pthread_mutex_unlock(&node->ticking);
 }
 
 /* ------------------------------------------------------------------------------------------------ opening */
@@ -280,6 +284,7 @@ struct larder_node *ldr_node_open_on(const struct larder_config *config, const s
     }
     node->references = 1;
     pthread_mutex_init(&node->reload, NULL);
+    pthread_mutex_init(&node->ticking, NULL);
     pthread_mutex_init(&node->admin, NULL);
     ldr_tally_init(&node->context.waiting);
     pthread_mutex_init(&node->context.strict.lock, NULL);
@@ -334,6 +339,13 @@ static void wait_for_reload(struct larder_node *node)
     pthread_mutex_unlock(&node->reload);
 }
 
+/* Lets a tick end, which uses the cluster and the groups; one that comes later finds the node closing. */
+static void wait_for_tick(struct larder_node *node)
+{
+    pthread_mutex_lock(&node->ticking);
+    pthread_mutex_unlock(&node->ticking);
+}
+
 static void drain_doors(struct larder_node *node, uint64_t deadline)
 {
     bool served = node->door_count > 0 && node->tick.fire != NULL;
@@ -357,6 +369,7 @@ void larder_node_close(struct larder_node *node)
     /* Release: pairs with the acquire in ldr_node_execute() and tick(). */
     atomic_store_explicit(&node->closing, true, memory_order_release);
     wait_for_reload(node);
+    wait_for_tick(node);
     wait_for_entrants(node);
     /* A simulated runtime needs this very thread for anything to finish. */
     if (node->owns_runtime)
@@ -414,6 +427,7 @@ void ldr_node_release(struct larder_node *node)
     ldr_tally_destroy(&node->changes);
     pthread_mutex_destroy(&node->admin);
     pthread_mutex_destroy(&node->reload);
+    pthread_mutex_destroy(&node->ticking);
     free(node);
 }
 

@@ -61,8 +61,9 @@ struct larder_node {
     struct ldr_retired mark;  /* freed when no request is inside any more; see larder_node_close() */
     uint64_t started_ms;      /* since 1970 */
 
-    pthread_mutex_t reload; /* one reload at a time, and none once the node is closing */
-    pthread_mutex_t admin;  /* changes of groups, one at a time */
+    pthread_mutex_t reload;  /* one reload at a time, and none once the node is closing */
+    pthread_mutex_t ticking; /* held by tick(), and by larder_node_close() to wait for it */
+    pthread_mutex_t admin;   /* changes of groups, one at a time */
     struct ldr_group_record *records;
 };
 

@@ -3,7 +3,7 @@
 import json
 import time
 
-from kit import Case, free_port, loader, main, owner_of, wait_until
+from kit import SANITIZER, Case, free_port, loader, main, owner_of, wait_until
 
 GROUP = "default"
 HOUR = "1h"  # near copies that do not end by themselves
@@ -273,7 +273,10 @@ class Top(Case):
                 return node.metric("memory_resident_bytes")
             before = churn(300, "warm")
             grown = churn(3000, "more") - before
-        self.assertLess(grown, 2 << 20)
+        if SANITIZER:
+            print("the memory of the process says nothing under a sanitizer: not checked", flush=True)
+        else:
+            self.assertLess(grown, 2 << 20)
         self.assertLessEqual(node.metric("hot_keys"), 64)
 
 
