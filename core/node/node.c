@@ -256,6 +256,7 @@ static enum larder_status listen_all(struct larder_node *node)
         .addresses = node->addresses,
         .zone = node->settings->zone,
     };
+    atomic_store_explicit(&node->listening, true, memory_order_relaxed); /* a word to others, nothing hangs on it */
     return LARDER_OK;
 }
 
@@ -443,6 +444,8 @@ enum larder_status larder_node_ready(struct larder_node *node)
 {
     if (atomic_load_explicit(&node->closing, memory_order_acquire))
         return ldr_fail(LARDER_UNAVAILABLE, "the node is closing");
+    if (!atomic_load_explicit(&node->listening, memory_order_relaxed))
+        return ldr_fail(LARDER_UNAVAILABLE, "the node does not listen everywhere yet");
     if (node->context.cluster != NULL && !ldr_cluster_ready(node->context.cluster))
         return ldr_fail(LARDER_UNAVAILABLE, "the node has no member list yet");
     return LARDER_OK;

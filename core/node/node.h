@@ -32,6 +32,7 @@ struct ldr_group_record {
 struct larder_node {
     _Atomic size_t references; /* the opener's, and one a group handle */
     _Atomic bool closing;      /* no request is taken any more */
+    _Atomic bool listening;    /* on all transports */
     struct ldr_catalog *catalog;
     struct ldr_settings *settings;
     struct ldr_log *log;
