@@ -93,6 +93,9 @@ void ldr_node_exit(void);
 /* 1 to LARDER_GROUP_MAX of A-Z a-z 0-9 . _ - */
 bool ldr_group_name_good(struct larder_slice name);
 
+/* From now on what only time brings about comes about; see node.c. */
+void ldr_node_start_ticking(struct larder_node *node);
+
 /* Leaving; see leave.c. */
 bool ldr_node_has_left(struct larder_node *node);         /* it was told to, and others have all its keys */
 void ldr_node_look_after_leave(struct larder_node *node); /* now and then */
