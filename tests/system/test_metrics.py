@@ -15,6 +15,7 @@ NEVER = {
 CHANCE = {
     "larder_dropped_hits_total": "only when more gets come at once than a policy can be told of; unit tests of the store",
     "larder_handoff_entries_left": "only while a hand-off is under way; test_copies",
+    "larder_handoff_entries_spared_total": "only when a member that was away has its copies yet; test_copies",
     "larder_handoff_entries_received_total": "a node that was there all the time is given nothing; test_copies",
 }
 
