@@ -47,7 +47,8 @@ struct larder_transport {
     void (*address)(void *state, char *buffer, size_t capacity);
     /*
      * Required. Stops accepting, tells peers and clients, lets requests under way finish until `deadline`, and returns
-     * when none is left or the deadline has passed. Blocks. Calls to peers still work.
+     * when none is left or the deadline has passed (0: at once). Blocks. Calls to peers still work. A node calls it twice:
+     * to have everybody told at all its transports, and to wait.
      */
     void (*drain)(void *state, uint64_t deadline);
     /* Required. Closes everything; pending calls complete with UNAVAILABLE before it returns. NULL state is fine. */
