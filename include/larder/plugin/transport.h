@@ -63,7 +63,8 @@ struct larder_transport {
     /*
      * Required. Sends the request to the peer and completes with its reply: UNAVAILABLE when it cannot be reached or
      * breaks off (with LARDER_REPLY_NOT_SENT when it cannot have seen the request), DEADLINE at request->deadline at the
-     * latest. Many calls at a time; one that waits long must not hold up the others.
+     * latest. Many calls at a time; one that waits long must not hold up the others, as long as no more wait than the transport's
+     * options allow to one peer.
      */
     void (*call)(void *peer, const struct larder_request *request, larder_reply_fn done, void *arg);
     /* Required. Any thread. */
