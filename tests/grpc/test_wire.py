@@ -297,7 +297,7 @@ class Limits(Case):
 
     def test_calls_that_were_given_up_count(self):
         connection = self.connect()
-        for _ in range(20):
+        for _ in range(30):
             connection.send(reset(connection.get(b"slow:700:x")))
         self.assertEqual(connection.wait(connection.get(b"big:1")).reset, 7)
         self.wait_until(lambda: self.host.stats()["completed"] == self.host.stats()["submitted"], "all are answered")
