@@ -234,13 +234,6 @@ class Peers(Case):
         self.assertEqual(sorted(a.request for a in answers), list(range(200)))
         self.assertTrue(all(len(a.value) == 100 * (a.request % 2) for a in answers))
 
-    def test_too_many_on_one_stream(self):
-        stream = self.begin(*[{"operation": 1, "key": b"slow:300:x"}] * 4000)
-        self.assert_code(lambda: list(stream), StatusCode.RESOURCE_EXHAUSTED, "BUSY")
-        end = time.monotonic() + PATIENCE  # those that were taken are still at the node
-        while code_of(lambda: self.call(operation=1, key=b"none"))[0] != StatusCode.OK:
-            self.assertLess(time.monotonic(), end)
-
     def test_none(self):
         self.assertEqual(list(self.begin()), [])
 

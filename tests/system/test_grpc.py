@@ -21,7 +21,9 @@ class Grpc(Case):
 
     def serve(self, **sections):
         node = self.started(grpc={}, **sections)
-        return node, self.stub(node.grpc_port)
+        stub = self.stub(node.grpc_port)
+        grpc.channel_ready_future(stub.channel).result(PATIENCE)  # it listens after the first transport
+        return node, stub
 
     def test_alone(self):
         """A node with this transport only."""
