@@ -44,15 +44,20 @@ static void host_submit(const struct larder_transport_host *host, const struct l
 /* So many requests are looked at together. */
 #define EXPECTED 16
 
+/* Nobody has looked yet whether the request makes sense. */
+static bool is_get(const struct larder_request *request)
+{
+    return request->operation == LARDER_OP_GET && request->group.size > 0 && request->key.size > 0;
+}
+
 /* Inside the node's section, which keeps the stores there. */
 static void expect(const struct larder_node *node, const struct larder_request *const *requests, size_t count)
 {
     struct ldr_store *stores[EXPECTED];
     struct larder_slice keys[EXPECTED];
     for (size_t i = 0; i < count; i++) {
-        const struct ldr_group *group = requests[i]->operation == LARDER_OP_GET
-                                            ? ldr_registry_find(node->registry, requests[i]->group)
-                                            : NULL;
+        const struct ldr_group *group = is_get(requests[i]) ? ldr_registry_find(node->registry, requests[i]->group)
+                                                            : NULL;
         stores[i] = group != NULL ? group->store : NULL;
         keys[i] = requests[i]->key;
     }
