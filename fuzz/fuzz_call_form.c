@@ -32,11 +32,13 @@ static void try_reply(struct larder_slice body, struct grpc_arena *arena)
     if (call_form_decode_reply(body, arena, &reply, reason) != LARDER_OK)
         return;
     struct larder_slice head;
-    if (!call_form_encode_reply(&reply, arena, &head))
+    uint32_t number = call_form_reply_number(body);
+    if (!call_form_encode_reply(&reply, number, arena, &head))
         return;
     const struct larder_slice parts[] = {head, reply.value};
     struct larder_slice copy = join(parts, 2);
     struct larder_slice message = {(const char *)copy.data + GRPC_PREFIX_SIZE, copy.size - GRPC_PREFIX_SIZE};
+    FUZZ_EXPECT(call_form_reply_number(message) == number);
     if (call_form_decode_reply(message, arena, &again, reason) == LARDER_OK)
         expect_same_reply(&reply, &again);
     else

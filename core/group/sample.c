@@ -21,7 +21,9 @@ void ldr_group_sample_get(struct ldr_group *group, const struct larder_request *
     struct ldr_lane *lane = ldr_lanes_mine(group->lanes);
     if (!ldr_hot_due(ldr_lane_read(lane, LDR_GETS), ldr_lane_read(lane, LDR_NEXT_SAMPLE)))
         return;
-    bool elsewhere = (request->flags & LARDER_REQUEST_PEER) != 0 &&
-                     ldr_cluster_is_member(group->context->cluster, request->sender);
+    /* Who is alone may be asked as a peer all the same. */
+    const struct ldr_cluster *cluster = group->context->cluster;
+    bool elsewhere = cluster != NULL && (request->flags & LARDER_REQUEST_PEER) != 0 &&
+                     ldr_cluster_is_member(cluster, request->sender);
     ldr_group_sample(group, lane, elsewhere ? NULL : &request->key, 1);
 }

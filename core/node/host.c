@@ -41,6 +41,40 @@ static void host_submit(const struct larder_transport_host *host, const struct l
     ldr_node_execute(host->base.owner, request, done, arg);
 }
 
+/* So many requests are looked at together. */
+#define EXPECTED 16
+
+/* Nobody has looked yet whether the request makes sense. */
+static bool is_get(const struct larder_request *request)
+{
+    return request->operation == LARDER_OP_GET && request->group.size > 0 && request->key.size > 0;
+}
+
+/* Inside the node's section, which keeps the stores there. */
+static void expect(const struct larder_node *node, const struct larder_request *const *requests, size_t count)
+{
+    struct ldr_store *stores[EXPECTED];
+    struct larder_slice keys[EXPECTED];
+    for (size_t i = 0; i < count; i++) {
+        const struct ldr_group *group = is_get(requests[i]) ? ldr_registry_find(node->registry, requests[i]->group)
+                                                            : NULL;
+        stores[i] = group != NULL ? group->store : NULL;
+        keys[i] = requests[i]->key;
+    }
+    ldr_store_expect(stores, keys, count);
+}
+
+static void host_expect(const struct larder_transport_host *host, const struct larder_request *const *requests,
+                        size_t count)
+{
+    struct larder_node *node = host->base.owner;
+    if (node->transit != NULL || !ldr_node_enter(node))
+        return; /* a gateway stores nothing; and one that closes answers nothing */
+    for (size_t i = 0; i < count; i += EXPECTED)
+        expect(node, requests + i, count - i < EXPECTED ? count - i : EXPECTED);
+    ldr_node_exit();
+}
+
 /* Groups made while running may take as much as the settings allow. */
 #define VALUE_LIMIT (UINT64_C(1) << 30)
 
@@ -61,6 +95,7 @@ void ldr_node_init_door(struct larder_node *node, struct ldr_door *door)
 {
     ldr_node_init_host(node, &door->host.base);
     door->host.submit = host_submit;
+    door->host.expect = host_expect;
     door->host.value_limit = host_value_limit;
     door->host.request_timeout_ms = node->settings->request_timeout_ms;
     door->host.max_value = VALUE_LIMIT;

@@ -165,11 +165,10 @@ struct window {
     enum rest rests[WINDOW];
 };
 
-/* Asks for the entries that all lines name. Inside the section. */
-static inline void prefetch(const struct ldr_store *store, const struct window *window, size_t count)
+/* Asks for the entries that the line names. Inside the section. */
+static inline void prefetch(const struct ldr_store *store, const struct window *window, size_t i)
 {
-    for (size_t i = 0; i < count; i++)
-        ldr_index_prefetch_entry(&window->probes[i], store->place, ldr_index_ahead(&window->shards[i]->index) + 1);
+    ldr_index_prefetch_entry(&window->probes[i], store->place, ldr_index_ahead(&window->shards[i]->index) + 1);
 }
 
 static inline void begin(struct ldr_store *store, struct window *window, size_t i, struct larder_slice key)
@@ -192,7 +191,8 @@ static void copy_window(struct ldr_store *store, struct ldr_copy *copies, size_t
     ldr_epoch_enter(LDR_EPOCH_STORE);
     for (size_t i = 0; i < count; i++)
         begin(store, &window, i, copies[i].key);
-    prefetch(store, &window, count);
+    for (size_t i = 0; i < count; i++)
+        prefetch(store, &window, i);
     for (size_t i = 0; i < count; i++)
         window.rests[i] = copy_one(store, window.shards[i], &copies[i], &window.probes[i], 0, now);
     ldr_epoch_exit(LDR_EPOCH_STORE);
@@ -213,7 +213,8 @@ static void get_window(struct ldr_store *store, const struct larder_slice *keys,
     ldr_epoch_enter(LDR_EPOCH_STORE);
     for (size_t i = 0; i < count; i++)
         begin(store, &window, i, keys[i]);
-    prefetch(store, &window, count);
+    for (size_t i = 0; i < count; i++)
+        prefetch(store, &window, i);
     for (size_t i = 0; i < count; i++)
         window.rests[i] = pin_one(store, window.shards[i], keys[i], &window.probes[i], now, true, &entries[i]);
     ldr_epoch_exit(LDR_EPOCH_STORE);
@@ -226,4 +227,23 @@ void ldr_store_get_many(struct ldr_store *store, const struct larder_slice *keys
 {
     for (size_t i = 0; i < count; i += WINDOW)
         get_window(store, keys + i, count - i < WINDOW ? count - i : WINDOW, now, entries + i);
+}
+
+static void expect_window(struct ldr_store *const *stores, const struct larder_slice *keys, size_t count)
+{
+    struct window window;
+    ldr_epoch_enter(LDR_EPOCH_STORE);
+    for (size_t i = 0; i < count; i++)
+        if (stores[i] != NULL)
+            begin(stores[i], &window, i, keys[i]);
+    for (size_t i = 0; i < count; i++)
+        if (stores[i] != NULL)
+            prefetch(stores[i], &window, i);
+    ldr_epoch_exit(LDR_EPOCH_STORE);
+}
+
+void ldr_store_expect(struct ldr_store *const *stores, const struct larder_slice *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i += WINDOW)
+        expect_window(stores + i, keys + i, count - i < WINDOW ? count - i : WINDOW);
 }

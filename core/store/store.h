@@ -116,6 +116,9 @@ enum ldr_found ldr_store_copy(struct ldr_store *store, struct ldr_copy *copy, ui
 /* The same for many keys, whose cache misses overlap; best in batches of 8 to 32. */
 void ldr_store_copy_many(struct ldr_store *store, struct ldr_copy *copies, size_t count, uint64_t now);
 
+/* Of gets to come, each in its own store: has their cache misses overlap. A store may be NULL. */
+void ldr_store_expect(struct ldr_store *const *stores, const struct larder_slice *keys, size_t count);
+
 /* ldr_store_get() for many keys, likewise. entries[i] is NULL or pinned. */
 void ldr_store_get_many(struct ldr_store *store, const struct larder_slice *keys, size_t count, uint64_t now,
                         struct ldr_entry **entries);

@@ -30,7 +30,7 @@ class Stub:
     def __init__(self, address, options=()):
         self.channel = grpc.insecure_channel("%s:%d" % address, options=list(options))
         for file, service, method in _METHODS:
-            kind = self.channel.unary_stream if method.name == "Watch" else self.channel.unary_unary
+            kind = {"Watch": self.channel.unary_stream, "Call": self.channel.stream_stream}.get(method.name, self.channel.unary_unary)
             response = getattr(file, method.output_type.name)
             setattr(self, method.name, kind(f"/{service}/{method.name}", request_serializer=lambda m: m.SerializeToString(),
                                             response_deserializer=response.FromString))

@@ -187,8 +187,13 @@ class Batches(Case):
 
 
 class Peers(Case):
+    def begin(self, *requests, timeout=PATIENCE):
+        return self.stub.Call(iter([larder.CallRequest(group="g", sender="other", **fields) for fields in requests]), timeout=timeout)
+
     def call(self, **fields):
-        return self.stub.Call(larder.CallRequest(group="g", sender="other", **fields), timeout=PATIENCE)
+        (response,) = self.begin(fields)
+        self.assertEqual(response.request, 0)
+        return response
 
     def test_call(self):
         done = self.call(operation=2, key=b"p", value=b"from a peer")
@@ -203,9 +208,46 @@ class Peers(Case):
         self.assertTrue(0 < left <= 2000, left)
 
     def test_nonsense(self):
-        for fields, word in (({"operation": 7}, "operation"), ({"operation": 1, "flags": 1 << 9}, "flags"),
-                             ({"operation": 1, "key": b"k" * 65536}, "key")):
-            self.assert_code(lambda f=fields: self.call(**f), StatusCode.INVALID_ARGUMENT, "INVALID", word)
+        wrong = (({"operation": 7}, b"operation"), ({"operation": 1, "flags": 1 << 9}, b"flags"),
+                 ({"operation": 1, "key": b"k" * 65536}, b"key"))
+        for fields, word in wrong:
+            failed = self.call(**fields)
+            self.assertEqual(failed.status, larder.STATUS_INVALID)
+            self.assertIn(word, failed.message)
+        self.call(operation=2, key=b"among", value=b"nonsense")
+        answers = {a.request: a for a in self.begin(*[fields for fields, _ in wrong], {"operation": 1, "key": b"among"})}
+        self.assertEqual([answers[i].status for i in range(4)], [larder.STATUS_INVALID] * 3 + [larder.STATUS_OK])
+        self.assertEqual(answers[3].value, b"nonsense")
+
+    def test_each_is_answered_when_it_can_be(self):
+        self.call(operation=2, key=b"large", value=bytes(3 * MIB))
+        keys = [b"slow:300:a", b"large", b"none", b"hop:", b"slow:100:b", b"fail:9", b"large"]
+        answers = list(self.begin(*[{"operation": 1, "key": key} for key in keys]))
+        self.assertEqual(sorted(a.request for a in answers), list(range(len(keys))))
+        self.assertEqual([a.request for a in answers][-2:], [4, 0])
+        self.assertTrue(all(len(a.value) == (3 * MIB if keys[a.request] == b"large" else 0) for a in answers))
+        self.assertEqual([a.status for a in sorted(answers, key=lambda a: a.request)][5], larder.STATUS_BUSY)
+
+    def test_many_on_one_stream(self):
+        self.call(operation=2, key=b"m", value=b"v" * 100)
+        answers = list(self.begin(*[{"operation": 1, "key": b"m" if i % 2 else b"slow:%d:x" % (i % 50)} for i in range(200)]))
+        self.assertEqual(sorted(a.request for a in answers), list(range(200)))
+        self.assertTrue(all(len(a.value) == 100 * (a.request % 2) for a in answers))
+
+    def test_none(self):
+        self.assertEqual(list(self.begin()), [])
+
+    def test_a_stream_that_is_given_up(self):
+        stream = self.begin(*[{"operation": 1, "key": key} for key in (b"none", b"slow:500:x", b"slow:500:y")])
+        next(stream)
+        stream.cancel()
+        late = self.begin({"operation": 1, "key": b"none"}, {"operation": 1, "key": b"never:"}, timeout=0.3)
+        self.assertEqual(next(late).status, larder.STATUS_NOT_FOUND)
+        statuses = []
+        code = code_of(lambda: statuses.extend(answer.status for answer in late))[0]
+        # Both sides know the deadline, and either may be the first to act on it.
+        self.assertIn((code, statuses), ((StatusCode.DEADLINE_EXCEEDED, []), (StatusCode.OK, [larder.STATUS_DEADLINE])))
+        self.assertEqual(self.call(operation=1, key=b"none").status, larder.STATUS_NOT_FOUND)
 
     def test_peers_send_more_than_clients(self):
         value = bytes(7 * MIB)

@@ -297,9 +297,21 @@ class Limits(Case):
 
     def test_calls_that_were_given_up_count(self):
         connection = self.connect()
-        for _ in range(20):
+        for _ in range(30):
             connection.send(reset(connection.get(b"slow:700:x")))
         self.assertEqual(connection.wait(connection.get(b"big:1")).reset, 7)
+        self.wait_until(lambda: self.host.stats()["completed"] == self.host.stats()["submitted"], "all are answered")
+        self.assert_serves(connection)
+
+    def test_requests_of_peers_count(self):
+        connection = self.connect()
+        get = message(b"\x08\x01" + field(3, b"g") + field(4, b"slow:700:x"))
+        taken = connection.call(get * 29, path="/larder.v1.Peer/Call")  # they, and their stream
+        answer = connection.wait(connection.call(get, path="/larder.v1.Peer/Call"))
+        self.assertEqual(answer.reset, 7)
+        self.assertEqual(connection.wait(taken).code, OK)
+        answer = connection.wait(connection.call(get * 40, path="/larder.v1.Peer/Call"))
+        self.assertEqual((answer.code, answer.fields["larder-status"]), (RESOURCE_EXHAUSTED, "BUSY"))
         self.wait_until(lambda: self.host.stats()["completed"] == self.host.stats()["submitted"], "all are answered")
         self.assert_serves(connection)
 

@@ -21,7 +21,9 @@ class Grpc(Case):
 
     def serve(self, **sections):
         node = self.started(grpc={}, **sections)
-        return node, self.stub(node.grpc_port)
+        stub = self.stub(node.grpc_port)
+        grpc.channel_ready_future(stub.channel).result(PATIENCE)  # it listens after the first transport
+        return node, stub
 
     def test_alone(self):
         """A node with this transport only."""
@@ -51,6 +53,13 @@ class Grpc(Case):
             self.assertEqual(code, StatusCode.RESOURCE_EXHAUSTED)
             if status:
                 self.assertEqual(name, status)
+
+    def test_a_node_that_is_alone_is_asked_as_a_peer(self):
+        _, stub = self.serve(groups=[{"name": "g"}])
+        stub.Set(larder.SetRequest(group="g", key=b"Tom", value=b"630"), timeout=PATIENCE)
+        get = larder.CallRequest(operation=1, group="g", key=b"Tom", sender="nobody")
+        answers = list(stub.Call(iter([get] * 100), timeout=PATIENCE))
+        self.assertEqual([(a.status, a.value) for a in answers], [(larder.STATUS_OK, b"630")] * 100)
 
     def test_deadlines_reach_the_origin(self):
         source = self.origin()

@@ -98,6 +98,13 @@ static bool known_group(struct larder_slice group)
            (group.size == 4 && memcmp(group.data, "tiny", 4) == 0);
 }
 
+static void expect(const struct larder_transport_host *host, const struct larder_request *const *requests, size_t count)
+{
+    (void)host; /* keeps nothing that would have to be fetched */
+    (void)requests;
+    (void)count;
+}
+
 static uint64_t value_limit(const struct larder_transport_host *host, struct larder_slice group)
 {
     (void)host;
@@ -293,6 +300,7 @@ int main(int argc, char **argv)
     host.base = (struct larder_transport_host){
         .base = {.log = to_standard_error, .fail = fail, .runtime = ldr_runtime_open(1, 16), .node_name = "test"},
         .submit = submit,
+        .expect = expect,
         .value_limit = value_limit,
         .request_timeout_ms = 5000,
         .max_value = 64u << 20};

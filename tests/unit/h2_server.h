@@ -42,12 +42,18 @@ struct h2_answer {
     bool endless;       /* the body never ends */
 };
 
+#define H2_REQUESTS 64 /* of a stream, at most */
+
 struct h2_stream {
     TAILQ_ENTRY(h2_stream) link;
     int32_t id;
-    unsigned char *in; /* the request, with its prefix */
+    unsigned char *in; /* the requests, with their prefixes */
     size_t in_size;
-    bool held;
+    size_t starts[H2_REQUESTS + 1]; /* of each request, and the end of the last */
+    bool held[H2_REQUESTS];
+    uint32_t count;  /* of requests */
+    uint32_t number; /* of the one that the script is asked about */
+    uint32_t replies;
     struct h2_answer answer;
     unsigned char *out;
     size_t out_at;
@@ -61,9 +67,9 @@ struct h2_connection {
     pthread_t thread;
     nghttp2_session *session;
     struct h2_streams streams;
-    int stream_count;
-    int sent;  /* bytes */
-    bool deaf; /* reads nothing while the gate is closed */
+    int waiting; /* requests that are not answered */
+    int sent;    /* bytes */
+    bool deaf;   /* reads nothing while the gate is closed */
     bool ending;
     bool abrupt; /* ends with an RST when the client has sent what was not read */
 };
@@ -86,7 +92,8 @@ struct h2_server {
     pthread_cond_t changed;
     int accepts, requests, ends; /* ends: connections that the client closed */
     int pings, resets, cancels;  /* of which `cancels` had that code */
-    int most_streams;            /* of one connection at a time */
+    int streams;                 /* ever begun */
+    int most_calls;              /* of one connection at a time */
     bool gate;                   /* calls that are held are asked again when it is open */
     bool stopping;
     struct h2_connection connections[H2_CONNECTIONS];
@@ -163,7 +170,8 @@ static inline ssize_t h2_on_body(nghttp2_session *session, int32_t id, uint8_t *
     (void)user;
     struct h2_stream *stream = source->ptr;
     size_t left = stream->answer.size - stream->out_at, size = left < room ? left : room;
-    memcpy(into, stream->out + stream->out_at, size);
+    if (size > 0)
+        memcpy(into, stream->out + stream->out_at, size);
     stream->out_at += size;
     if (size < left)
         return (ssize_t)size;
@@ -203,12 +211,12 @@ static inline void h2_send(struct h2_connection *connection, struct h2_stream *s
 }
 
 /* The bytes of a reply's message with its prefix; to be freed. */
-static inline unsigned char *h2_message(const struct larder_reply *reply, size_t *size)
+static inline unsigned char *h2_message(const struct larder_reply *reply, uint32_t number, size_t *size)
 {
     struct grpc_arena arena;
     struct larder_slice head;
     grpc_arena_init(&arena, NULL, 0, SIZE_MAX);
-    if (!call_form_encode_reply(reply, &arena, &head))
+    if (!call_form_encode_reply(reply, number, &arena, &head))
         abort();
     unsigned char *bytes = malloc(head.size + reply->value.size);
     if (bytes == NULL)
@@ -225,10 +233,26 @@ static inline void h2_reply(struct h2_connection *connection, struct h2_stream *
                             const struct larder_reply *reply)
 {
     size_t size;
-    unsigned char *bytes = h2_message(reply, &size);
-    h2_send(connection, stream,
-            (struct h2_answer){
-                .http_status = "200", .type = "application/grpc", .grpc_status = "0", .body = bytes, .size = size});
+    unsigned char *bytes = h2_message(reply, stream->number, &size);
+    stream->replies++;
+    connection->waiting--;
+    if (stream->out == NULL) {
+        h2_send(connection, stream,
+                (struct h2_answer){.http_status = "200",
+                                   .type = "application/grpc",
+                                   .grpc_status = "0",
+                                   .body = bytes,
+                                   .size = size,
+                                   .endless = stream->replies < stream->count});
+    } else {
+        stream->out = realloc(stream->out, stream->answer.size + size);
+        if (stream->out == NULL)
+            abort();
+        memcpy(stream->out + stream->answer.size, bytes, size);
+        stream->answer.size += size;
+        stream->answer.endless = stream->replies < stream->count;
+        nghttp2_session_resume_data(connection->session, stream->id);
+    }
     free(bytes);
 }
 
@@ -239,19 +263,45 @@ static inline struct h2_stream *h2_stream_of(struct h2_connection *connection, i
     return nghttp2_session_get_stream_user_data(connection->session, id);
 }
 
-static inline void h2_run(struct h2_connection *connection, struct h2_stream *stream)
+/* Asks the script about one of the requests. */
+static inline void h2_run(struct h2_connection *connection, struct h2_stream *stream, uint32_t number)
 {
     struct grpc_arena arena;
     grpc_arena_init(&arena, NULL, 0, SIZE_MAX);
     struct larder_request request;
     char reason[CALL_FORM_REASON];
-    struct larder_slice body = {stream->in + H2_PREFIX, stream->in_size - H2_PREFIX};
-    if (stream->in_size < H2_PREFIX || call_form_decode_request(body, H2_NOW, &arena, &request, reason) != LARDER_OK)
+    size_t start = stream->starts[number] + H2_PREFIX;
+    struct larder_slice body = {stream->in + start, stream->starts[number + 1] - start};
+    if (call_form_decode_request(body, H2_NOW, &arena, &request, reason) != LARDER_OK)
         abort();
+    stream->number = number;
     enum h2_verdict verdict = connection->server->script(connection, stream, &request);
-    stream->held = verdict == H2_HOLD;
+    stream->held[number] = verdict == H2_HOLD;
     connection->ending |= verdict == H2_END;
     grpc_arena_reset(&arena);
+}
+
+/* All requests have come. */
+static inline void h2_run_all(struct h2_connection *connection, struct h2_stream *stream)
+{
+    size_t at = 0;
+    while (at < stream->in_size) {
+        if (stream->in_size - at < H2_PREFIX || stream->count == H2_REQUESTS)
+            abort();
+        const unsigned char *prefix = stream->in + at;
+        at += H2_PREFIX + ((size_t)prefix[1] << 24 | (size_t)prefix[2] << 16 | (size_t)prefix[3] << 8 | prefix[4]);
+        stream->starts[++stream->count] = at;
+        h2_add(connection->server, &connection->server->requests);
+    }
+    if (stream->count == 0 || at != stream->in_size)
+        abort();
+    connection->waiting += (int)stream->count;
+    pthread_mutex_lock(&connection->server->lock);
+    if (connection->waiting > connection->server->most_calls)
+        connection->server->most_calls = connection->waiting;
+    pthread_mutex_unlock(&connection->server->lock);
+    for (uint32_t i = 0; i < stream->count; i++)
+        h2_run(connection, stream, i);
 }
 
 static inline int h2_on_begin(nghttp2_session *session, const nghttp2_frame *frame, void *user)
@@ -264,11 +314,7 @@ static inline int h2_on_begin(nghttp2_session *session, const nghttp2_frame *fra
     stream->id = frame->hd.stream_id;
     nghttp2_session_set_stream_user_data(session, stream->id, stream);
     TAILQ_INSERT_TAIL(&connection->streams, stream, link);
-    connection->stream_count++;
-    pthread_mutex_lock(&server->lock);
-    if (connection->stream_count > server->most_streams)
-        server->most_streams = connection->stream_count;
-    pthread_mutex_unlock(&server->lock);
+    h2_add(server, &server->streams);
     return 0;
 }
 
@@ -325,8 +371,7 @@ static inline int h2_on_frame(nghttp2_session *session, const nghttp2_frame *fra
         server->headers(connection, stream);
     if (stream != NULL && stream->out == NULL && frame->hd.type == NGHTTP2_DATA &&
         (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
-        h2_add(server, &server->requests);
-        h2_run(connection, stream);
+        h2_run_all(connection, stream);
     }
     return 0;
 }
@@ -340,7 +385,7 @@ static inline int h2_on_close(nghttp2_session *session, int32_t id, uint32_t err
     if (stream == NULL)
         return 0;
     TAILQ_REMOVE(&connection->streams, stream, link);
-    connection->stream_count--;
+    connection->waiting -= (int)(stream->count - stream->replies);
     free(stream->in);
     free(stream->out);
     free(stream);
@@ -406,8 +451,9 @@ static inline void h2_on_wake(struct h2_connection *connection)
     struct h2_stream *stream, *next;
     for (stream = TAILQ_FIRST(&connection->streams); stream != NULL; stream = next) {
         next = TAILQ_NEXT(stream, link);
-        if (stream->held)
-            h2_run(connection, stream);
+        for (uint32_t i = 0; i < stream->count; i++)
+            if (stream->held[i])
+                h2_run(connection, stream, i);
     }
 }
 

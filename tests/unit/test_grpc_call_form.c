@@ -91,7 +91,7 @@ static struct larder_slice reply_body(const struct larder_reply *reply)
     struct grpc_arena arena;
     struct larder_slice head;
     grpc_arena_init(&arena, NULL, 0, 1 << 20);
-    assert_true(call_form_encode_reply(reply, &arena, &head));
+    assert_true(call_form_encode_reply(reply, 0, &arena, &head));
     assert_true(head.size <= PREFIX + 2048 + reply->cluster.size);
     struct larder_slice body = body_of(head, reply->value);
     grpc_arena_reset(&arena);

@@ -252,7 +252,99 @@ static void a_slow_call_holds_nobody_up(void **state)
     h2_stop(server);
 }
 
-static void the_peers_limit_of_streams_is_kept(void **state)
+/* Calls made in one turn of the loop. */
+struct turn {
+    struct tp_task task;
+    struct tp_peer *peer;
+    struct outcome *outcomes;
+    int count;
+};
+
+static void call_all(struct tp_task *task)
+{
+    struct turn *turn = TP_OWNER(task, struct turn, task);
+    for (int i = 0; i < turn->count; i++)
+        begin(turn->peer, &turn->outcomes[i]);
+}
+
+static void calls_of_one_turn_share_streams(void **state)
+{
+    (void)state;
+    struct h2_server *server = h2_start(h2_new(slow_waits));
+    struct fixture *fixture = open_client(usual());
+    struct tp_peer *peer = open_peer(fixture, server->port);
+    assert_works(peer);
+    static struct outcome outcomes[100];
+    static char value[40000];
+    struct turn turn = {.task.run = call_all, .peer = peer, .outcomes = outcomes, .count = 100};
+    for (int i = 0; i < 100; i++) { /* the slow ones in between, and a large one */
+        outcome_init(&outcomes[i], i % 3 == 0 ? "slow" : "key");
+        outcomes[i].request.operation = i == 50 ? LARDER_OP_SET : LARDER_OP_GET;
+        outcomes[i].request.value = (struct larder_slice){value, i == 50 ? sizeof value : 0};
+    }
+    tp_loop_post(fixture->loops[0], &turn.task);
+    for (int i = 0; i < 100; i++)
+        if (i % 3 != 0)
+            await(&outcomes[i]);
+    assert_in_range(h2_count(server, &server->streams), 5,
+                    7); /* one before, one for the large one, the rest by the dozen */
+    for (int i = 0; i < 100; i += 3)
+        assert_int_equal(completions(&outcomes[i]), 0);
+    h2_gate(server, true);
+    for (int i = 0; i < 100; i++) {
+        await(&outcomes[i]);
+        if (i == 50)
+            assert_got(&outcomes[i], value, sizeof value);
+        else
+            assert_got(&outcomes[i], i % 3 == 0 ? "slow" : "key", i % 3 == 0 ? 4 : 3);
+    }
+    tp_peer_close(peer);
+    close_client(fixture);
+    h2_stop(server);
+}
+
+static void a_stream_is_cancelled_when_the_last_of_its_calls_is_given_up(void **state)
+{
+    (void)state;
+    struct h2_server *server = h2_start(h2_new(slow_waits));
+    struct fixture *fixture = open_client(usual());
+    struct tp_peer *peer = open_peer(fixture, server->port);
+    assert_works(peer);
+    static struct outcome outcomes[3];
+    struct turn turn = {.task.run = call_all, .peer = peer, .outcomes = outcomes, .count = 3};
+    for (int i = 0; i < 3; i++)
+        outcome_init(&outcomes[i], "slow");
+    outcomes[1].request.deadline = in_ms(50);
+    tp_loop_post(fixture->loops[0], &turn.task);
+    await(&outcomes[1]);
+    assert_int_equal(outcomes[1].reply.status, LARDER_DEADLINE);
+    assert_works(peer);
+    h2_gate(server, true); /* the others are answered as if nothing had been, and so is the one that is not there */
+    for (int i = 0; i < 3; i += 2) {
+        await(&outcomes[i]);
+        assert_got(&outcomes[i], "slow", 4);
+    }
+    assert_int_equal(h2_count(server, &server->cancels), 0);
+    h2_gate(server, false);
+    for (int i = 0; i < 3; i++) {
+        outcome_init(&outcomes[i], "slow");
+        outcomes[i].request.deadline = in_ms(50 + 20 * (uint64_t)i);
+    }
+    tp_loop_post(fixture->loops[0], &turn.task);
+    for (int i = 0; i < 3; i++) {
+        await(&outcomes[i]);
+        assert_int_equal(outcomes[i].reply.status, LARDER_DEADLINE);
+    }
+    h2_wait(server, &server->cancels, 1);
+    assert_works(peer);
+    assert_int_equal(h2_count(server, &server->cancels), 1);
+    assert_int_equal(h2_count(server, &server->accepts), 1);
+    tp_peer_close(peer);
+    close_client(fixture);
+    h2_stop(server);
+}
+
+static void the_peers_limit_of_calls_is_kept(void **state)
 {
     (void)state;
     struct h2_server *server = h2_new(slow_waits);
@@ -277,7 +369,7 @@ static void the_peers_limit_of_streams_is_kept(void **state)
         assert_got(&outcomes[i], "slow", 4);
     }
     assert_int_equal(h2_count(server, &server->requests), 200);
-    assert_int_equal(server->most_streams, 3);
+    assert_int_equal(server->most_calls, 3);
     assert_int_equal(h2_count(server, &server->accepts), 1);
     tp_peer_close(peer);
     close_client(fixture);
@@ -497,7 +589,9 @@ int main(void)
         cmocka_unit_test(a_reply_is_valid_until_it_is_released),
         cmocka_unit_test(fault_10_all_calls_of_a_loop_share_one_connection),
         cmocka_unit_test(a_slow_call_holds_nobody_up),
-        cmocka_unit_test(the_peers_limit_of_streams_is_kept),
+        cmocka_unit_test(calls_of_one_turn_share_streams),
+        cmocka_unit_test(a_stream_is_cancelled_when_the_last_of_its_calls_is_given_up),
+        cmocka_unit_test(the_peers_limit_of_calls_is_kept),
         cmocka_unit_test(a_completion_may_call_again),
         cmocka_unit_test(a_peer_with_narrow_windows_is_waited_for),
         cmocka_unit_test(a_call_whose_deadline_passes_is_cancelled),

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "core/cluster/state.h"
+#include "larder/stats.h"
 
 static const char *const member[] = {KIT_MEMBER, NULL};
 
@@ -211,6 +212,23 @@ static void fault_26_every_setting_reaches_its_part(void **state)
     assert_int_equal(kit.drained_until, drained_until);
 }
 
+/* More than are looked at together, of which only some are gets of what is there. */
+static void assert_expects(void)
+{
+    static const struct larder_request kinds[] = {
+        {.operation = LARDER_OP_GET, .group = {"g", 1}, .key = {"Tom", 3}},
+        {.operation = LARDER_OP_GET, .group = {"g", 1}, .key = {"nobody", 6}},
+        {.operation = LARDER_OP_GET, .group = {"none", 4}, .key = {"Tom", 3}},
+        {.operation = LARDER_OP_GET},
+        {.operation = LARDER_OP_DELETE, .group = {"g", 1}, .key = {"Tom", 3}},
+        {.operation = LARDER_OP_STATS},
+    };
+    const struct larder_request *requests[40];
+    for (size_t i = 0; i < 40; i++)
+        requests[i] = &kinds[i % (sizeof kinds / sizeof *kinds)];
+    kit.door->expect(kit.door, requests, 40);
+}
+
 static void fault_26_a_gateway_is_one(void **state)
 {
     (void)state;
@@ -218,6 +236,32 @@ static void fault_26_a_gateway_is_one(void **state)
     kit_open(settings);
     assert_true(kit.node->context.cluster->options.gateway);
     assert_null(kit.discovery->self);
+    assert_expects();
+    kit_end();
+}
+
+static void what_is_expected_changes_nothing(void **state)
+{
+    (void)state;
+    struct larder_request request;
+    struct kit_outcome outcome;
+    struct larder_statistics before, after;
+    kit_open(member);
+    struct larder_group *group = open_group();
+    kit_members(1, 1);
+    kit_ask(&request, LARDER_OP_GET, "Tom", NULL, &outcome);
+    kit_run(1000);
+    assert_int_equal(larder_group_stats(group, &before), LARDER_OK);
+    assert_expects();
+    assert_int_equal(larder_group_stats(group, &after), LARDER_OK);
+    assert_memory_equal(&before, &after, sizeof before);
+    assert_int_equal(loads, 1);
+    atomic_store(&kit.node->closing, true);
+    assert_expects();
+    atomic_store(&kit.node->closing, false);
+    kit_ask(&request, LARDER_OP_GET, "Tom", NULL, &outcome);
+    assert_int_equal(outcome.status, LARDER_OK);
+    larder_group_close(group);
     kit_end();
 }
 
@@ -318,6 +362,7 @@ int main(void)
         cmocka_unit_test(fault_24_many_callers_are_one_call_to_the_owner),
         cmocka_unit_test(fault_26_every_setting_reaches_its_part),
         cmocka_unit_test(fault_26_a_gateway_is_one),
+        cmocka_unit_test(what_is_expected_changes_nothing),
         cmocka_unit_test(fault_26_the_log_is_written_as_it_is_set),
         cmocka_unit_test(fault_26_workers_and_queue_bound_the_loads),
     };

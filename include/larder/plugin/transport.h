@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-#define LARDER_TRANSPORT_ABI 2
+#define LARDER_TRANSPORT_ABI 3
 
 /* What a node offers to a transport. The struct lives until close() has returned. */
 struct larder_transport_host {
@@ -22,6 +22,10 @@ struct larder_transport_host {
     /* Executes a request; see larder_reply_fn. Also after drain() has begun: it then answers UNAVAILABLE. */
     void (*submit)(const struct larder_transport_host *host, const struct larder_request *request, larder_reply_fn done,
                    void *arg);
+    /* These requests are submitted next, by this thread: what the node has to read in memory for them is asked for, all at
+       once. Worth it from two on; changes nothing else. */
+    void (*expect)(const struct larder_transport_host *host, const struct larder_request *const *requests,
+                   size_t count);
     /* Most bytes of a value that the group takes now, so that more is refused before it is buffered; 0: no such group here.
        Any thread. */
     uint64_t (*value_limit)(const struct larder_transport_host *host, struct larder_slice group);

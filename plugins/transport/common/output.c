@@ -99,13 +99,29 @@ bool tp_output_own(struct tp_output *output, const void *pin)
     return true;
 }
 
-static void drop_first(struct tp_output *output)
+size_t tp_output_whole(const struct tp_output *output, size_t most)
+{
+    size_t whole = 0;
+    for (const struct tp_chunk *chunk = output->first; chunk != NULL && whole + chunk->size <= most;
+         chunk = chunk->next)
+        whole += chunk->size;
+    return whole > 0 ? whole : most < output->pending ? most : output->pending;
+}
+
+static struct tp_chunk *take_first(struct tp_output *output)
 {
     struct tp_chunk *chunk = output->first;
     output->first = chunk->next;
     if (output->first == NULL)
         output->last = NULL;
     output->pending -= chunk->size;
+    chunk->next = NULL;
+    return chunk;
+}
+
+static void drop_first(struct tp_output *output)
+{
+    struct tp_chunk *chunk = take_first(output);
     if (chunk->release != NULL)
         chunk->release(chunk->pin);
     free(chunk);
@@ -122,6 +138,30 @@ static void drop_written(struct tp_output *output, size_t written)
         output->first->size -= written;
         output->pending -= written;
     }
+}
+
+/* Small chunks are gathered in the one before, as long as it has room. */
+static bool is_gathered(const struct tp_output *to, const struct tp_chunk *chunk)
+{
+    return chunk->size < PIN_MINIMUM && to->last != NULL && to->last->room >= chunk->size;
+}
+
+bool tp_output_move(struct tp_output *from, struct tp_output *to, size_t size)
+{
+    while (size > 0) {
+        size_t some = from->first->size < size ? from->first->size : size;
+        if (some == from->first->size && !is_gathered(to, from->first)) {
+            struct tp_chunk *chunk = take_first(from);
+            append(to, chunk);
+            to->pending += some;
+        } else {
+            if (!tp_output_copy(to, from->first->data, some))
+                return false;
+            drop_written(from, some);
+        }
+        size -= some;
+    }
+    return true;
 }
 
 /* writev, but without a SIGPIPE when the other side has closed. A single chunk, the usual case, goes without the vector. */

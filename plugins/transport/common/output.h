@@ -24,6 +24,15 @@ bool tp_output_pin(struct tp_output *output, struct larder_slice bytes, void (*r
 /* Copies what still waits of the bytes queued with this pin, whose memory is about to go. False: out of memory. */
 bool tp_output_own(struct tp_output *output, const void *pin);
 
+/*
+ * How much of what waits, up to `most` bytes, ends where a piece ends that was queued without copying it: so much can be moved
+ * without copying, too. `most` when no piece ends before.
+ */
+size_t tp_output_whole(const struct tp_output *output, size_t most);
+
+/* Moves the first `size` bytes, which wait, to the end of another. False: out of memory, and some may have been moved. */
+bool tp_output_move(struct tp_output *from, struct tp_output *to, size_t size);
+
 /* Writes as much as the socket takes, with writev. 0, also when it would block; -1 with errno when the connection is gone. */
 int tp_output_write(struct tp_output *output, int fd);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "carry.h"
 #include "connection.h"
 #include "method.h"
 
@@ -24,12 +25,6 @@
 
 /* ------------------------------------------------------------------------------------------------ what keeps a value */
 
-/* A large value is written in pieces, each of which may be the last to need it. */
-struct grpc_pin {
-    size_t users;
-    struct larder_reply reply;
-};
-
 void grpc_pin_release(void *arg)
 {
     struct grpc_pin *pin = arg;
@@ -39,8 +34,7 @@ void grpc_pin_release(void *arg)
     free(pin);
 }
 
-/* Without memory for it the value is copied as a small one is. */
-static void pin_value(struct grpc_call *call)
+void grpc_answer_pin(struct grpc_call *call)
 {
     struct larder_reply *reply = &call->base.reply;
     if (call->value.size < PIN_MINIMUM)
@@ -125,7 +119,7 @@ static int submit_trailers(struct grpc_call *call)
 
 static size_t left(const struct grpc_call *call)
 {
-    return call->head.size + call->value.size - call->sent;
+    return call->head.size + call->value.size - call->sent + call->replies.pending;
 }
 
 /* nghttp2 asks how much there is; grpc_answer_send() sends it. */
@@ -138,6 +132,8 @@ static ssize_t announce(nghttp2_session *session, int32_t stream, uint8_t *buffe
     (void)arg;
     struct grpc_call *call = source->ptr;
     size_t size = left(call) < room ? left(call) : room;
+    if (call->replies.pending > 0)
+        size = tp_output_whole(&call->replies, room);
     if (size == 0 && call->streaming) {
         call->deferred = true;
         return NGHTTP2_ERR_DEFERRED;
@@ -172,6 +168,24 @@ static bool send_value(struct grpc_call *call, struct larder_slice piece)
     return false;
 }
 
+static bool send_message_part(struct grpc_call *call, size_t size)
+{
+    struct larder_slice first = part_of(call->head, 0, call->sent, size);
+    struct larder_slice second = part_of(call->value, call->head.size, call->sent, size);
+    call->sent += size;
+    return tp_output_copy(&call->connection->base.output, first.data, first.size) &&
+           (second.size == 0 || send_value(call, second));
+}
+
+/* There may be more to send later. */
+static void has_sent_all(struct grpc_call *call)
+{
+    if (call->method->take == NULL)
+        grpc_call_pause(call);
+    else if (call->phase == GRPC_PHASE_ANSWERING)
+        grpc_call_enter(call, GRPC_PHASE_CARRYING, LARDER_NEVER);
+}
+
 int grpc_answer_send(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t size,
                      nghttp2_data_source *source, void *arg)
 {
@@ -180,28 +194,23 @@ int grpc_answer_send(nghttp2_session *session, nghttp2_frame *frame, const uint8
     struct grpc_call *call = source->ptr;
     struct grpc_connection *connection = arg;
     struct tp_output *output = &connection->base.output;
-    struct larder_slice first = part_of(call->head, 0, call->sent, size);
-    struct larder_slice second = part_of(call->value, call->head.size, call->sent, size);
-    if (!tp_output_copy(output, head, 9) || !tp_output_copy(output, first.data, first.size) ||
-        (second.size > 0 && !send_value(call, second)))
+    bool replies = call->replies.pending > 0;
+    if (!tp_output_copy(output, head, 9) ||
+        !(replies ? tp_output_move(&call->replies, output, size) : send_message_part(call, size)))
         return NGHTTP2_ERR_CALLBACK_FAILURE;
-    call->sent += size;
     connection->held -= size;
     grpc_connection_keeps_calm(connection, -1);
-    call->due = connection->base.worker->now + connection->base.worker->server->options.idle_timeout;
+    if (call->phase == GRPC_PHASE_ANSWERING)
+        call->due = connection->base.worker->now + connection->base.worker->server->options.idle_timeout;
     if (left(call) == 0 && call->streaming)
-        grpc_call_pause(call);
+        has_sent_all(call);
     return 0;
 }
 
-static void send_message(struct grpc_call *call)
+void grpc_answer_offer(struct grpc_call *call)
 {
     static const nghttp2_nv fields[] = {FIELD(":status", "200"), FIELD("content-type", "application/grpc")};
     struct grpc_connection *connection = call->connection;
-    call->sent = 0;
-    connection->held += left(call);
-    pin_value(call);
-    grpc_call_answers(call);
     if (!call->begun) {
         call->begun = true;
         nghttp2_data_provider provider = {.source = {.ptr = call}, .read_callback = announce};
@@ -212,6 +221,15 @@ static void send_message(struct grpc_call *call)
         if (nghttp2_session_resume_data(connection->session, call->stream) == NGHTTP2_ERR_NOMEM)
             failed(call);
     }
+}
+
+static void send_message(struct grpc_call *call)
+{
+    call->sent = 0;
+    call->connection->held += call->head.size + call->value.size;
+    grpc_answer_pin(call);
+    grpc_call_answers(call);
+    grpc_answer_offer(call);
 }
 
 /* ------------------------------------------------------------------------------------------------ answers */
@@ -237,9 +255,13 @@ static void refuse_as_grpc(struct grpc_call *call)
 void grpc_answer_failure(struct grpc_call *call)
 {
     call->head = call->value = (struct larder_slice){0};
+    if (call->carrier != NULL) {
+        grpc_carry_failure(call);
+        return;
+    }
     grpc_call_answers(call);
+    call->streaming = false;
     if (call->begun) {
-        call->streaming = false;
         send_message(call);
     } else if (call->http != 0) {
         refuse_as_http(call);
@@ -261,6 +283,8 @@ void grpc_answer_reply(struct grpc_call *call)
         call->reason = status;
         call->code = grpc_code_of(status);
         grpc_answer_failure(call);
+    } else if (call->carrier != NULL) {
+        grpc_carry(call);
     } else if (call->streaming && call->head.size == 0) {
         grpc_call_pause(call);
     } else {

@@ -14,6 +14,18 @@ void grpc_answer_failure(struct grpc_call *call);
 int grpc_answer_send(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t size,
                      nghttp2_data_source *source, void *connection);
 
+/* Has nghttp2 take what there is of the answer, or begin with it. */
+void grpc_answer_offer(struct grpc_call *call);
+
+/* A large value is written in pieces, each of which may be the last to need it. */
+struct grpc_pin {
+    size_t users;
+    struct larder_reply reply;
+};
+
+/* Has call->pin keep a large value. Without memory for it the value is copied as a small one is. */
+void grpc_answer_pin(struct grpc_call *call);
+
 /* One user less of what keeps a value. NULL is fine. */
 void grpc_pin_release(void *pin);
 

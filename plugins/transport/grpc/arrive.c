@@ -1,5 +1,6 @@
 /* What arrives of a call: its header fields, its message, and that this is all. */
 #include "call_form.h"
+#include "carry.h"
 #include "connection.h"
 #include "gzip.h"
 #include "method.h"
@@ -48,29 +49,6 @@ void grpc_call_begin(struct grpc_call *call)
 
 /* ------------------------------------------------------------------------------------------------ the message */
 
-void grpc_call_data(struct grpc_call *call, struct larder_slice data)
-{
-    while (data.size > 0 && call->phase == GRPC_PHASE_ARRIVING) {
-        if (call->has_message) {
-            grpc_call_fail(call, GRPC_UNIMPLEMENTED, "got more than the one message that the method takes");
-            return;
-        }
-        switch (grpc_reader_take(&call->reader, &data)) {
-        case GRPC_READ_MORE: return;
-        case GRPC_READ_DONE: call->has_message = true; break;
-        case GRPC_READ_TOO_LARGE:
-            grpc_call_refuse(call, LARDER_TOO_LARGE, "message: got one of %zu bytes, wanted at most %zu",
-                             call->reader.size, call->reader.limit);
-            break;
-        case GRPC_READ_BAD_FLAG:
-            grpc_call_fail(call, GRPC_INTERNAL, "message: its first byte: got %u, wanted 0 or 1",
-                           call->reader.prefix[0]);
-            break;
-        case GRPC_READ_NO_MEMORY: grpc_call_refuse(call, LARDER_NO_MEMORY, "no memory for the message"); break;
-        }
-    }
-}
-
 /* The message as it was before it was compressed. */
 static bool inflate_message(struct grpc_call *call, struct larder_slice *message)
 {
@@ -82,7 +60,7 @@ static bool inflate_message(struct grpc_call *call, struct larder_slice *message
     }
     const struct grpc_inflation inflation = {
         .limit = call->reader.limit, .charged = call->reader.capacity, .charge = grpc_call_charge, .arg = call};
-    switch (grpc_inflate(&inflation, *message, &call->inflated, message)) {
+    switch (grpc_inflate(&inflation, *message, &call->owned, message)) {
     case GRPC_INFLATED: return true;
     case GRPC_INFLATE_MALFORMED: grpc_call_fail(call, GRPC_INTERNAL, "message: it cannot be decompressed"); break;
     case GRPC_INFLATE_TOO_LARGE:
@@ -91,6 +69,39 @@ static bool inflate_message(struct grpc_call *call, struct larder_slice *message
     case GRPC_INFLATE_NO_MEMORY: grpc_call_refuse(call, LARDER_NO_MEMORY, "no memory for the message"); break;
     }
     return false;
+}
+
+/* The message is complete: it is the only one, or the next of the stream's requests. */
+static void take_message(struct grpc_call *call)
+{
+    struct larder_slice message = grpc_reader_message(&call->reader);
+    if (call->method->take == NULL)
+        call->has_message = true;
+    else if (inflate_message(call, &message))
+        call->method->take(call, message);
+}
+
+void grpc_call_data(struct grpc_call *call, struct larder_slice data)
+{
+    while (data.size > 0 && call->phase == GRPC_PHASE_ARRIVING) {
+        if (call->has_message) {
+            grpc_call_fail(call, GRPC_UNIMPLEMENTED, "got more than the one message that the method takes");
+            return;
+        }
+        switch (grpc_reader_take(&call->reader, &data)) {
+        case GRPC_READ_MORE: return;
+        case GRPC_READ_DONE: take_message(call); break;
+        case GRPC_READ_TOO_LARGE:
+            grpc_call_refuse(call, LARDER_TOO_LARGE, "message: got one of %zu bytes, wanted at most %zu",
+                             call->reader.size, call->reader.limit);
+            break;
+        case GRPC_READ_BAD_FLAG:
+            grpc_call_fail(call, GRPC_INTERNAL, "message: its first byte: got %u, wanted 0 or 1",
+                           call->reader.prefix[0]);
+            break;
+        case GRPC_READ_NO_MEMORY: grpc_call_refuse(call, LARDER_NO_MEMORY, "no memory for the message"); break;
+        }
+    }
 }
 
 uint64_t grpc_call_deadline(const struct grpc_call *call)
@@ -121,17 +132,18 @@ void grpc_call_end(struct grpc_call *call)
     call->ended = true;
     if (call->phase != GRPC_PHASE_ARRIVING)
         return;
+    bool inside = grpc_reader_inside(&call->reader);
+    if (call->method->take != NULL && !inside) {
+        grpc_call_enter(call, GRPC_PHASE_CARRYING, LARDER_NEVER);
+        grpc_carry_on(call);
+        return;
+    }
     if (!call->has_message) {
-        bool inside = grpc_reader_inside(&call->reader);
         grpc_call_fail(call, inside ? GRPC_INTERNAL : GRPC_UNIMPLEMENTED,
                        inside ? "message: the stream ended within it" : "got no message, wanted one");
         return;
     }
     decode(call);
-    if (call->phase != GRPC_PHASE_ARRIVING)
-        return;
-    if (TAILQ_EMPTY(&call->connection->waiting) && grpc_connection_has_room(call->connection))
-        grpc_call_submit(call);
-    else
-        grpc_call_enter(call, GRPC_PHASE_WAITING, call->base.request.deadline);
+    if (call->phase == GRPC_PHASE_ARRIVING)
+        grpc_call_ready(call);
 }

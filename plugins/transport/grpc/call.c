@@ -10,6 +10,8 @@
 #define POOL_MAX 256
 /* Calls that a worker may have, however little memory the bodies of all may take. */
 #define CALLS_MIN 64
+/* Calls of a connection: its streams, their requests, and calls that the client has given up, which are still at the node. */
+#define CALLS_A_STREAM 3
 /* Between two looks whether there is something new to say on a stream of answers. */
 #define PAUSE_NS (1000 * LARDER_NS_PER_MS)
 
@@ -39,8 +41,10 @@ static uint64_t soon(const struct grpc_call *call, uint64_t ns)
 /* ------------------------------------------------------------------------------------------------ begin and end */
 
 /* Calls that have begun to arrive take memory that no message is charged for. */
-static bool may_begin(const struct grpc_worker *worker)
+static bool may_begin(const struct grpc_worker *worker, const struct grpc_connection *connection)
 {
+    if (connection->call_count >= CALLS_A_STREAM * (size_t)grpc_server_of(&worker->base)->options.max_streams)
+        return false;
     const struct tp_server_options *options = &worker->base.server->options;
     size_t most = options->max_body_bytes / options->workers / sizeof(struct grpc_call);
     return worker->calls < (most > CALLS_MIN ? most : CALLS_MIN);
@@ -53,7 +57,7 @@ bool grpc_call_charge(void *call, size_t size)
 
 struct grpc_call *grpc_call_new(struct grpc_worker *worker, struct grpc_connection *connection, int32_t stream)
 {
-    if (!may_begin(worker))
+    if (!may_begin(worker, connection))
         return NULL;
     struct grpc_call *call = worker->pool;
     if (call != NULL) {
@@ -80,6 +84,18 @@ struct grpc_call *grpc_call_new(struct grpc_worker *worker, struct grpc_connecti
     return call;
 }
 
+struct grpc_call *grpc_call_carried(struct grpc_call *carrier)
+{
+    struct grpc_call *call = grpc_call_new(grpc_worker_of(carrier->base.worker), carrier->connection, carrier->stream);
+    if (call == NULL)
+        return NULL;
+    call->method = carrier->method;
+    call->carrier = carrier;
+    call->number = carrier->number++;
+    carrier->carried++;
+    return call;
+}
+
 static void release_replies(struct grpc_call *call)
 {
     for (size_t i = 0; i < call->part_count; i++)
@@ -96,12 +112,15 @@ void grpc_call_free(struct grpc_call *call)
         if (call->connection->call_count == 0)
             call->connection->idle = worker->base.now;
     }
+    if (call->carrier != NULL)
+        call->carrier->carried--;
+    tp_output_free(&call->replies);
     release_replies(call);
     grpc_pin_release(call->pin);
     tp_submission_free(&call->base);
     grpc_reader_free(&call->reader);
     grpc_arena_reset(&call->arena);
-    free(call->inflated);
+    free(call->owned);
     worker->calls--;
     if (worker->pooled == POOL_MAX) {
         free(call);
@@ -133,12 +152,28 @@ void grpc_call_pause(struct grpc_call *call)
     grpc_call_enter(call, GRPC_PHASE_PAUSING, next < call->deadline ? next : call->deadline);
 }
 
+/* What the stream has carried and is not answered has no stream any more. */
+static void leave_carrier(struct grpc_call *carrier)
+{
+    struct grpc_call *call = carrier->carried > 0 ? LIST_FIRST(&carrier->connection->calls) : NULL;
+    while (call != NULL) {
+        struct grpc_call *next = LIST_NEXT(call, link);
+        if (call->carrier == carrier) {
+            call->carrier = NULL;
+            grpc_call_closed(call);
+        }
+        call = next;
+    }
+}
+
 void grpc_call_closed(struct grpc_call *call)
 {
     struct grpc_connection *connection = call->connection;
     leave_phase(call);
+    leave_carrier(call);
     if (call->phase == GRPC_PHASE_ANSWERING)
         connection->held -= call->head.size + call->value.size - call->sent;
+    connection->held -= call->replies.pending;
     call->stream = 0;
     if (call->phase != GRPC_PHASE_NODE)
         grpc_call_free(call);
@@ -177,6 +212,14 @@ void grpc_call_fail(struct grpc_call *call, enum grpc_code code, const char *for
 
 /* ------------------------------------------------------------------------------------------------ the node */
 
+void grpc_call_ready(struct grpc_call *call)
+{
+    if (TAILQ_EMPTY(&call->connection->waiting) && grpc_connection_has_room(call->connection))
+        grpc_call_submit(call);
+    else
+        grpc_call_enter(call, GRPC_PHASE_WAITING, call->base.request.deadline);
+}
+
 void grpc_call_submit(struct grpc_call *call)
 {
     grpc_call_enter(call, GRPC_PHASE_NODE, LARDER_NEVER);
@@ -214,9 +257,6 @@ static void submit_again(struct grpc_call *call)
 
 void grpc_call_look(struct grpc_call *call)
 {
-    uint64_t now = call->base.worker->now;
-    if (now < call->due)
-        return;
     switch (call->phase) {
     case GRPC_PHASE_ARRIVING:
         if (!call->has_head)
@@ -227,7 +267,7 @@ void grpc_call_look(struct grpc_call *call)
         grpc_call_refuse(call, LARDER_DEADLINE, "the answers before took too long to be sent");
         break;
     case GRPC_PHASE_PAUSING:
-        if (now < call->deadline) {
+        if (call->base.worker->now < call->deadline) {
             submit_again(call);
             break;
         }
@@ -239,6 +279,7 @@ void grpc_call_look(struct grpc_call *call)
         if (nghttp2_submit_rst_stream(call->connection->session, NGHTTP2_FLAG_NONE, call->stream, NGHTTP2_CANCEL) != 0)
             call->connection->broken = true;
         break;
-    case GRPC_PHASE_NODE: break;
+    case GRPC_PHASE_NODE:
+    case GRPC_PHASE_CARRYING: break;
     }
 }

@@ -1,5 +1,6 @@
 /*
- * One call: a stream of HTTP/2, from its header fields to its trailers.
+ * One call: a stream of HTTP/2, from its header fields to its trailers. Of a stream of requests each request is a call as well, for
+ * which the stream's own call is the carrier.
  *
  * A call owns everything its request points at. It is submitted to the node and lives until the answer has
  * come, also when its stream or its connection is gone by then.
@@ -8,6 +9,7 @@
 #define TRANSPORT_GRPC_CALL_H
 
 #include "arena.h"
+#include "plugins/transport/common/output.h"
 #include "plugins/transport/common/submission.h"
 #include "reader.h"
 #include "server.h"
@@ -24,6 +26,7 @@ enum grpc_phase {
     GRPC_PHASE_ARRIVING, /* header fields or message are not complete */
     GRPC_PHASE_WAITING,  /* for room: too much is to be sent already */
     GRPC_PHASE_NODE,     /* submitted */
+    GRPC_PHASE_CARRYING, /* all of a stream's requests have come, and what is answered of them is sent */
     GRPC_PHASE_ANSWERING,
     GRPC_PHASE_PAUSING /* a stream of answers, between two of them */
 };
@@ -52,11 +55,16 @@ struct grpc_call {
     uint64_t due;      /* when somebody has to look at it: the message has to be there, or an answer is to move */
     /* The message. */
     bool has_message, ended; /* complete; the client has said all */
-    char *inflated;          /* what a compressed message was; allocated */
+    char *owned;             /* bytes of the message that are not the reader's; allocated */
     struct grpc_reader reader;
     struct grpc_arena arena;
     struct tp_part *parts; /* of a batch; in the arena */
     size_t part_count;
+    /* A stream of requests. */
+    struct grpc_call *carrier; /* whose request this is; NULL: it is a stream itself, or its stream is gone */
+    uint32_t number;           /* among the carrier's requests; of a carrier: that of the next */
+    size_t carried;            /* requests of a carrier that are not answered */
+    struct tp_output replies;  /* of a carrier: what nghttp2 has not taken yet */
     /* The answer. */
     int http; /* refused as HTTP: the status; 0: as gRPC */
     enum grpc_code code;
@@ -73,8 +81,11 @@ struct grpc_call {
     char first[GRPC_SMALL_PARTS];
 };
 
-/* From the worker's pool. NULL: out of memory. */
+/* From the worker's pool. NULL: out of memory, or too many at a time. */
 struct grpc_call *grpc_call_new(struct grpc_worker *worker, struct grpc_connection *connection, int32_t stream);
+
+/* A request of the carrier, for its method to fill in; see grpc_call_new(). */
+struct grpc_call *grpc_call_carried(struct grpc_call *carrier);
 
 /* Counts `size` bytes as the memory of the call's message; see tp_submission_charge(). The call comes as a pointer to anything. */
 bool grpc_call_charge(void *call, size_t size);
@@ -109,10 +120,13 @@ uint64_t grpc_call_deadline(const struct grpc_call *call);
 /* The stream is gone: frees the call, or leaves it to the node's answer. */
 void grpc_call_closed(struct grpc_call *call);
 
-/* Its turn has come: hands the request to the node. */
+/* The request is complete: hands it to the node, or has it wait for room. What is answered at once may be gone then. */
+void grpc_call_ready(struct grpc_call *call);
+
+/* Its turn has come: hands the request to the node. As above. */
 void grpc_call_submit(struct grpc_call *call);
 
-/* Looks whether its time has come: `due` has passed. */
+/* Its time has come: `due` has passed. The call may be gone then. */
 void grpc_call_look(struct grpc_call *call);
 
 /*

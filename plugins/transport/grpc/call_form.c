@@ -9,6 +9,7 @@
 #define NS_PER_US     UINT64_C(1000)
 #define REQUEST_VALUE 11 /* number of the field `value` */
 #define REPLY_VALUE   9
+#define REPLY_REQUEST 10
 typedef Larder__V1__CallRequest call_request;
 typedef Larder__V1__CallResponse call_response;
 typedef Larder__V1__Version wire_version;
@@ -67,7 +68,8 @@ bool call_form_encode_request(const struct larder_request *request, uint64_t now
     return grpc_message_pack(&message.base, REQUEST_VALUE, request->value, arena, head);
 }
 
-bool call_form_encode_reply(const struct larder_reply *reply, struct grpc_arena *arena, struct larder_slice *head)
+bool call_form_encode_reply(const struct larder_reply *reply, uint32_t number, struct grpc_arena *arena,
+                            struct larder_slice *head)
 {
     call_response message;
     wire_version version;
@@ -84,6 +86,7 @@ bool call_form_encode_reply(const struct larder_reply *reply, struct grpc_arena 
     message.ring = put_ring(&ring, reply->ring);
     message.message = grpc_bytes(text);
     message.cluster = grpc_bytes(reply->cluster);
+    message.request = number;
     return grpc_message_pack(&message.base, REPLY_VALUE, reply->value, arena, head);
 }
 
@@ -179,6 +182,11 @@ enum larder_status call_form_decode_request(struct larder_slice body, uint64_t n
         .cluster = grpc_slice(message->cluster),
     };
     return LARDER_OK;
+}
+
+uint32_t call_form_reply_number(struct larder_slice body)
+{
+    return (uint32_t)grpc_message_number(body, REPLY_REQUEST);
 }
 
 enum larder_status call_form_decode_reply(struct larder_slice body, struct grpc_arena *arena,

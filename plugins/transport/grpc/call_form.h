@@ -1,5 +1,6 @@
 /*
  * The call form: how requests and replies travel between nodes, as larder.v1's CallRequest and CallResponse.
+ * A reply tells with its number which of a stream's requests it answers.
  *
  * A deadline travels as the time that remains, because clocks differ between machines. The request's
  * LARDER_REQUEST_PEER is always set on arrival, whatever was sent: what came in this form is never forwarded again.
@@ -27,8 +28,12 @@
 bool call_form_encode_request(const struct larder_request *request, uint64_t now, struct grpc_arena *arena,
                               struct larder_slice *head);
 
-/* The same for a reply, and reply->value. Pins, and release(), stay with the caller. */
-bool call_form_encode_reply(const struct larder_reply *reply, struct grpc_arena *arena, struct larder_slice *head);
+/* The same for the reply to the request of that number, and reply->value. Pins, and release(), stay with the caller. */
+bool call_form_encode_reply(const struct larder_reply *reply, uint32_t number, struct grpc_arena *arena,
+                            struct larder_slice *head);
+
+/* The number of the request that the message answers; 0 also when that cannot be read. */
+uint32_t call_form_reply_number(struct larder_slice body);
 
 /*
  * Reads a message (without prefix). The value points into `body`, everything else may lie in the arena, so that both

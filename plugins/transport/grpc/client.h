@@ -1,5 +1,5 @@
 /*
- * Calls to peers over gRPC: streams of /larder.v1.Peer/Call (call_form.h) on one HTTP/2 connection for each peer and loop.
+ * Calls to peers over gRPC: as requests of /larder.v1.Peer/Call (call_form.h) on one HTTP/2 connection for each peer and loop.
  */
 #ifndef TRANSPORT_GRPC_CLIENT_H
 #define TRANSPORT_GRPC_CLIENT_H

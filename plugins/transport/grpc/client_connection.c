@@ -33,9 +33,9 @@ void grpc_client_connection_close(struct grpc_client_connection *connection, con
     uint64_t written = connection->queued - connection->output.pending;
     /* The requests' bytes are given up before the completions that end their life are queued. */
     tp_output_free(&connection->output);
-    struct tp_call *call;
-    while ((call = TAILQ_FIRST(&connection->calls)) != NULL)
-        grpc_client_stream_lost((struct grpc_client_call *)call, written, text);
+    struct grpc_client_stream *stream;
+    while ((stream = TAILQ_FIRST(&connection->streams)) != NULL)
+        grpc_client_stream_lost(stream, written, text);
     grpc_client_lane_retire(connection, reason);
     TAILQ_REMOVE(&lane->connections, connection, link);
     tp_dial_cancel(&connection->dial);
@@ -53,7 +53,7 @@ void grpc_client_connection_settle(struct grpc_client_connection *connection)
 {
     if (connection->failure[0] != '\0')
         grpc_client_connection_close(connection, connection->failure);
-    else if (connection->state == GRPC_CLIENT_DRAINING && TAILQ_EMPTY(&connection->calls))
+    else if (connection->state == GRPC_CLIENT_DRAINING && connection->call_count == 0)
         grpc_client_connection_close(connection, "done");
 }
 
@@ -137,6 +137,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct grpc_client_connection *connection = arg;
     connection->scheduled = false;
+    grpc_client_lane_fill(connection);
     write_all(connection);
     leave(connection);
 }
@@ -162,7 +163,7 @@ static void watch(struct grpc_client_connection *connection)
 {
     connection->pinged = false;
     /* Without memory for it, the next call tries again. */
-    if (!TAILQ_EMPTY(&connection->calls))
+    if (connection->call_count > 0)
         (void)start_timer(connection, grpc_client_of(connection->lane)->ping_interval_ms);
 }
 
@@ -262,7 +263,7 @@ struct grpc_client_connection *grpc_client_connection_new(struct grpc_client_lan
     connection->lane = lane;
     connection->fd = -1;
     connection->refusal = LARDER_UNAVAILABLE;
-    TAILQ_INIT(&connection->calls);
+    TAILQ_INIT(&connection->streams);
     TAILQ_INSERT_TAIL(&lane->connections, connection, link);
     tp_dial_start(&connection->dial, &lane->base.dialler, on_dialled);
     return connection;

@@ -2,7 +2,8 @@
  * The inside of the client: what gRPC adds to the lanes and calls of transport/common.
  *
  *   grpc_client_lane  the connection that takes new calls, and those that only finish what they have
- *     connection        a socket, a session of nghttp2, and the calls that are its streams
+ *     connection        a socket, a session of nghttp2, and its streams
+ *       stream            the calls of one turn of the loop, or a large one; it ends when all are answered
  *
  * All of it is touched on the lane's thread only. nghttp2's callbacks never end a connection, since the session is in use
  * further up the stack: they set `failure`, which grpc_client_connection_settle() looks at. Whatever happens ends in that,
@@ -23,7 +24,9 @@
 #define GRPC_CLIENT_HEADERS 6   /* of every request */
 #define GRPC_CLIENT_SCRATCH 768 /* bytes of a call's arena that are part of it */
 #define GRPC_CLIENT_SMALL   512 /* bytes of a reply that fit into its call */
-#define GRPC_CLIENT_TEXT    256 /* bytes of a text that is kept of a reply's headers, NUL included */
+#define GRPC_CLIENT_CALLS                                                                                              \
+    32 /* of one stream: what it costs is shared, and not much waits for a large reply among them */
+#define GRPC_CLIENT_TEXT 256 /* bytes of a text that is kept of a reply's headers, NUL included */
 
 /* Each of these begins with what transport/common has of it. */
 struct grpc_client {
@@ -33,21 +36,33 @@ struct grpc_client {
 
 struct grpc_client_call {
     struct tp_call base;
-    struct grpc_client_connection *connection; /* NULL: it is no stream, or not any more */
-    int32_t stream;
-    bool begun;               /* its HEADERS are queued, at `start` of the connection's bytes */
-    uint64_t start;           /* see `begun` */
-    struct larder_slice head; /* of the request's message; the value follows */
-    size_t sent;              /* bytes of head and value that are queued */
-    bool responded;           /* the reply's first headers came */
-    bool ended;               /* nothing more will come */
-    bool closed;              /* the stream is no more */
-    struct grpc_reader reader;
-    struct grpc_arena arena; /* of both messages */
+    struct grpc_client_stream *stream; /* NULL: it has none, or not any more */
+    uint32_t number;                   /* among the stream's requests */
+    char *bytes;                       /* of the reply's message when it is not small; allocated */
+    struct grpc_arena arena;           /* of the request's message, then of the reply's */
     /* What follows is not cleared. */
     char scratch[GRPC_CLIENT_SCRATCH];
     char small[GRPC_CLIENT_SMALL];
 };
+
+/* Lives as long as nghttp2's, also when no call is left that waits for its reply. */
+struct grpc_client_stream {
+    TAILQ_ENTRY(grpc_client_stream) link; /* in the connection's list */
+    struct grpc_client_connection *connection;
+    int32_t id;
+    struct tp_calls calls;     /* not answered yet */
+    uint32_t count;            /* of its requests, answered or not */
+    struct tp_output requests; /* their messages, as far as nghttp2 has not taken them */
+    bool begun;                /* its HEADERS are queued, at `start` of the connection's bytes */
+    uint64_t start;            /* see `begun` */
+    bool responded;            /* the first headers came */
+    bool ended;                /* nothing more will come */
+    bool cancelled;            /* no more is sent, and nothing that comes is wanted */
+    bool closed;               /* nghttp2's is no more */
+    struct grpc_reader reader;
+    char small[GRPC_CLIENT_SMALL];
+};
+TAILQ_HEAD(grpc_client_streams, grpc_client_stream);
 
 /* A block of headers while it arrives; the blocks of a connection do not overlap. */
 struct grpc_client_block {
@@ -83,8 +98,8 @@ struct grpc_client_connection {
     nghttp2_session *session;
     struct tp_output output;
     uint64_t queued; /* bytes ever put into `output` */
-    struct tp_calls calls;
-    uint32_t streams; /* of the session: those of `calls`, and those that were given up and are not closed yet */
+    struct grpc_client_streams streams;
+    uint32_t stream_count, call_count; /* calls: that are not answered */
     struct grpc_client_block block;
     char failure[TP_REASON]; /* why it is to be closed; empty: not at all */
 };
@@ -110,6 +125,8 @@ static inline const struct grpc_client *grpc_client_of(const struct grpc_client_
 void grpc_client_lane_open(struct tp_lane *lane);
 void grpc_client_lane_dispatch(struct tp_lane *lane);
 void grpc_client_lane_close(struct tp_lane *lane);
+/* Gives the connection, which is open, the calls that wait, as far as it takes them. */
+void grpc_client_lane_fill(struct grpc_client_connection *connection);
 /* The connection takes no calls any more. */
 void grpc_client_lane_retire(struct grpc_client_connection *connection, const char *reason);
 
@@ -139,28 +156,32 @@ void grpc_client_connection_close(struct grpc_client_connection *connection, con
 /* A session, with its SETTINGS ready to be sent. NULL: out of memory. */
 nghttp2_session *grpc_client_session_new(struct grpc_client_connection *connection);
 
-/* client_stream.c: a call as a stream, and its request */
+/* client_stream.c: calls on their way as a stream, and their requests */
 
-void grpc_client_stream_open(struct grpc_client_connection *connection, struct grpc_client_call *call);
-/* Puts bytes of the request's message, with the head of their frame, into the connection's output. */
-bool grpc_client_stream_send(struct grpc_client_call *call, const void *frame_head, size_t size);
-/* The call, which is answered, leaves its connection; what is left of the stream is cancelled. */
-void grpc_client_stream_leave(struct grpc_client_call *call);
-/* Fails the call, and has it leave. */
-void grpc_client_stream_fail(struct grpc_client_call *call, enum larder_status status, uint32_t flags,
+/* A stream for calls that wait, which are not none, and at most `most`. */
+void grpc_client_stream_open(struct grpc_client_connection *connection, uint32_t most);
+/* Puts bytes of the requests, with the head of their frame, into the connection's output. */
+bool grpc_client_stream_send(struct grpc_client_stream *stream, const void *frame_head, size_t size);
+/* The call, whose completion is queued, leaves its stream. When that was the last one, and it was not `answered`, the stream is
+   cancelled. */
+void grpc_client_stream_leave(struct grpc_client_call *call, bool answered);
+/* Fails all its calls that are not answered. */
+void grpc_client_stream_fail(struct grpc_client_stream *stream, enum larder_status status, uint32_t flags,
                              const char *reason);
-/* Its connection ends, of which so many bytes have left. */
-void grpc_client_stream_lost(struct grpc_client_call *call, uint64_t written, const char *text);
+/* Its connection ends, of which so many bytes have left: fails its calls, and frees it. */
+void grpc_client_stream_lost(struct grpc_client_stream *stream, uint64_t written, const char *text);
+/* nghttp2's stream is no more: frees it, which has no calls. */
+void grpc_client_stream_free(struct grpc_client_stream *stream);
 /* As struct tp_client_protocol has them. */
 void grpc_client_stream_expired(struct tp_call *call);
 void grpc_client_stream_forget(struct tp_call *call);
 
-/* client_reply.c: what arrives on a stream; each of these may end the call */
+/* client_reply.c: what arrives on a stream; each of these may end calls */
 
-void grpc_client_reply_headers(struct grpc_client_call *call, const struct grpc_client_block *block);
-void grpc_client_reply_data(struct grpc_client_call *call, struct larder_slice data);
+void grpc_client_reply_headers(struct grpc_client_stream *stream, const struct grpc_client_block *block);
+void grpc_client_reply_data(struct grpc_client_stream *stream, struct larder_slice data);
 /* The peer has said all without trailers, or the stream was closed with an error. */
-void grpc_client_reply_end(struct grpc_client_call *call, uint32_t error);
+void grpc_client_reply_end(struct grpc_client_stream *stream, uint32_t error);
 
 /* client_block.c */
 

@@ -34,11 +34,24 @@ static struct grpc_client_connection *begin(struct grpc_client_lane *lane)
     return lane->current;
 }
 
-/* Whether the connection, which is open, takes one more call now. */
+/* How many calls the connection, which is open, takes now: the peer's limit is one of calls, however few streams they share. */
+static uint32_t room(const struct grpc_client_connection *connection)
+{
+    uint32_t most = nghttp2_session_get_remote_settings(connection->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    return connection->stream_count < most && connection->call_count < most ? most - connection->call_count : 0;
+}
+
+/* Whether it takes one more, and has a number for its stream. */
 static bool has_room(const struct grpc_client_connection *connection)
 {
-    return connection->streams <
-           nghttp2_session_get_remote_settings(connection->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    return room(connection) > 0 && nghttp2_session_check_request_allowed(connection->session) != 0;
+}
+
+void grpc_client_lane_fill(struct grpc_client_connection *connection)
+{
+    struct tp_lane *lane = &connection->lane->base;
+    while (lane->waiting_count > 0 && connection->state == GRPC_CLIENT_OPEN && has_room(connection))
+        grpc_client_stream_open(connection, room(connection));
 }
 
 void grpc_client_lane_dispatch(struct tp_lane *base)
@@ -50,15 +63,16 @@ void grpc_client_lane_dispatch(struct tp_lane *base)
             tp_lane_fail_waiting(base, base->calls, lane->refusal, lane->reason);
             break;
         }
-        if (connection->state != GRPC_CLIENT_OPEN || !has_room(connection))
-            break;
-        if (nghttp2_session_check_request_allowed(connection->session) == 0) { /* all numbers of streams are used */
-            connection->state = GRPC_CLIENT_DRAINING;
+        if (connection->state == GRPC_CLIENT_OPEN && nghttp2_session_check_request_allowed(connection->session) == 0) {
+            connection->state = GRPC_CLIENT_DRAINING; /* all numbers of streams are used */
             grpc_client_lane_retire(connection, "has no more streams");
             grpc_client_connection_settle(connection);
             continue;
         }
-        grpc_client_stream_open(connection, (struct grpc_client_call *)tp_lane_next(base));
+        /* More may come in this turn of the loop, with which they then share a stream. */
+        if (connection->state == GRPC_CLIENT_OPEN && has_room(connection))
+            grpc_client_connection_schedule(connection);
+        break;
     }
 }
 

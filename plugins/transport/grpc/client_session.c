@@ -10,9 +10,9 @@
 #define FRAME_MAX         65536      /* bytes of a frame, either way, where the peer takes so many */
 #define HEADERS_MAX       16384
 
-static struct grpc_client_call *call_of(nghttp2_session *session, int32_t stream)
+static struct grpc_client_stream *stream_of(nghttp2_session *session, int32_t id)
 {
-    return nghttp2_session_get_stream_user_data(session, stream);
+    return nghttp2_session_get_stream_user_data(session, id);
 }
 
 /* ------------------------------------------------------------------------------------------------ bytes out */
@@ -35,12 +35,12 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
 {
     (void)source;
     struct grpc_client_connection *connection = user;
-    struct grpc_client_call *call = call_of(session, frame->hd.stream_id);
-    if (call == NULL)
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* it has left; the stream is being cancelled */
+    struct grpc_client_stream *stream = stream_of(session, frame->hd.stream_id);
+    if (stream->cancelled)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     if (connection->output.pending >= QUEUE_MAX)
         return NGHTTP2_ERR_WOULDBLOCK;
-    return grpc_client_stream_send(call, head, size) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+    return grpc_client_stream_send(stream, head, size) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 static ssize_t frame_size(nghttp2_session *session, uint8_t type, int32_t stream, int32_t connection_window,
@@ -65,10 +65,10 @@ static int before_send(nghttp2_session *session, const nghttp2_frame *frame, voi
                  (const char *)frame->goaway.opaque_data);
         grpc_client_connection_fail(connection, reason);
     }
-    struct grpc_client_call *call = frame->hd.type == NGHTTP2_HEADERS ? call_of(session, frame->hd.stream_id) : NULL;
-    if (call != NULL) {
-        call->begun = true;
-        call->start = connection->queued;
+    if (frame->hd.type == NGHTTP2_HEADERS) {
+        struct grpc_client_stream *stream = stream_of(session, frame->hd.stream_id);
+        stream->begun = true;
+        stream->start = connection->queued;
     }
     return 0;
 }
@@ -91,20 +91,19 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     struct larder_slice key = {name, name_size}, text = {value, value_size};
     if (grpc_client_block_add(&connection->block, key, text))
         return 0;
-    struct grpc_client_call *call = call_of(session, frame->hd.stream_id);
-    if (call != NULL)
-        grpc_client_stream_fail(call, LARDER_UNAVAILABLE, 0, "answered with too many headers");
+    struct grpc_client_stream *stream = stream_of(session, frame->hd.stream_id);
+    if (stream != NULL)
+        grpc_client_stream_fail(stream, LARDER_UNAVAILABLE, 0, "answered with too many headers");
     return 0;
 }
 
-static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *data, size_t size,
-                   void *user)
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data, size_t size, void *user)
 {
     (void)flags;
     (void)user;
-    struct grpc_client_call *call = call_of(session, stream);
-    if (call != NULL)
-        grpc_client_reply_data(call, (struct larder_slice){data, size});
+    struct grpc_client_stream *stream = stream_of(session, id);
+    if (stream != NULL)
+        grpc_client_reply_data(stream, (struct larder_slice){data, size});
     return 0;
 }
 
@@ -129,26 +128,24 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         grpc_client_connection_ponged(connection);
     else if (type == NGHTTP2_GOAWAY)
         on_goaway(connection, &frame->goaway);
-    struct grpc_client_call *call = frame->hd.stream_id > 0 ? call_of(session, frame->hd.stream_id) : NULL;
-    if (call == NULL || (type != NGHTTP2_HEADERS && type != NGHTTP2_DATA))
+    struct grpc_client_stream *stream = frame->hd.stream_id > 0 ? stream_of(session, frame->hd.stream_id) : NULL;
+    if (stream == NULL || (type != NGHTTP2_HEADERS && type != NGHTTP2_DATA))
         return 0;
-    call->ended = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    stream->ended = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     if (type == NGHTTP2_HEADERS)
-        grpc_client_reply_headers(call, &connection->block);
-    else if (call->ended)
-        grpc_client_reply_end(call, NGHTTP2_NO_ERROR);
+        grpc_client_reply_headers(stream, &connection->block);
+    else if (stream->ended)
+        grpc_client_reply_end(stream, NGHTTP2_NO_ERROR);
     return 0;
 }
 
-static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t error, void *user)
+static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error, void *user)
 {
-    struct grpc_client_connection *connection = user;
-    struct grpc_client_call *call = call_of(session, stream);
-    connection->streams--;
-    if (call != NULL) {
-        call->closed = true;
-        grpc_client_reply_end(call, error);
-    }
+    (void)user;
+    struct grpc_client_stream *stream = stream_of(session, id);
+    stream->closed = true;
+    grpc_client_reply_end(stream, error);
+    grpc_client_stream_free(stream);
     return 0;
 }
 

@@ -46,8 +46,10 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
     struct grpc_call *call = LIST_FIRST(&connection->calls);
     while (call != NULL) {
         struct grpc_call *next = LIST_NEXT(call, link);
-        grpc_call_look(call);
-        grpc_connection_look_at(connection, call->due);
+        if (now(connection) < call->due)
+            grpc_connection_look_at(connection, call->due);
+        else
+            grpc_call_look(call); /* which tells when it is due again */
         call = next;
     }
     tp_worker_schedule(connection->base.worker, &connection->base);
@@ -94,6 +96,7 @@ void grpc_connection_closed(struct tp_connection *base)
     struct grpc_call *call = LIST_FIRST(&connection->calls);
     while (call != NULL) {
         struct grpc_call *next = LIST_NEXT(call, link);
+        call->carrier = NULL; /* it goes, too */
         if (call->phase != GRPC_PHASE_NODE)
             grpc_call_free(call);
         else

@@ -133,6 +133,21 @@ static enum grpc_unpack split(struct larder_slice bytes, uint32_t value_field, s
     return GRPC_UNPACK_OK;
 }
 
+uint64_t grpc_message_number(struct larder_slice bytes, uint32_t field)
+{
+    const unsigned char *at = bytes.data, *end = at + bytes.size;
+    uint64_t tag, number = 0;
+    struct larder_slice content;
+    while (at < end) {
+        if (!get_varint(&at, end, &tag))
+            return 0;
+        bool wanted = tag == ((uint64_t)field << 3 | WIRE_VARINT);
+        if (!(wanted ? get_varint(&at, end, &number) : skip_content(&at, end, tag & 7, &content)))
+            return 0;
+    }
+    return number;
+}
+
 enum grpc_unpack grpc_message_unpack(const ProtobufCMessageDescriptor *type, struct larder_slice bytes,
                                      uint32_t value_field, struct grpc_arena *arena, ProtobufCMessage **message,
                                      struct larder_slice *value)

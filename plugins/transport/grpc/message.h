@@ -33,6 +33,9 @@ enum grpc_unpack grpc_message_unpack(const ProtobufCMessageDescriptor *type, str
                                      uint32_t value_field, struct grpc_arena *arena, ProtobufCMessage **message,
                                      struct larder_slice *value);
 
+/* A number among the fields of the message, without unpacking it; 0 when it is absent, or the message is none. */
+uint64_t grpc_message_number(struct larder_slice bytes, uint32_t field);
+
 /* Between Larder's slices and protobuf-c's bytes; data that is only read is not copied. */
 static inline struct larder_slice grpc_slice(ProtobufCBinaryData bytes)
 {

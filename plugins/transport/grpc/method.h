@@ -7,6 +7,11 @@
 
 struct grpc_method {
     const char *path; /* "/larder.v1.Cache/Get" */
+    /*
+     * NULL, or: it takes a stream of requests, each of which becomes a call that the stream's own carries, and answers each when it
+     * can. `message`, which is inflated, is the carrier's reader's, or `owned`. Instead of decode().
+     */
+    void (*take)(struct grpc_call *carrier, struct larder_slice message);
     /* Fills the request from the message, whose bytes live as long as the call; or refuses the call. */
     void (*decode)(struct grpc_call *call, struct larder_slice message);
     /*
@@ -46,9 +51,10 @@ GRPC_METHOD(batch_get); /* batch.c */
 GRPC_METHOD(batch_set);
 GRPC_METHOD(group_stats); /* documents.c */
 GRPC_METHOD(ring);
-GRPC_METHOD(call);  /* peer.c */
 GRPC_METHOD(check); /* health.c */
 GRPC_METHOD(watch);
 #undef GRPC_METHOD
+void grpc_take_call(struct grpc_call *carrier, struct larder_slice message); /* peer.c */
+bool grpc_encode_call(struct grpc_call *call);
 
 #endif

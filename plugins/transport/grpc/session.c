@@ -46,9 +46,6 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
     grpc_connection_keeps_calm(connection, -2);
-    /* Calls that the client has given up are still at the node, so that there may be more than it has streams. */
-    if (connection->call_count >= 2 * (size_t)grpc_server_of(&worker->base)->options.max_streams)
-        return refuse_stream(session, frame->hd.stream_id);
     struct grpc_call *call = grpc_call_new(worker, connection, frame->hd.stream_id);
     if (call == NULL)
         return refuse_stream(session, frame->hd.stream_id);

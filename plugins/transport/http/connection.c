@@ -98,7 +98,8 @@ void http_connection_read(struct tp_connection *base)
         connection->end_seen = true;
     else if (got > 0 && size > 0)
         http_connection_use(connection, data, size);
-    http_connection_settle(base);
+    if (connection->last == NULL || !connection->last->gathered) /* else it is settled when that is submitted */
+        http_connection_settle(base);
 }
 
 /* ------------------------------------------------------------------------------------------------ begin and end */

@@ -7,6 +7,7 @@
 #include "batch.h"
 #include "connection.h"
 #include "peer_form.h"
+#include "window.h"
 
 #define POOL_MAX 256
 
@@ -101,6 +102,10 @@ void http_exchange_submit(struct http_exchange *exchange)
         return;
     if (exchange->kind == HTTP_KIND_PAGE) {
         exchange->base.done = true;
+        return;
+    }
+    if (exchange->base.request.operation == LARDER_OP_GET && exchange->kind != HTTP_KIND_BATCH) {
+        http_window_add(exchange);
         return;
     }
     bool answered = exchange->kind == HTTP_KIND_BATCH ? http_batch_submit(exchange) : tp_submit(&exchange->base);

@@ -48,6 +48,7 @@ struct http_exchange {
     bool old_client;                    /* HTTP/1.0 */
     bool keep_alive;                    /* as far as the request is concerned */
     bool alone;                         /* changes something: not at the same time as others of its connection */
+    bool gathered;                      /* submitted at the end of this turn of the loop */
     int refused;                        /* HTTP status; 0: the node answers */
     unsigned allow;                     /* with 405: enum http_method */
     struct http_tags match, none_match; /* of GET; count 0 and not any: not given */
@@ -82,7 +83,7 @@ void http_exchange_route(struct http_exchange *exchange, const struct http_head 
  */
 void http_exchange_body(struct http_exchange *exchange, char *body, size_t size, uint64_t now);
 
-/* Hands the request to the node; exchange->base.done tells whether it is answered already. */
+/* Hands the request to the node, a get with others; exchange->base.done tells whether it is answered already. */
 void http_exchange_submit(struct http_exchange *exchange);
 
 /* The protocol's callback: the answer comes later. */

@@ -26,6 +26,12 @@ const char *http_worker_date(struct http_worker *worker)
     return worker->date;
 }
 
+static bool worker_open(struct tp_worker *worker)
+{
+    http_window_open(http_worker_of(worker));
+    return true;
+}
+
 static void worker_close(struct tp_worker *worker)
 {
     http_exchange_pool_free(http_worker_of(worker));
@@ -40,6 +46,7 @@ static const struct tp_protocol protocol = {.name = "http",
                                             .worker_size = sizeof(struct http_worker),
                                             .connection_size = sizeof(struct http_connection),
                                             .turned_away = {TURNED_AWAY, sizeof TURNED_AWAY - 1},
+                                            .worker_open = worker_open,
                                             .worker_close = worker_close,
                                             .opened = http_connection_opened,
                                             .closed = http_connection_closed,

@@ -4,6 +4,7 @@
 
 #include "options.h"
 #include "plugins/transport/common/worker.h"
+#include "window.h"
 
 struct http_exchange;
 
@@ -16,7 +17,8 @@ struct http_worker {
     struct tp_worker base;
     struct http_exchange *pool;
     size_t pooled;
-    size_t exchanges;    /* in use */
+    size_t exchanges; /* in use */
+    struct http_window window;
     uint64_t date_until; /* `date` holds until then, on the runtime's clock */
     char date[29];       /* "Fri, 20 Nov 2026 10:00:00 GMT" */
 };
