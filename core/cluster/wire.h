@@ -50,6 +50,12 @@ struct ldr_header {
     struct larder_slice list; /* encoded; empty: none */
 };
 
+/* Whether an operation on one key changes it. */
+static inline bool ldr_operation_writes(enum larder_operation operation)
+{
+    return operation == LARDER_OP_SET || operation == LARDER_OP_DELETE || operation == LARDER_OP_TOUCH;
+}
+
 /* Writes everything but the list, which follows. */
 void ldr_header_encode(const struct ldr_header *header, unsigned char bytes[LDR_HEADER_SIZE]);
 
