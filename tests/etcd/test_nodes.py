@@ -88,7 +88,7 @@ class Nodes(World):
 
 
 class Membership(Nodes):
-    def test_nodes_find_each_other_and_agree(self):
+    def test_fault_5_nodes_find_each_other_and_agree(self):
         etcd = self.etcd()
         nodes = self.cluster_of(etcd)
         self.check_keys(nodes)
@@ -96,7 +96,7 @@ class Membership(Nodes):
         self.assertEqual(len({node.ask("GET", "/v1/cluster").json()["checksum"] for node in nodes.values()}), 1)
         self.assertEqual(set(etcd.kvs(MEMBERS)), {MEMBERS + name for name in "abc"})
 
-    def test_a_node_that_goes_is_off_the_list_at_once(self):
+    def test_fault_7_a_node_that_goes_is_off_the_list_at_once(self):
         nodes = self.cluster_of(self.etcd(), lease_ttl="10m")
         gone = nodes.pop("b")
         self.assertEqual(gone.stop(), 0)
@@ -104,7 +104,7 @@ class Membership(Nodes):
         self.wait_together(nodes)
         self.check_keys(nodes)
 
-    def test_a_node_that_is_killed_is_off_the_list_after_its_lease(self):
+    def test_fault_7_a_node_that_is_killed_is_off_the_list_after_its_lease(self):
         nodes = self.cluster_of(self.etcd(), lease_ttl="2s")
         nodes.pop("b").kill()
         self.wait_together(nodes)
