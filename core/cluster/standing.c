@@ -229,6 +229,8 @@ static bool evaluate(struct ldr_cluster *cluster, const struct ldr_view *view)
         (tied || is_orphaned(cluster))) {
         write(&cluster->sealed, view->serial);
         cluster->active_last = view->seen.epoch;
+        /* Nobody acted before the first list: whoever made it lacks nothing, and the others wait for one who says so. */
+        cluster->seasoned |= cluster->founder;
         cluster->founder = cluster->came_back = false;
         keep_list(cluster, view);
         news = true;

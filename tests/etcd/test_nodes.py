@@ -96,6 +96,16 @@ class Membership(Nodes):
         self.assertEqual(len({node.ask("GET", "/v1/cluster").json()["checksum"] for node in nodes.values()}), 1)
         self.assertEqual(set(etcd.kvs(MEMBERS)), {MEMBERS + name for name in "abc"})
 
+    def test_a_strict_cluster_that_is_started_together_acts_at_once(self):
+        """Nobody waits for members of an earlier list: there is none."""
+        etcd = self.etcd()
+        for turn in range(3):
+            nodes = self.cluster_of(etcd, cluster={"replicas": 2, "write_acks": "all", "orphan_wait": "10m"},
+                                    prefix=f"{PREFIX}/{turn}")
+            for node in nodes.values():
+                wait_until(lambda: node.ask("GET", "/v1/cluster").json()["acts"], f"node {node.name} acts")
+            self.check_keys(nodes, 30)
+
     def test_fault_7_a_node_that_goes_is_off_the_list_at_once(self):
         nodes = self.cluster_of(self.etcd(), lease_ttl="10m")
         gone = nodes.pop("b")
