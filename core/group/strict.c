@@ -306,7 +306,7 @@ static void go_to_origin(struct ldr_strict_ask *ask)
 /* Whether a member has been heard of since the last round, as one that may act. Before the first round nobody waits for that. */
 static bool is_there(const struct ldr_strict_ask *ask, const struct ldr_placement *placement, unsigned rank)
 {
-    return rank == placement->self || ask->sent == 0 ||
+    return rank == placement->self || ask->since == 0 ||
            ldr_cluster_peer_acts(ask->group->context->cluster, placement->peers[rank], placement->epoch, ask->since);
 }
 
