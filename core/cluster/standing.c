@@ -77,13 +77,13 @@ static void note_newcomers(const struct ldr_cluster *cluster, const struct ldr_v
     }
 }
 
-/* Keeps the lists since the last one in which all was in its place. */
-static void keep_past(struct ldr_cluster *cluster, struct ldr_view *old, bool clean)
+/* Keeps the lists under which something newer than what is here may have been written: none before it came here, too. */
+static void keep_past(struct ldr_cluster *cluster, struct ldr_view *old, bool clean, bool caught_up)
 {
-    if (clean || old == NULL) {
+    if (caught_up || old == NULL)
         ldr_standing_forget(cluster);
+    if (clean || old == NULL)
         return;
-    }
     struct ldr_view **past = realloc(cluster->past, (cluster->past_count + 1) * sizeof(struct ldr_view *));
     if (past == NULL)
         return; /* it only matters if all that hold a key vanish before it has arrived elsewhere */
@@ -105,7 +105,7 @@ void ldr_standing_listed(struct ldr_cluster *cluster, struct ldr_view *old, stru
 {
     uint64_t mine = view->self < view->count ? view->members[view->self].incarnation : 0;
     pthread_mutex_lock(&cluster->standing_lock);
-    bool clean = old != NULL && all_passed(old) && read(&cluster->caught_up) == old->serial;
+    bool caught_up = old != NULL && read(&cluster->caught_up) == old->serial, clean = caught_up && all_passed(old);
     cluster->listed_at = larder_now(cluster->options.runtime);
     note_newcomers(cluster, old, view);
     if (old != NULL && old->self < old->count && !cluster->came_back)
@@ -120,7 +120,7 @@ void ldr_standing_listed(struct ldr_cluster *cluster, struct ldr_view *old, stru
         cluster->active_last = view->seen.epoch;
     pthread_mutex_unlock(&cluster->standing_lock);
     if (cluster->options.strict)
-        keep_past(cluster, old, clean);
+        keep_past(cluster, old, clean, caught_up);
     struct ldr_view *base = atomic_load_explicit(&cluster->base, memory_order_relaxed);
     if (clean)
         old->holds++;
@@ -626,6 +626,24 @@ void ldr_cluster_heard(struct ldr_cluster *cluster, struct ldr_peer *peer, const
     struct ldr_header header;
     if (ldr_header_decode(reply->cluster, &header))
         ldr_standing_heard(cluster, peer, &reply->ring, &header, 0);
+}
+
+bool ldr_cluster_can_spare_this(struct ldr_cluster *cluster)
+{
+    bool stays = false, seasoned = false;
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    pthread_mutex_lock(&cluster->standing_lock);
+    for (size_t i = 0; view != NULL && i < view->count; i++) {
+        const struct ldr_peer *peer = view->members[i].peer;
+        if (peer == NULL || view->members[i].leaving)
+            continue;
+        stays = true;
+        seasoned |= peer->standing.seasoned && peer->standing.epoch == view->seen.epoch;
+    }
+    pthread_mutex_unlock(&cluster->standing_lock);
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    return seasoned || !stays || !cluster->options.strict;
 }
 
 bool ldr_cluster_is_leaving(struct ldr_cluster *cluster)

@@ -166,7 +166,7 @@ static void stood_in(void *arg, struct larder_reply *reply)
     ldr_flight_finish(arg, reply);
 }
 
-/* The owner cannot be reached: this node answers in its place, as if the key were its own, for a short time. */
+/* The owner cannot be reached: this node answers in its place; for a short time, unless it holds the key. */
 static void stand_in(struct ldr_flight *flight)
 {
     struct ldr_group *group = flight->group;
@@ -177,7 +177,7 @@ static void stand_in(struct ldr_flight *flight)
         return;
     }
     /* In a flight of its own, which a get of a peer may have begun already. */
-    bool owner = false;
+    bool owner = ldr_group_holds(group, flight->name, flight->key);
     struct ldr_flight_ask ask = {
         .group = group,
         .name = flight->name,
