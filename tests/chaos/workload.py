@@ -17,6 +17,7 @@ WRITE_TIMEOUT, READ_TIMEOUT = 8, 3  # seconds; a write may have to wait for a le
 SLACK = 1.0  # seconds by which a deadline may be late
 PLAIN, TIMED, ORIGIN = 8, 3, 5  # keys of each writer
 STATIC, FILLING = 200, 3000  # keys that are only read: of the origin, and stored at the start
+BURST = 8  # gets of one key at one node, which then keeps it near
 PAUSE = 0.01
 
 
@@ -42,7 +43,7 @@ class Caller:
             answer = self.ask(node, method, path, body, timeout)
             operation.outcome = {200: OK, 201: OK, 204: OK, 404: ABSENT}.get(answer.status, FAILED)
             if operation.outcome == FAILED:
-                operation.told = repr(answer)
+                operation.told = f"<{answer.status} {answer.body[:600]!r}>"
         except (OSError, http.client.HTTPException) as error:
             answer, operation.outcome, operation.told = None, FAILED, repr(error)
         operation.ended = operation.until = time.monotonic()
@@ -115,7 +116,12 @@ class Reader(Worker):
         if self.random.random() < 0.2:
             self.caller.get(node, LOADED, f"static {self.random.randrange(STATIC)}")
             return
-        keys = list(self.random.choice(self.writers).versions.copy())
+        writer = self.random.choice(self.writers)
+        if self.random.random() < 0.05:
+            for _ in range(BURST):
+                self.caller.get(node, GROUP, f"{writer.name} plain 0")
+            return
+        keys = list(writer.versions.copy())
         if keys:
             self.caller.get(node, *self.random.choice(keys))
 

@@ -2,36 +2,11 @@
 
 import subprocess
 
-from test_nodes import GROUP, Nodes
+from nodes import GROUP, Nodes
 from world import LARDER, PATIENCE, free_port, loader, main, wait_until
 
 
 class Moves(Nodes):
-    def fill(self, node, count, value="old"):
-        with node.client() as client:
-            for i in range(count):
-                self.assertIn(client.put(GROUP, f"key {i}", f"{value} {i}").status, (201, 204))
-
-    def check(self, nodes, count, value="old"):
-        """Every node has every key."""
-        for node in nodes.values():
-            with node.client() as client:
-                wrong = [i for i in range(count) if client.get(GROUP, f"key {i}").body != f"{value} {i}".encode()]
-            self.assertEqual(wrong, [], f"at {node.name}")
-
-    def wait_settled(self, nodes):
-        self.wait_together(nodes)
-        for node in nodes.values():
-            wait_until(lambda: self.handoff(node)["caught_up"] and self.handoff(node)["finished"],
-                       f"node {node.name} has given and been given everything")
-
-    @staticmethod
-    def handoff(node):
-        return node.ask("GET", "/v1/cluster").json()["handoff"]
-
-    def entries(self, nodes):
-        return sum(node.metric("entries", group=GROUP) for node in nodes.values())
-
     def test_fault_11_keys_of_a_target_that_cannot_be_reached_stay_where_they_are(self):
         """Of two that join one is announced under an address where nobody listens."""
         etcd = self.etcd()
