@@ -131,10 +131,14 @@ bool ldr_cluster_registered(struct ldr_cluster *cluster);
  */
 bool ldr_cluster_acts(struct ldr_cluster *cluster, uint64_t serial);
 
-/* Strict: whether the peer has said that it may act under the list of this epoch, and was heard of since. */
-bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t epoch, uint64_t since);
+/*
+ * Strict: whether the peer has said that it may act under the list of this epoch, or, to stand in for an owner, that it has been
+ * given everything under it; and was heard of since.
+ */
+bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t epoch, uint64_t since,
+                           bool stand_in);
 
-/* Strict: the list came less than peer_timeout ago; who may act under it will be known in a moment. */
+/* Strict: the list came, or was sealed, less than peer_timeout ago; who may answer will be known in a moment. */
 bool ldr_cluster_is_changing(struct ldr_cluster *cluster);
 
 /* Whether all others have given this node what it is to hold, under this list. */

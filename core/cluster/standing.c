@@ -106,7 +106,7 @@ void ldr_standing_listed(struct ldr_cluster *cluster, struct ldr_view *old, stru
     uint64_t mine = view->self < view->count ? view->members[view->self].incarnation : 0;
     pthread_mutex_lock(&cluster->standing_lock);
     bool caught_up = old != NULL && read(&cluster->caught_up) == old->serial, clean = caught_up && all_passed(old);
-    cluster->listed_at = larder_now(cluster->options.runtime);
+    cluster->listed_at = cluster->changed_at = larder_now(cluster->options.runtime);
     note_newcomers(cluster, old, view);
     if (old != NULL && old->self < old->count && !cluster->came_back)
         cluster->listed_last = old->seen.epoch;
@@ -228,6 +228,7 @@ static bool evaluate(struct ldr_cluster *cluster, const struct ldr_view *view)
     if (cluster->options.strict && read(&cluster->sealed) != view->serial && sealed && !cluster->outdated &&
         (tied || is_orphaned(cluster))) {
         write(&cluster->sealed, view->serial);
+        cluster->changed_at = larder_now(cluster->options.runtime);
         cluster->active_last = view->seen.epoch;
         /* Nobody acted before the first list: whoever made it lacks nothing, and the others wait for one who says so. */
         cluster->seasoned |= cluster->founder;
@@ -277,6 +278,8 @@ void ldr_standing_header(struct ldr_cluster *cluster, struct ldr_peer *peer, con
         header->flags |= LDR_HEADER_SEASONED;
     if (read(&cluster->sealed) == view->serial)
         header->flags |= LDR_HEADER_SEALED;
+    if (read(&cluster->caught_up) == view->serial)
+        header->flags |= LDR_HEADER_CAUGHT_UP;
     if (peer != NULL && ldr_peer_is_passed(peer, view))
         header->flags |= LDR_HEADER_DONE;
     pthread_mutex_unlock(&cluster->standing_lock);
@@ -302,9 +305,11 @@ static bool hear(struct ldr_cluster *cluster, struct ldr_peer *peer, const struc
     standing->stamp = header->stamp;
     standing->stamped = larder_now(cluster->options.runtime);
     if (news)
-        standing->sealed = 0;
+        standing->sealed = standing->caught_up = 0;
     if ((header->flags & LDR_HEADER_SEALED) != 0)
         standing->sealed = header->id;
+    if ((header->flags & LDR_HEADER_CAUGHT_UP) != 0)
+        standing->caught_up = header->id;
     if (asked != 0 && (header->id > standing->epoch || asked >= standing->asked)) {
         standing->epoch = header->id;
         standing->asked = asked;
@@ -446,10 +451,12 @@ bool ldr_cluster_acts(struct ldr_cluster *cluster, uint64_t serial)
     return now < read(&cluster->lease_until) || now < read(&cluster->evidence_until);
 }
 
-bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t epoch, uint64_t since)
+bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t epoch, uint64_t since,
+                           bool stand_in)
 {
     pthread_mutex_lock(&cluster->standing_lock);
-    bool acts = peer->standing.sealed == epoch && peer->standing.stamped >= since;
+    bool acts = (stand_in ? peer->standing.caught_up : peer->standing.sealed) == epoch &&
+                peer->standing.stamped >= since;
     pthread_mutex_unlock(&cluster->standing_lock);
     return acts;
 }
@@ -457,9 +464,9 @@ bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *p
 bool ldr_cluster_is_changing(struct ldr_cluster *cluster)
 {
     pthread_mutex_lock(&cluster->standing_lock);
-    uint64_t listed_at = cluster->listed_at;
+    uint64_t changed_at = cluster->changed_at;
     pthread_mutex_unlock(&cluster->standing_lock);
-    return larder_now(cluster->options.runtime) - listed_at < ldr_ns(cluster->options.peer_timeout_ms);
+    return larder_now(cluster->options.runtime) - changed_at < ldr_ns(cluster->options.peer_timeout_ms);
 }
 
 bool ldr_cluster_caught_up(struct ldr_cluster *cluster, uint64_t serial)

@@ -313,14 +313,15 @@ static void go_to_origin(struct ldr_strict_ask *ask)
 }
 
 /*
- * Whether a member has been heard of since the last round, as one that may act. Before the first round nobody waits for that,
- * unless the list is new: a request that comes too early is one less for later.
+ * Whether a member has been heard of since the last round, as one that may act, or may answer in the owner's place. Before the
+ * first round nobody waits for that, unless the list is new: a request that comes too early is one less for later.
  */
 static bool is_there(const struct ldr_strict_ask *ask, const struct ldr_placement *placement, unsigned rank)
 {
     struct ldr_cluster *cluster = ask->group->context->cluster;
     return rank == placement->self || (ask->since == 0 && !ldr_cluster_is_changing(cluster)) ||
-           ldr_cluster_peer_acts(cluster, placement->peers[rank], placement->epoch, ask->since);
+           ldr_cluster_peer_acts(cluster, placement->peers[rank], placement->epoch, ask->since,
+                                 is_get(ask) && rank > 0);
 }
 
 /*
