@@ -34,6 +34,7 @@ class Run:
 
     def settle(self):
         took = self.world.converge(10 * self.options.patience)
+        self.workload.finish_turns()
         lost = self.workload.sweep(self.random.choice(self.world.running()))
         if lost:
             self.report.strictly(f"{lost} of the keys stored at the start are lost")

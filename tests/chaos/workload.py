@@ -9,7 +9,7 @@ import time
 from urllib.parse import quote
 
 from history import ABSENT, FAILED, OK, Operation, value_of, version_in
-from kit import Client, key_path
+from kit import Client, key_path, wait_until
 from versioned_origin import LOADED
 from world import GROUP
 
@@ -75,7 +75,7 @@ class Worker(threading.Thread):
         super().__init__(name=name, daemon=True)
         self.world, self.random, self.ending = world, random.Random(seed), threading.Event()
         self.caller = Caller(world, history)
-        self.error = None
+        self.error, self.turns = None, 0
 
     def run(self):
         try:
@@ -83,6 +83,7 @@ class Worker(threading.Thread):
                 doors = self.world.doors()
                 if doors:
                     self.turn(self.random.choice(doors))
+                self.turns += 1
         except Exception as error:  # told by the main thread
             self.error = error
 
@@ -137,6 +138,12 @@ class Workload:
     def start(self):
         for worker in self.workers:
             worker.start()
+
+    def finish_turns(self):
+        """Until everybody has finished what he is at: no request then has to outlive two faults."""
+        turns = [worker.turns for worker in self.workers]
+        wait_until(lambda: all(worker.turns > turn or worker.error for worker, turn in zip(self.workers, turns)),
+                   "all requests are answered")
 
     def stop(self):
         for worker in self.workers:
