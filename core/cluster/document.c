@@ -27,7 +27,8 @@ void ldr_cluster_greet(struct ldr_cluster *cluster, const struct larder_request 
     if (!ldr_header_decode(request->cluster, &header))
         return;
     struct ldr_peer *peer = find_peer(cluster, request->sender);
-    if (peer != NULL)
+    /* What other messages carry is this node's clock, or none, and says nothing of the sender. */
+    if (peer != NULL && request->operation == LARDER_OP_PING)
         ldr_standing_heard(cluster, peer, &request->ring, &header, 0);
     else if (header.list.size > 0 && header.id > ldr_cluster_ring(cluster).epoch)
         ldr_cluster_adopt(cluster, header.list);
