@@ -210,23 +210,71 @@ static struct ldr_peer *next_replica(struct ldr_flight *flight)
     return next;
 }
 
+/* The member that was asked last, if it is up. */
+static struct ldr_peer *same_again(const struct ldr_flight *flight)
+{
+    struct ldr_placement placement;
+    struct ldr_peer *same = NULL;
+    ldr_cluster_place(flight->group->context->cluster, flight->name, flight->key, &placement);
+    if (flight->tried < placement.count && flight->tried != placement.self &&
+        ldr_peer_is_up(placement.peers[flight->tried]))
+        ldr_peer_hold(same = placement.peers[flight->tried]);
+    ldr_placement_release(&placement);
+    return same;
+}
+
+/*
+ * What came was on its way for longer than it had to live: this node was stopped meanwhile. Who joined the flight since then
+ * must not get it.
+ */
+static bool has_passed(const struct larder_reply *reply, uint64_t took)
+{
+    return reply->status == LARDER_OK && reply->ttl_ms > 0 && took / LARDER_NS_PER_MS >= (uint64_t)reply->ttl_ms;
+}
+
+static void peer_answered(void *arg, struct larder_reply *reply);
+
+/* Takes the reference to the peer. False: there is none, or nobody waits any more. */
+static bool ask(struct ldr_flight *flight, struct ldr_peer *peer)
+{
+    struct ldr_context *context = flight->group->context;
+    if (peer == NULL || !ldr_flight_wanted(flight)) {
+        ldr_peer_release(peer);
+        return false;
+    }
+    flight->begun = larder_now(context->runtime);
+    ldr_cluster_call_once(context->cluster, peer, &flight->request, peer_answered, flight);
+    return true;
+}
+
+/* Nobody is left to be asked. */
+static void go_without(struct ldr_flight *flight, struct larder_reply *reply)
+{
+    if (flight->group->store == NULL || !ldr_flight_wanted(flight)) {
+        ldr_flight_finish(flight, reply);
+        return;
+    }
+    larder_reply_release(reply);
+    stand_in(flight);
+}
+
 static void peer_answered(void *arg, struct larder_reply *reply)
 {
     struct ldr_flight *flight = arg;
     struct ldr_group *group = flight->group;
-    ldr_histogram_add(&group->peer_latency, larder_now(group->context->runtime) - flight->begun);
-    bool failed = reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED;
-    if (failed && ldr_flight_wanted(flight)) {
-        struct ldr_peer *next = next_replica(flight);
-        if (next != NULL) {
-            larder_reply_release(reply);
-            ldr_cluster_call_once(group->context->cluster, next, &flight->request, peer_answered, flight);
-            return;
-        }
-    }
-    if (failed && group->store != NULL && ldr_flight_wanted(flight)) {
+    uint64_t took = larder_now(group->context->runtime) - flight->begun;
+    ldr_histogram_add(&group->peer_latency, took);
+    if (has_passed(reply, took)) {
         larder_reply_release(reply);
-        stand_in(flight);
+        if (!ask(flight, same_again(flight)))
+            go_without(flight, &(struct larder_reply){.status = LARDER_UNAVAILABLE});
+        return;
+    }
+    if (reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED) {
+        if (ask(flight, next_replica(flight)))
+            larder_reply_release(reply);
+        else
+            go_without(flight, reply);
         return;
     }
     if (reply->status == LARDER_OK)

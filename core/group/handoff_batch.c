@@ -183,13 +183,14 @@ static void call(struct ldr_handoff_message *message, enum ldr_exchange kind, un
 {
     struct ldr_handoff *handoff = message->handoff;
     struct ldr_context *context = handoff->context;
-    if (message->bytes.failed) {
-        struct larder_reply reply = {.status = LARDER_NO_MEMORY};
+    struct ldr_header header = {.kind = kind, .items = items};
+    /* Without its clock it could not see how long the copies were on their way. */
+    bool good = ldr_cluster_stamp(context->cluster, message->peer, &header.stamp, &header.budget);
+    if (message->bytes.failed || !good) {
+        struct larder_reply reply = {.status = message->bytes.failed ? LARDER_NO_MEMORY : LARDER_UNAVAILABLE};
         done(message, &reply);
         return;
     }
-    struct ldr_header header = {.kind = kind, .items = items};
-    ldr_cluster_stamp(context->cluster, message->peer, &header.stamp, &header.budget);
     ldr_cluster_sign(context->cluster, message->peer, &header);
     ldr_header_encode(&header, message->header);
     message->request = (struct larder_request){

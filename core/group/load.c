@@ -261,6 +261,21 @@ static void load_by_callback(struct ldr_flight *flight)
 
 /* ------------------------------------------------------------------------------------------------ both */
 
+/*
+ * What is loaded for an owner that is away is newer than what is here, and than nothing else: what others have, or were given by
+ * writers, it must not take the place of when it is handed to them.
+ */
+static struct larder_version least_version(const struct ldr_flight *flight)
+{
+    struct larder_version version = {0};
+    struct ldr_entry *entry = ldr_store_peek(flight->group->store, flight->key, 0);
+    if (entry != NULL)
+        version = ldr_entry_version(entry);
+    version.clock++;
+    ldr_entry_release(entry);
+    return version;
+}
+
 void ldr_group_load_from_origin(struct ldr_flight *flight)
 {
     struct ldr_group *group = flight->group;
@@ -272,7 +287,7 @@ void ldr_group_load_from_origin(struct ldr_flight *flight)
         ldr_flight_finish(flight, &busy);
         return;
     }
-    flight->version = ldr_context_version(context);
+    flight->version = flight->stand_in ? least_version(flight) : ldr_context_version(context);
     if (flight->serial != 0) /* the epoch in which this node was found to be the owner */
         flight->version.epoch = flight->epoch;
     flight->begun = larder_now(context->runtime);

@@ -38,13 +38,14 @@ static uint32_t put_flags(uint32_t flags)
            (flags & LARDER_REQUEST_IF_VERSION ? LDR_PUT_IF_VERSION : 0);
 }
 
+/* What is written for an owner that is away is handed to it later, where there are copies; else it must go soon. */
 static uint64_t expires(const struct write *write)
 {
     const struct larder_request *request = write->request;
     return ldr_group_expires(write->group, &(struct ldr_lifetime){
                                                .key = request->key,
                                                .ttl_ms = request->ttl_ms,
-                                               .stand_in = write->stand_in,
+                                               .stand_in = write->stand_in && write->group->context->replicas == 1,
                                                .spread = request->ttl_ms == LARDER_TTL_DEFAULT,
                                            });
 }
