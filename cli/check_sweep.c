@@ -154,20 +154,39 @@ void check_sweep_stuck(const struct check_subject *subject)
 
 /* ------------------------------------------------------------------------------------------------ threads */
 
+/* A stretch of the walk counts when the other thread got round in it: on a busy machine the two seldom run together. */
+#define STRETCH        100
+#define STRETCHES      100  /* that count, of a walk */
+#define STRETCHES_MOST 3000 /* in all */
+
 struct setter {
     uint8_t *hits;
     size_t count;
     uint8_t hit_max;
     atomic_bool done;
+    atomic_ulong rounds;
 };
 
 static void *set_all(void *arg)
 {
     struct setter *setter = arg;
-    while (!atomic_load_explicit(&setter->done, memory_order_relaxed))
+    while (!atomic_load_explicit(&setter->done, memory_order_relaxed)) {
         for (size_t i = 0; i < setter->count; i++)
             __atomic_store_n(&setter->hits[i], setter->hit_max, __ATOMIC_RELAXED);
+        atomic_fetch_add_explicit(&setter->rounds, 1, memory_order_relaxed);
+    }
     return NULL;
+}
+
+static void walk_together(struct check_walk *walk, struct setter *setter)
+{
+    unsigned together = 0;
+    for (unsigned i = 0; i < STRETCHES_MOST && together < STRETCHES; i++) {
+        unsigned long before = atomic_load_explicit(&setter->rounds, memory_order_relaxed);
+        check_walk_run(walk, STRETCH);
+        if (atomic_load_explicit(&setter->rounds, memory_order_relaxed) != before)
+            together++;
+    }
 }
 
 static void walk_beside(const struct check_subject *subject, uint32_t slots)
@@ -180,7 +199,7 @@ static void walk_beside(const struct check_subject *subject, uint32_t slots)
     if (pthread_create(&thread, NULL, set_all, &setter) != 0)
         check_fail("the check itself cannot start a thread");
     struct check_walk walk = check_walk_on(&state, &check_mixed, 1, subject->seed);
-    check_walk_run(&walk, 10000);
+    walk_together(&walk, &setter);
     check_state_drain(&state);
     atomic_store(&setter.done, true);
     pthread_join(thread, NULL);

@@ -32,6 +32,7 @@ struct ldr_group_record {
 struct larder_node {
     _Atomic size_t references; /* the opener's, and one a group handle */
     _Atomic bool closing;      /* no request is taken any more */
+    _Atomic bool listening;    /* on all transports */
     struct ldr_catalog *catalog;
     struct ldr_settings *settings;
     struct ldr_log *log;
@@ -91,6 +92,9 @@ void ldr_node_exit(void);
 
 /* 1 to LARDER_GROUP_MAX of A-Z a-z 0-9 . _ - */
 bool ldr_group_name_good(struct larder_slice name);
+
+/* From now on what only time brings about comes about; see node.c. */
+void ldr_node_start_ticking(struct larder_node *node);
 
 /* Leaving; see leave.c. */
 bool ldr_node_has_left(struct larder_node *node);         /* it was told to, and others have all its keys */

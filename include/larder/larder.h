@@ -72,7 +72,10 @@ LARDER_API enum larder_status larder_node_reload(struct larder_node *node, const
 LARDER_API enum larder_status larder_node_address(struct larder_node *node, size_t transport, char *buffer,
                                                   size_t capacity);
 
-/* LARDER_OK once the node answers for keys: its first member list is there. LARDER_UNAVAILABLE with the reason before. */
+/*
+ * LARDER_OK once the node answers for keys: all its transports listen and its first member list is there. LARDER_UNAVAILABLE
+ * with the reason before.
+ */
 LARDER_API enum larder_status larder_node_ready(struct larder_node *node);
 
 /*

@@ -116,8 +116,8 @@ class World:
         cluster = {"replicas": 2, "write_acks": write_acks, "peer_transport": peers, "discovery": discovery,
                    "probe_interval": "200ms", "orphan_wait": "5s", "tombstone_ttl": "10m"}
         transports = [{"plugin": "http", "listen": f"{node.host}:{node.port}"}]
-        if peers == "grpc":  # a connection that leads nowhere is given up as soon as a call
-            transports.append({"plugin": "grpc", "listen": f"{node.host}:{node.grpc_port}", "keepalive_timeout": "1s"})
+        if peers == "grpc":
+            transports.append({"plugin": "grpc", "listen": f"{node.host}:{node.grpc_port}"})
         loader = {"plugin": "http", "url": f"http://{self.net.ORIGIN}:{self.origin.port}/users/{{key}}"}
         return {"node": {"name": node.name, "drain_timeout": "1s"}, "transports": transports, "cluster": cluster,
                 "groups": [{"name": GROUP}, {"name": LOADED, "load_timeout": "2s", "loader": loader}]}

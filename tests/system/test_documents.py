@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 
 from kit import PATIENCE, Case, loader, main, wait_until
 
@@ -50,6 +51,23 @@ class Documents(Case):
                     self.assertEqual(set(json.loads(answer)), set(json.loads(promised)), command)
                 else:
                     self.assertEqual(answer, promised.removeprefix("200 "), command)
+
+    def test_the_client_in_python(self):
+        """The commands of docs/protocol.md as they stand, in a folder that has what a clone has."""
+        (commands,) = re.findall(r"^    mkdir -p generated\n(?:    .*\n)+", document("docs/protocol.md"), re.MULTILINE)
+        folder = os.path.join(self.directory, "clone")
+        os.mkdir(folder)
+        for name in ("proto", "examples"):
+            os.symlink(os.path.join(ROOT, name), os.path.join(folder, name))
+        node = self.started("alone", grpc={}, groups=[{"name": "default"}])
+        commands = commands.replace("127.0.0.1:9001", f"127.0.0.1:{node.grpc_port}")
+        path = os.path.dirname(sys.executable) + ":" + os.environ["PATH"]
+        done = subprocess.run(["sh", "-e", "-c", commands], cwd=folder, text=True, capture_output=True, timeout=PATIENCE,
+                              check=False, env={**os.environ, "PATH": path})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout.splitlines(), [
+            "Tom has 630 for 30 s more", "visit number 1", "Tom: STATUS_OK 630", "visits: STATUS_OK 1",
+            "nobody: STATUS_NOT_FOUND", "NOT_FOUND (NO_GROUP): no group elsewhere"])
 
     def test_the_metrics_that_are_worth_an_alert(self):
         metrics = self.nodes["a"].ask("GET", "/metrics").body.decode()
