@@ -361,7 +361,7 @@ uint64_t ldr_standing_interval_ms(struct ldr_cluster *cluster, struct ldr_peer *
             open = read(&cluster->sealed) != view->serial || read(&cluster->lease_until) <= now + ldr_ns(usual);
         pthread_mutex_lock(&cluster->standing_lock);
         const struct ldr_standing *standing = &peer->standing;
-        if (standing->boot != 0 && ldr_peer_is_up(peer))
+        if (ldr_peer_is_up(peer))
             open |= !ldr_peer_is_passed(peer, view) || !(standing->done && standing->done_serial == view->serial);
         pthread_mutex_unlock(&cluster->standing_lock);
     }
@@ -469,6 +469,12 @@ bool ldr_cluster_caught_up(struct ldr_cluster *cluster, uint64_t serial)
     return read(&cluster->caught_up) == serial;
 }
 
+/* Whether it may be there at all: it was heard of, or has not failed to answer yet. With the lock held. */
+static bool may_owe(const struct ldr_peer *peer)
+{
+    return peer->standing.boot != 0 || ldr_peer_is_up(peer);
+}
+
 bool ldr_cluster_is_owed(struct ldr_cluster *cluster)
 {
     bool owed = false;
@@ -479,7 +485,7 @@ bool ldr_cluster_is_owed(struct ldr_cluster *cluster)
         pthread_mutex_lock(&cluster->standing_lock);
         for (size_t i = 0; i < view->count && !owed; i++) {
             const struct ldr_peer *peer = view->members[i].peer;
-            owed = peer != NULL && peer->standing.boot != 0 &&
+            owed = peer != NULL && may_owe(peer) &&
                    !(peer->standing.done && peer->standing.done_serial == view->serial);
         }
         pthread_mutex_unlock(&cluster->standing_lock);
@@ -492,7 +498,7 @@ bool ldr_cluster_done_by(struct ldr_cluster *cluster, const struct ldr_peer *pee
 {
     pthread_mutex_lock(&cluster->standing_lock);
     bool done = peer->standing.done && peer->standing.done_serial == serial;
-    done |= peer->standing.boot == 0 && !cluster->options.strict; /* nobody knows whether it is there at all */
+    done |= !cluster->options.strict && !may_owe(peer);
     pthread_mutex_unlock(&cluster->standing_lock);
     return done;
 }
