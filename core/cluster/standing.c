@@ -107,6 +107,10 @@ void ldr_standing_listed(struct ldr_cluster *cluster, struct ldr_view *old, stru
     pthread_mutex_lock(&cluster->standing_lock);
     bool caught_up = old != NULL && read(&cluster->caught_up) == old->serial, clean = caught_up && all_passed(old);
     cluster->listed_at = larder_now(cluster->options.runtime);
+    if (view->self == view->count || !view->members[view->self].leaving)
+        cluster->leaves_since = 0;
+    else if (cluster->leaves_since == 0)
+        cluster->leaves_since = cluster->listed_at;
     note_newcomers(cluster, old, view);
     if (old != NULL && old->self < old->count && !cluster->came_back)
         cluster->listed_last = old->seen.epoch;
@@ -632,22 +636,34 @@ void ldr_cluster_heard(struct ldr_cluster *cluster, struct ldr_peer *peer, const
         ldr_standing_heard(cluster, peer, &reply->ring, &header, 0);
 }
 
-bool ldr_cluster_can_spare_this(struct ldr_cluster *cluster)
+/* Strict: somebody who stays can tie the next list to this one, or nobody stays at all. With the lock held. */
+static bool can_spare_this(const struct ldr_cluster *cluster, const struct ldr_view *view)
 {
     bool stays = false, seasoned = false;
-    ldr_epoch_enter(LDR_EPOCH_NODE);
-    const struct ldr_view *view = ldr_cluster_view(cluster);
-    pthread_mutex_lock(&cluster->standing_lock);
-    for (size_t i = 0; view != NULL && i < view->count; i++) {
+    for (size_t i = 0; i < view->count; i++) {
         const struct ldr_peer *peer = view->members[i].peer;
         if (peer == NULL || view->members[i].leaving)
             continue;
         stays = true;
         seasoned |= peer->standing.seasoned && peer->standing.epoch == view->seen.epoch;
     }
+    return seasoned || !stays || !cluster->options.strict;
+}
+
+bool ldr_cluster_may_go(struct ldr_cluster *cluster)
+{
+    /* Whoever asks this node has pinged it in that time, and got the list with the answer. */
+    uint64_t known_ms = cluster->options.probe_ms + cluster->options.probe_ms / 2 + cluster->options.peer_timeout_ms;
+    bool may = false;
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    pthread_mutex_lock(&cluster->standing_lock);
+    if (view != NULL && cluster->leaves_since != 0)
+        may = can_spare_this(cluster, view) &&
+              larder_now(cluster->options.runtime) - cluster->leaves_since >= ldr_ns(known_ms);
     pthread_mutex_unlock(&cluster->standing_lock);
     ldr_epoch_exit(LDR_EPOCH_NODE);
-    return seasoned || !stays || !cluster->options.strict;
+    return may;
 }
 
 bool ldr_cluster_is_leaving(struct ldr_cluster *cluster)
