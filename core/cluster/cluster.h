@@ -193,8 +193,11 @@ void ldr_cluster_heard(struct ldr_cluster *cluster, struct ldr_peer *peer, const
 /* Answers a ping: *reply gets the cluster's part, with memory of its own. */
 void ldr_cluster_greet(struct ldr_cluster *cluster, const struct larder_request *request, struct larder_reply *reply);
 
-/* Strict: whether somebody stays who can tie the next list to this one (see docs/cluster.md), or nobody stays at all. */
-bool ldr_cluster_can_spare_this(struct ldr_cluster *cluster);
+/*
+ * A member that leaves, and has handed everything over: whether whoever might ask it knows that it leaves, and (strict) somebody
+ * stays who can tie the next list to this one.
+ */
+bool ldr_cluster_may_go(struct ldr_cluster *cluster);
 
 /* Whether the list in use says that this node leaves. */
 bool ldr_cluster_is_leaving(struct ldr_cluster *cluster);

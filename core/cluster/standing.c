@@ -107,6 +107,10 @@ void ldr_standing_listed(struct ldr_cluster *cluster, struct ldr_view *old, stru
     pthread_mutex_lock(&cluster->standing_lock);
     bool caught_up = old != NULL && read(&cluster->caught_up) == old->serial, clean = caught_up && all_passed(old);
     cluster->listed_at = cluster->changed_at = larder_now(cluster->options.runtime);
+    if (view->self == view->count || !view->members[view->self].leaving)
+        cluster->leaves_since = 0;
+    else if (cluster->leaves_since == 0)
+        cluster->leaves_since = cluster->listed_at;
     note_newcomers(cluster, old, view);
     if (old != NULL && old->self < old->count && !cluster->came_back)
         cluster->listed_last = old->seen.epoch;
@@ -368,7 +372,7 @@ uint64_t ldr_standing_interval_ms(struct ldr_cluster *cluster, struct ldr_peer *
             open = read(&cluster->sealed) != view->serial || read(&cluster->lease_until) <= now + ldr_ns(usual);
         pthread_mutex_lock(&cluster->standing_lock);
         const struct ldr_standing *standing = &peer->standing;
-        if (standing->boot != 0 && ldr_peer_is_up(peer))
+        if (ldr_peer_is_up(peer))
             open |= !ldr_peer_is_passed(peer, view) || !(standing->done && standing->done_serial == view->serial);
         pthread_mutex_unlock(&cluster->standing_lock);
     }
@@ -478,6 +482,12 @@ bool ldr_cluster_caught_up(struct ldr_cluster *cluster, uint64_t serial)
     return read(&cluster->caught_up) == serial;
 }
 
+/* Whether it may be there at all: it was heard of, or has not failed to answer yet. With the lock held. */
+static bool may_owe(const struct ldr_peer *peer)
+{
+    return peer->standing.boot != 0 || ldr_peer_is_up(peer);
+}
+
 bool ldr_cluster_is_owed(struct ldr_cluster *cluster)
 {
     bool owed = false;
@@ -488,7 +498,7 @@ bool ldr_cluster_is_owed(struct ldr_cluster *cluster)
         pthread_mutex_lock(&cluster->standing_lock);
         for (size_t i = 0; i < view->count && !owed; i++) {
             const struct ldr_peer *peer = view->members[i].peer;
-            owed = peer != NULL && peer->standing.boot != 0 &&
+            owed = peer != NULL && may_owe(peer) &&
                    !(peer->standing.done && peer->standing.done_serial == view->serial);
         }
         pthread_mutex_unlock(&cluster->standing_lock);
@@ -501,7 +511,7 @@ bool ldr_cluster_done_by(struct ldr_cluster *cluster, const struct ldr_peer *pee
 {
     pthread_mutex_lock(&cluster->standing_lock);
     bool done = peer->standing.done && peer->standing.done_serial == serial;
-    done |= peer->standing.boot == 0 && !cluster->options.strict; /* nobody knows whether it is there at all */
+    done |= !cluster->options.strict && !may_owe(peer);
     pthread_mutex_unlock(&cluster->standing_lock);
     return done;
 }
@@ -635,22 +645,34 @@ void ldr_cluster_heard(struct ldr_cluster *cluster, struct ldr_peer *peer, const
         ldr_standing_heard(cluster, peer, &reply->ring, &header, 0);
 }
 
-bool ldr_cluster_can_spare_this(struct ldr_cluster *cluster)
+/* Strict: somebody who stays can tie the next list to this one, or nobody stays at all. With the lock held. */
+static bool can_spare_this(const struct ldr_cluster *cluster, const struct ldr_view *view)
 {
     bool stays = false, seasoned = false;
-    ldr_epoch_enter(LDR_EPOCH_NODE);
-    const struct ldr_view *view = ldr_cluster_view(cluster);
-    pthread_mutex_lock(&cluster->standing_lock);
-    for (size_t i = 0; view != NULL && i < view->count; i++) {
+    for (size_t i = 0; i < view->count; i++) {
         const struct ldr_peer *peer = view->members[i].peer;
         if (peer == NULL || view->members[i].leaving)
             continue;
         stays = true;
         seasoned |= peer->standing.seasoned && peer->standing.epoch == view->seen.epoch;
     }
+    return seasoned || !stays || !cluster->options.strict;
+}
+
+bool ldr_cluster_may_go(struct ldr_cluster *cluster)
+{
+    /* Whoever asks this node has pinged it in that time, and got the list with the answer. */
+    uint64_t known_ms = cluster->options.probe_ms + cluster->options.probe_ms / 2 + cluster->options.peer_timeout_ms;
+    bool may = false;
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    pthread_mutex_lock(&cluster->standing_lock);
+    if (view != NULL && cluster->leaves_since != 0)
+        may = can_spare_this(cluster, view) &&
+              larder_now(cluster->options.runtime) - cluster->leaves_since >= ldr_ns(known_ms);
     pthread_mutex_unlock(&cluster->standing_lock);
     ldr_epoch_exit(LDR_EPOCH_NODE);
-    return seasoned || !stays || !cluster->options.strict;
+    return may;
 }
 
 bool ldr_cluster_is_leaving(struct ldr_cluster *cluster)

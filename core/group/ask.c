@@ -16,6 +16,7 @@ struct question {
 
 struct asking {
     struct ldr_flight *flight;
+    bool elsewhere; /* this node does not hold the key */
     _Atomic unsigned left;
     _Atomic bool incomplete;
     void (*all)(struct ldr_flight *flight, bool complete);
@@ -34,6 +35,14 @@ static void leave(struct asking *asking)
     all(flight, complete);
 }
 
+/* What this node does not hold it keeps for a short time only. */
+static int64_t ttl_here(const struct question *question, int64_t ttl_ms)
+{
+    const struct asking *asking = question->asking;
+    int64_t most = (int64_t)asking->flight->group->context->fallback_ttl_ms;
+    return asking->elsewhere && (ttl_ms == LARDER_TTL_NONE || ttl_ms > most) ? most : ttl_ms;
+}
+
 /* The time to live counts from the question: it has become no longer on the way. */
 static bool take(struct question *question, const struct larder_reply *reply)
 {
@@ -50,7 +59,7 @@ static bool take(struct question *question, const struct larder_reply *reply)
         .key = question->request.key,
         .value = reply->value,
         .version = reply->version,
-        .ttl_ms = reply->ttl_ms,
+        .ttl_ms = ttl_here(question, reply->ttl_ms),
         .negative = (header.flags & LDR_HEADER_NEGATIVE) != 0,
         .tombstone = (header.flags & LDR_HEADER_TOMBSTONE) != 0,
     };
@@ -87,13 +96,34 @@ static void ask(struct asking *asking, struct question *question, struct ldr_pee
     ldr_cluster_call_once(context->cluster, peer, &question->request, answered, question);
 }
 
-/* Strict: everybody who has not said that he has given all. Else those that had the key before, as far as they are up. */
-static size_t whom(struct ldr_context *context, struct ldr_flight *flight, struct ldr_peer **peers)
+/* Those that hold the key and are up; takes their references. */
+static size_t its_holders(struct ldr_placement *placement, struct ldr_peer **peers)
+{
+    size_t kept = 0;
+    for (unsigned i = 0; i < placement->count; i++) {
+        if (!ldr_peer_is_up(placement->peers[i]))
+            continue;
+        ldr_peer_hold(placement->peers[i]);
+        peers[kept++] = placement->peers[i];
+    }
+    ldr_placement_release(placement);
+    return kept;
+}
+
+/*
+ * Strict: everybody who has not said that he has given all. Else those that had the key before, as far as they are up; or those
+ * that hold it, if this node does not.
+ */
+static size_t whom(struct ldr_context *context, struct ldr_flight *flight, struct ldr_peer **peers, bool *elsewhere)
 {
     struct ldr_cluster *cluster = context->cluster;
+    *elsewhere = false;
     if (!ldr_cluster_strict(cluster)) {
         struct ldr_placement placement;
         ldr_cluster_place(cluster, flight->name, flight->key, &placement);
+        *elsewhere = placement.self == placement.count && placement.serial != 0;
+        if (*elsewhere)
+            return its_holders(&placement, peers);
         ldr_placement_release(&placement);
         return ldr_cluster_holders(cluster, placement.digest, peers, ASKED_MOST);
     }
@@ -113,7 +143,8 @@ static size_t whom(struct ldr_context *context, struct ldr_flight *flight, struc
 void ldr_group_ask(struct ldr_flight *flight, void (*all)(struct ldr_flight *flight, bool complete))
 {
     struct ldr_peer *peers[ASKED_MOST];
-    size_t count = whom(flight->group->context, flight, peers);
+    bool elsewhere;
+    size_t count = whom(flight->group->context, flight, peers, &elsewhere);
     struct asking *asking = count == 0 ? NULL : calloc(1, sizeof *asking + count * sizeof asking->questions[0]);
     if (asking == NULL) {
         for (size_t i = 0; i < count; i++)
@@ -122,6 +153,7 @@ void ldr_group_ask(struct ldr_flight *flight, void (*all)(struct ldr_flight *fli
         return;
     }
     asking->flight = flight;
+    asking->elsewhere = elsewhere;
     asking->all = all;
     atomic_init(&asking->left, (unsigned)count + 1);
     for (size_t i = 0; i < count; i++)

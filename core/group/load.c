@@ -348,12 +348,19 @@ static void asked(struct ldr_flight *flight, bool complete)
     ldr_group_load_now(flight);
 }
 
+/* Whoever asked this node goes by another list: those that hold the key have it, and not this node. */
+static bool is_elsewhere(const struct ldr_flight *flight)
+{
+    struct ldr_group *group = flight->group;
+    return group->context->cluster != NULL && !flight->stand_in && !ldr_group_holds(group, flight->name, flight->key);
+}
+
 void ldr_group_load(struct ldr_flight *flight)
 {
     /* Another flight may have stored the key between the look into the store and the beginning of this one. */
     if (finish_with_stored(flight, LARDER_SOURCE_LOCAL))
         return;
-    if (ldr_group_must_ask(flight->group))
+    if (ldr_group_must_ask(flight->group) || is_elsewhere(flight))
         ldr_group_ask(flight, asked);
     else
         ldr_group_load_from_origin(flight);

@@ -33,7 +33,7 @@ bool ldr_node_has_left(struct larder_node *node)
 {
     return atomic_load_explicit(&node->leaving, memory_order_acquire) &&
            ldr_cluster_is_leaving(node->context.cluster) && ldr_handoff_finished(node->context.handoff) &&
-           ldr_cluster_can_spare_this(node->context.cluster);
+           ldr_cluster_may_go(node->context.cluster);
 }
 
 void larder_node_on_left(struct larder_node *node, void (*left)(void *arg), void *arg)
