@@ -57,13 +57,13 @@ class Moves(Nodes):
         self.assertEqual(set(origin.counts().values()), {1})
 
     def test_fault_13_a_moved_value_does_not_replace_a_newer_one(self):
-        """Keys are written and deleted at their new owner while the old values are on their way to it, which takes seconds."""
+        """Keys are written and deleted at their new owner while the old values are on their way to it, which would take half a minute."""
         etcd, count = self.etcd(), 200
-        nodes = self.cluster_of(etcd, "a", {"handoff_bandwidth": "16KiB"}, lease_ttl="10m")
+        nodes = self.cluster_of(etcd, "a", {"handoff_bandwidth": "4KiB"}, lease_ttl="10m")
         with nodes["a"].client() as client:
             for i in range(count):
                 client.put(GROUP, f"key {i}", b"old" * 400)
-        nodes["b"] = self.member("b", etcd, cluster={"handoff_bandwidth": "16KiB"}, lease_ttl="10m")
+        nodes["b"] = self.member("b", etcd, cluster={"handoff_bandwidth": "4KiB"}, lease_ttl="10m")
         nodes["b"].start()
         nodes["b"].wait_ready()
         self.wait_together(nodes)
