@@ -78,7 +78,7 @@ bool ldr_header_decode(struct larder_slice slice, struct ldr_header *header)
     *header = (struct ldr_header){0};
     if (slice.size == 0)
         return true;
-    if (slice.size < LDR_HEADER_SIZE || bytes[0] != VERSION || bytes[1] > LDR_EXCHANGE_RANGES)
+    if (slice.size < LDR_HEADER_SIZE || bytes[0] != VERSION || bytes[1] > LDR_EXCHANGE_SUMS)
         return false;
     *header = (struct ldr_header){
         .kind = (enum ldr_exchange)bytes[1],
@@ -304,4 +304,37 @@ bool ldr_copy_decode(struct larder_slice *rest, struct ldr_wire_copy *copy)
         return false;
     *rest = at;
     return true;
+}
+
+/* ------------------------------------------------------------------------------------------------ sums of ranges */
+
+#define SUMS_HEAD 12
+
+void ldr_sums_encode(struct ldr_buffer *buffer, const uint32_t at[3], const uint64_t *sums, uint32_t ranges)
+{
+    unsigned char head[SUMS_HEAD], bytes[8];
+    for (size_t i = 0; i < 3; i++)
+        put32(head + 4 * i, at[i]);
+    ldr_buffer_append(buffer, head, sizeof head);
+    for (uint32_t i = 0; i < ranges; i++) {
+        put64(bytes, sums[i]);
+        ldr_buffer_append(buffer, bytes, sizeof bytes);
+    }
+}
+
+bool ldr_sums_decode(struct larder_slice bytes, uint32_t ranges, struct ldr_wire_sums *sums)
+{
+    const unsigned char *at = bytes.data;
+    *sums = (struct ldr_wire_sums){.ranges = ranges};
+    if (bytes.size != SUMS_HEAD + (size_t)ranges * 8)
+        return false;
+    for (size_t i = 0; i < 3; i++)
+        sums->at[i] = get32(at + 4 * i);
+    sums->sums = at + SUMS_HEAD;
+    return true;
+}
+
+uint64_t ldr_sum_of_range(const struct ldr_wire_sums *sums, uint32_t range)
+{
+    return get64(sums->sums + (size_t)range * 8);
 }

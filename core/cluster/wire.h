@@ -28,7 +28,7 @@ enum ldr_exchange {
     LDR_EXCHANGE_OFFER = 2,     /* keys and versions -> a bit for each that is wanted */
     LDR_EXCHANGE_PUSH = 3,      /* copies -> a bit for each that was taken, or is not wanted */
     LDR_EXCHANGE_ASK = 4,       /* one key -> its copy, whatever the receiver's part in it; NOT_FOUND */
-    LDR_EXCHANGE_RANGES = 5     /* digests of ranges -> a bit for each range that differs */
+    LDR_EXCHANGE_SUMS = 5       /* where a walk goes on, -> how far it came, and the sums of ranges of what it met */
 };
 
 enum ldr_header_flags {
@@ -98,6 +98,28 @@ void ldr_copy_encode(struct ldr_buffer *buffer, const struct ldr_wire_copy *copy
 /* The next one; false: the batch is at its end, or makes no sense, which shows in `rest` not being empty. */
 bool ldr_offer_decode(struct larder_slice *rest, struct ldr_wire_copy *copy);
 bool ldr_copy_decode(struct larder_slice *rest, struct ldr_wire_copy *copy);
+
+/* ------------------------------------------------------------------------------------------------ sums of ranges */
+
+#define LDR_RANGES_MAX 4096
+#define LDR_SUMS_END   UINT32_MAX
+
+/* A part of a walk through a group: in the request where it begins, without sums; in the answer where it ended, with them. */
+struct ldr_wire_sums {
+    uint32_t at[3];            /* the walker's; LDR_SUMS_END in the first: all was met */
+    uint32_t ranges;           /* a power of two, at most LDR_RANGES_MAX; 0 in a request, whose header says how many */
+    const unsigned char *sums; /* u64 each; see ldr_sum_of_range() */
+};
+
+void ldr_sums_encode(struct ldr_buffer *buffer, const uint32_t at[3], const uint64_t *sums, uint32_t ranges);
+bool ldr_sums_decode(struct larder_slice bytes, uint32_t ranges, struct ldr_wire_sums *sums);
+uint64_t ldr_sum_of_range(const struct ldr_wire_sums *sums, uint32_t range);
+
+/* What an entry adds to the sum of its range, which the low bits of its key's digest name. */
+static inline uint64_t ldr_sum_digest(uint64_t digest, struct larder_version version)
+{
+    return ldr_mix(digest ^ ldr_mix(version.epoch ^ ldr_mix(version.clock)));
+}
 
 static inline bool ldr_version_newer(struct larder_version a, struct larder_version b)
 {

@@ -182,6 +182,76 @@ nonsense:
     ldr_answer_status(group->context, LARDER_INVALID, "a batch of copies that makes no sense", done, arg);
 }
 
+/* ------------------------------------------------------------------------------------------------ sums of ranges */
+
+#define SUMMED_AT_ONCE 4096 /* entries of an answer: about a millisecond */
+
+/* Whether this node and the sender both hold the key. */
+static bool is_both(struct ldr_group *group, const struct larder_request *request, const struct ldr_entry *entry,
+                    uint64_t *digest)
+{
+    struct ldr_placement placement;
+    ldr_cluster_place(group->context->cluster, request->group, ldr_entry_key(entry), &placement);
+    bool both = false;
+    for (unsigned i = 0; i < placement.count && placement.self < placement.count; i++)
+        both |= placement.peers[i] != NULL &&
+                ldr_slice_equal(ldr_slice_text(ldr_peer_name(placement.peers[i])), request->sender);
+    *digest = placement.digest;
+    ldr_placement_release(&placement);
+    return both;
+}
+
+static void sum_up(struct ldr_group *group, const struct larder_request *request, struct ldr_store_walk *walk,
+                   uint64_t *sums, uint32_t ranges)
+{
+    struct ldr_entry *entries[64];
+    const size_t most = sizeof entries / sizeof *entries;
+    size_t count = most;
+    for (size_t scanned = 0; count == most && scanned < SUMMED_AT_ONCE; scanned += count) {
+        count = ldr_store_walk(group->store, walk, entries, most);
+        for (size_t i = 0; i < count; i++) {
+            uint64_t digest;
+            if (is_both(group, request, entries[i], &digest))
+                sums[digest & (ranges - 1)] += ldr_sum_digest(digest, ldr_entry_version(entries[i]));
+            ldr_entry_release(entries[i]);
+        }
+    }
+    if (count < most)
+        walk->shard = LDR_SUMS_END;
+}
+
+static void tell_sums(struct ldr_group *group, const struct larder_request *request, const struct ldr_header *header,
+                      larder_reply_fn done, void *arg)
+{
+    struct ldr_context *context = group->context;
+    struct ldr_wire_sums at;
+    uint32_t ranges = header->items;
+    if (ranges == 0 || ranges > LDR_RANGES_MAX || (ranges & (ranges - 1)) != 0 ||
+        !ldr_sums_decode(request->value, 0, &at)) {
+        ldr_answer_status(context, LARDER_INVALID, "sums of ranges: a request that makes no sense", done, arg);
+        return;
+    }
+    if (!same_list(context->cluster, request)) {
+        ldr_answer_moved(context, request, done, arg);
+        return;
+    }
+    struct ldr_store_walk walk = {at.at[0], at.at[1], at.at[2]};
+    uint64_t *sums = calloc(ranges, sizeof *sums);
+    struct ldr_buffer bytes = {.failed = sums == NULL};
+    if (sums != NULL) {
+        sum_up(group, request, &walk, sums, ranges);
+        ldr_sums_encode(&bytes, (const uint32_t[3]){walk.shard, walk.slot, walk.layout}, sums, ranges);
+    }
+    free(sums);
+    struct larder_reply reply = {.status = bytes.failed ? LARDER_NO_MEMORY : LARDER_OK,
+                                 .value = ldr_slice(bytes.data, bytes.failed ? 0 : bytes.size),
+                                 .release = free,
+                                 .pin = bytes.data};
+    ldr_answer(context, &reply, done, arg);
+}
+
+/* ------------------------------------------------------------------------------------------------ one key */
+
 struct told {
     struct ldr_entry *entry;
     unsigned char header[LDR_HEADER_SIZE];
@@ -239,6 +309,8 @@ void ldr_group_exchange(struct ldr_group *group, const struct larder_request *re
         replicate(group, request, &header, done, arg);
     else if (header.kind == LDR_EXCHANGE_OFFER || header.kind == LDR_EXCHANGE_PUSH)
         take_batch(group, request, &header, done, arg);
+    else if (header.kind == LDR_EXCHANGE_SUMS)
+        tell_sums(group, request, &header, done, arg);
     else if (header.kind == LDR_EXCHANGE_ASK && key_good)
         tell(group, request, done, arg);
     else

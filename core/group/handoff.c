@@ -74,6 +74,7 @@ static void collect(void *arg, struct ldr_group *group)
 
 static void release_targets(struct ldr_handoff *handoff)
 {
+    ldr_handoff_forget_sums(handoff);
     for (size_t i = 0; i < handoff->target_count; i++)
         ldr_peer_release(handoff->targets[i].peer);
     free(handoff->targets);
@@ -98,6 +99,7 @@ static void release_groups(struct ldr_handoff *handoff)
     for (size_t i = 0; i < handoff->group_count; i++)
         ldr_group_release(handoff->groups[i]);
     handoff->group_count = handoff->group = 0;
+    handoff->phase = LDR_HANDOFF_NEW;
     handoff->walk = (struct ldr_store_walk){0};
 }
 
@@ -167,7 +169,8 @@ static void end(struct ldr_handoff *handoff)
 static bool fill_batch(struct ldr_handoff *handoff)
 {
     size_t scanned = 0;
-    while (handoff->group < handoff->group_count && scanned < SCANNED_AT_ONCE) {
+    while (handoff->group < handoff->group_count && handoff->phase == LDR_HANDOFF_OFFERING &&
+           scanned < SCANNED_AT_ONCE) {
         size_t taken = ldr_handoff_fill(handoff, handoff->groups[handoff->group]);
         scanned += taken;
         atomic_fetch_add_explicit(&handoff->scanned, taken, memory_order_relaxed);
@@ -183,24 +186,20 @@ static bool fill_batch(struct ldr_handoff *handoff)
 void ldr_handoff_next_group(struct ldr_handoff *handoff)
 {
     handoff->group++;
+    handoff->phase = LDR_HANDOFF_NEW;
     handoff->walk = (struct ldr_store_walk){0};
-}
-
-static void send_batch(struct ldr_handoff *handoff)
-{
-    pthread_mutex_lock(&handoff->lock);
-    handoff->in_flight = true;
-    pthread_mutex_unlock(&handoff->lock);
-    ldr_handoff_send(handoff);
 }
 
 /* Looks at some entries, and sends what comes of it. */
 static void go_on(struct ldr_handoff *handoff)
 {
-    if (ldr_cluster_serial(handoff->context->cluster) != handoff->serial || !fill_batch(handoff))
+    bool current = ldr_cluster_serial(handoff->context->cluster) == handoff->serial;
+    if (current && ldr_handoff_compare(handoff))
+        return;
+    if (!current || !fill_batch(handoff))
         end(handoff);
     else if (handoff->item_count > 0)
-        send_batch(handoff);
+        ldr_handoff_send(handoff);
     else
         ldr_handoff_go_on(handoff, 0);
 }
@@ -296,6 +295,7 @@ void ldr_handoff_read(struct ldr_handoff *handoff, struct ldr_handoff_progress *
 {
     *progress = (struct ldr_handoff_progress){
         .sent = ldr_count_read(&handoff->sent),
+        .spared = ldr_count_read(&handoff->spared),
         .dropped = ldr_count_read(&handoff->dropped),
         .failures = ldr_count_read(&handoff->failures),
         .received = ldr_count_read(&handoff->context->handoff_received),

@@ -29,6 +29,7 @@ struct ldr_handoff_progress {
     bool active;                /* a pass is under way */
     uint64_t total, left;       /* entries of the pass under way: all, and those not looked at yet */
     uint64_t sent, received;    /* entries that others took, and that were taken from others; ever */
+    uint64_t spared;            /* entries that were not offered, as sums showed that the other has them; ever */
     uint64_t dropped, failures; /* entries that others hold now; messages that failed */
     uint64_t stored;            /* entries stored here now */
 };

@@ -9,7 +9,7 @@
 
 /* ------------------------------------------------------------------------------------------------ filling it */
 
-static struct ldr_handoff_target *target_of(struct ldr_handoff *handoff, const struct ldr_peer *peer)
+struct ldr_handoff_target *ldr_handoff_target_of(struct ldr_handoff *handoff, const struct ldr_peer *peer)
 {
     for (size_t i = 0; i < handoff->target_count; i++)
         if (handoff->targets[i].peer == peer)
@@ -17,8 +17,7 @@ static struct ldr_handoff_target *target_of(struct ldr_handoff *handoff, const s
     return NULL;
 }
 
-/* The message to a peer; NULL: out of memory. */
-static struct ldr_handoff_message *message_to(struct ldr_handoff *handoff, struct ldr_peer *peer)
+struct ldr_handoff_message *ldr_handoff_message_to(struct ldr_handoff *handoff, struct ldr_peer *peer)
 {
     for (size_t i = 0; i < handoff->message_count; i++)
         if (handoff->messages[i]->peer == peer)
@@ -41,16 +40,21 @@ static struct ldr_handoff_message *message_to(struct ldr_handoff *handoff, struc
 /* Whether the peer has to be offered an entry. What belongs elsewhere goes when all have said that they have just this. */
 static bool is_for(struct ldr_handoff *handoff, const struct ldr_placement *placement, const struct ldr_peer *peer)
 {
-    const struct ldr_handoff_target *target = target_of(handoff, peer);
+    const struct ldr_handoff_target *target = ldr_handoff_target_of(handoff, peer);
     if (placement->self == placement->count)
         return true;
-    return target != NULL && !target->failed && (target->full || !placement->same);
+    if (target == NULL || target->failed || (!target->full && placement->same))
+        return false;
+    bool even = ldr_handoff_is_even(handoff, target, placement->digest);
+    if (even)
+        ldr_count(&handoff->spared);
+    return !even;
 }
 
 /* Nobody can be told of it now: the pass does not count for the peer. */
 static void miss(struct ldr_handoff *handoff, struct ldr_peer *peer)
 {
-    struct ldr_handoff_target *target = target_of(handoff, peer);
+    struct ldr_handoff_target *target = ldr_handoff_target_of(handoff, peer);
     handoff->missed |= target == NULL;
     if (target != NULL)
         target->failed = true;
@@ -71,7 +75,7 @@ static void consider(struct ldr_handoff *handoff, struct ldr_group *group, struc
         if (peer == NULL || !is_for(handoff, &placement, peer))
             continue;
         item->missing++;
-        struct ldr_handoff_message *message = ldr_peer_is_up(peer) ? message_to(handoff, peer) : NULL;
+        struct ldr_handoff_message *message = ldr_peer_is_up(peer) ? ldr_handoff_message_to(handoff, peer) : NULL;
         if (message == NULL) {
             miss(handoff, peer);
             continue;
@@ -170,7 +174,7 @@ static void finish(struct ldr_handoff *handoff)
     ldr_handoff_go_on(handoff, due > spent ? due - spent : 0);
 }
 
-static void leave(struct ldr_handoff *handoff)
+void ldr_handoff_leave(struct ldr_handoff *handoff)
 {
     /* acq_rel: what each answer noted comes before all is looked at. */
     if (atomic_fetch_sub_explicit(&handoff->under_way, 1, memory_order_acq_rel) == 1)
@@ -179,7 +183,7 @@ static void leave(struct ldr_handoff *handoff)
 
 /* ------------------------------------------------------------------------------------------------ messages */
 
-static void call(struct ldr_handoff_message *message, enum ldr_exchange kind, unsigned items, larder_reply_fn done)
+void ldr_handoff_call(struct ldr_handoff_message *message, enum ldr_exchange kind, unsigned items, larder_reply_fn done)
 {
     struct ldr_handoff *handoff = message->handoff;
     struct ldr_context *context = handoff->context;
@@ -239,7 +243,7 @@ static void pushed(void *arg, struct larder_reply *reply)
     larder_reply_release(reply);
     message->from = message->to;
     if (message->failed)
-        leave(handoff);
+        ldr_handoff_leave(handoff);
     else
         push(message);
 }
@@ -262,9 +266,9 @@ static void push(struct ldr_handoff_message *message)
         items++;
     }
     if (items == 0)
-        leave(handoff);
+        ldr_handoff_leave(handoff);
     else
-        call(message, LDR_EXCHANGE_PUSH, items, pushed);
+        ldr_handoff_call(message, LDR_EXCHANGE_PUSH, items, pushed);
 }
 
 static void offered(void *arg, struct larder_reply *reply)
@@ -275,28 +279,37 @@ static void offered(void *arg, struct larder_reply *reply)
         message->wanted[i] = message->failed || is_set(reply, i);
     larder_reply_release(reply);
     if (message->failed)
-        leave(message->handoff);
+        ldr_handoff_leave(message->handoff);
     else
         push(message);
 }
 
-static void offer(struct ldr_handoff *handoff, struct ldr_handoff_message *message)
+static void offer(struct ldr_handoff_message *message)
 {
+    const struct ldr_handoff *handoff = message->handoff;
     for (unsigned i = 0; i < message->count; i++) {
         const struct ldr_entry *entry = handoff->items[message->items[i]].entry;
         ldr_offer_encode(&message->bytes,
                          &(struct ldr_wire_copy){.key = ldr_entry_key(entry), .version = ldr_entry_version(entry)});
     }
-    call(message, LDR_EXCHANGE_OFFER, message->count, offered);
+    ldr_handoff_call(message, LDR_EXCHANGE_OFFER, message->count, offered);
 }
 
-void ldr_handoff_send(struct ldr_handoff *handoff)
+void ldr_handoff_send_all(struct ldr_handoff *handoff, void (*send)(struct ldr_handoff_message *message))
 {
     size_t count = handoff->message_count;
+    pthread_mutex_lock(&handoff->lock);
+    handoff->in_flight = true;
+    pthread_mutex_unlock(&handoff->lock);
     handoff->begun = larder_now(handoff->context->runtime);
     atomic_store_explicit(&handoff->bytes, 0, memory_order_relaxed);
     atomic_store_explicit(&handoff->under_way, (unsigned)count + 1, memory_order_relaxed);
     for (size_t i = 0; i < count; i++)
-        offer(handoff, handoff->messages[i]);
-    leave(handoff);
+        send(handoff->messages[i]);
+    ldr_handoff_leave(handoff);
+}
+
+void ldr_handoff_send(struct ldr_handoff *handoff)
+{
+    ldr_handoff_send_all(handoff, offer);
 }

@@ -15,6 +15,8 @@ struct ldr_handoff_target {
     uint64_t boot;
     bool full;   /* it is offered all, whatever it had before this list */
     bool failed; /* something did not arrive */
+    /* By range, of the group under way: what differs between here and there; NULL: everything may. */
+    uint64_t *sums;
 };
 
 /* An entry of the batch. */
@@ -30,12 +32,16 @@ struct ldr_handoff_message {
     struct ldr_peer *peer; /* a counted reference */
     bool failed;
     unsigned count, from, to; /* items; those of the push under way */
+    uint32_t walk[3];         /* how far the peer has summed up */
     struct larder_request request;
     struct ldr_buffer bytes;
     unsigned char header[LDR_HEADER_SIZE];
     bool wanted[LDR_HANDOFF_ITEMS];
     uint16_t items[LDR_HANDOFF_ITEMS];
 };
+
+/* What is done with a group, in this order. */
+enum ldr_handoff_phase { LDR_HANDOFF_NEW, LDR_HANDOFF_SUMMING, LDR_HANDOFF_OFFERING };
 
 struct ldr_handoff {
     struct ldr_context *context;
@@ -55,6 +61,8 @@ struct ldr_handoff {
     size_t target_count;
     struct ldr_group *groups[LDR_HANDOFF_GROUPS]; /* counted references */
     size_t group_count, group;
+    enum ldr_handoff_phase phase;
+    uint32_t ranges; /* of the group's keys; a power of two */
     struct ldr_store_walk walk;
     bool walked; /* to the end of the group */
     bool missed; /* somebody who is no target did not get something */
@@ -70,7 +78,7 @@ struct ldr_handoff {
     _Atomic uint64_t bytes;
     _Atomic unsigned under_way;
 
-    _Atomic uint64_t sent, dropped, failures;
+    _Atomic uint64_t sent, spared, dropped, failures;
 };
 
 void ldr_handoff_step(struct larder_timer *timer);
@@ -83,6 +91,28 @@ void ldr_handoff_next_group(struct ldr_handoff *handoff);
 
 /* Sends the batch; goes on when all is answered. */
 void ldr_handoff_send(struct ldr_handoff *handoff);
+
+/* Finds out what others have of the group under way. True: it is under way, and goes on by itself; see handoff_ranges.c. */
+bool ldr_handoff_compare(struct ldr_handoff *handoff);
+/* Whether the member has just what is here of the keys in the range of this one, as far as both hold them. */
+bool ldr_handoff_is_even(const struct ldr_handoff *handoff, const struct ldr_handoff_target *target, uint64_t digest);
+void ldr_handoff_forget_sums(struct ldr_handoff *handoff);
+
+/* ------------------------------------------------------------------------------------------------ messages */
+
+struct ldr_handoff_target *ldr_handoff_target_of(struct ldr_handoff *handoff,
+                                                 const struct ldr_peer *peer); /* or NULL */
+
+/* The one to a peer, made if there is none; NULL: out of memory. */
+struct ldr_handoff_message *ldr_handoff_message_to(struct ldr_handoff *handoff, struct ldr_peer *peer);
+
+/* Has each message sent; when ldr_handoff_leave() was called for each, the next step follows. */
+void ldr_handoff_send_all(struct ldr_handoff *handoff, void (*send)(struct ldr_handoff_message *message));
+void ldr_handoff_leave(struct ldr_handoff *handoff);
+
+/* Calls the peer with the message's bytes. */
+void ldr_handoff_call(struct ldr_handoff_message *message, enum ldr_exchange kind, unsigned items,
+                      larder_reply_fn done);
 
 void ldr_handoff_drop_batch(struct ldr_handoff *handoff);
 

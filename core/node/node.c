@@ -82,6 +82,9 @@ static void drain_doors(struct larder_node *node, uint64_t deadline)
     if (served)
         ldr_log(node->log, LARDER_LOG_INFO, "leaving: requests under way have %llu ms to finish",
                 (unsigned long long)node->settings->drain_timeout_ms);
+    /* All are told before one is waited for: what is slow at one door takes no time from the others. */
+    for (size_t i = 0; i < node->door_count; i++)
+        node->doors[i].table->drain(node->doors[i].state, 0);
     for (size_t i = 0; i < node->door_count; i++)
         node->doors[i].table->drain(node->doors[i].state, deadline);
 }

@@ -79,6 +79,8 @@ const struct ldr_stat ldr_node_stat_table[] = {
     GAUGE(ring_epoch, "Epoch of the member list"),
     GAUGE(members, "Members of the cluster"),
     COUNTER(handoff_entries_sent, "Entries that other members took from this node"),
+    COUNTER(handoff_entries_spared,
+            "Entries that were not offered, as sums over ranges of keys showed them to be there"),
     COUNTER(handoff_entries_received, "Entries that this node took from other members"),
     GAUGE(handoff_entries_left, "Entries that the pass of the hand-off under way has not looked at yet"),
     GAUGE(connections, "Connections open"),
@@ -163,6 +165,7 @@ void ldr_node_read_stats(struct larder_node *node, struct ldr_node_stats *stats)
     struct ldr_handoff_progress progress;
     ldr_handoff_read(node->context.handoff, &progress);
     stats->handoff_entries_sent = progress.sent;
+    stats->handoff_entries_spared = progress.spared;
     stats->handoff_entries_received = progress.received;
     stats->handoff_entries_left = progress.left;
 }

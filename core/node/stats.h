@@ -32,7 +32,7 @@ struct ldr_node_stats {
     uint64_t peer_requests, peer_exchanges, peer_probes, peer_failures, peer_retries, peer_suspended, forwarded_refused,
         ring_mismatches;
     uint64_t ring_epoch, members;
-    uint64_t handoff_entries_sent, handoff_entries_received, handoff_entries_left;
+    uint64_t handoff_entries_sent, handoff_entries_spared, handoff_entries_received, handoff_entries_left;
     uint64_t connections, connections_accepted, connections_refused, requests_refused;
     uint64_t loads_waiting, busy_refused, hot_keys;
     uint64_t start_time_seconds, memory_resident_bytes, memory_budgeted_bytes;

@@ -124,6 +124,26 @@ class Grpc(Case):
         self.assertEqual(call.result(timeout=PATIENCE).value, value_of(b"hang"))
         self.assertEqual(node.process.wait(PATIENCE), 0)
 
+    def test_sigterm_with_a_slow_request_at_the_other_door(self):
+        source = self.origin()
+        hang = {"hang": True}
+        source.behave(hang=hang, later=hang)
+        node, stub = self.serve(groups=[{"name": "users", "loader": loader(source, timeout="10m"), "load_timeout": "10m"}],
+                                node={"request_timeout": "10m", "drain_timeout": "1m"})
+        watch = stub.Watch(health.HealthCheckRequest())
+        self.assertEqual(next(watch).status, health.HealthCheckResponse.SERVING)
+        slow = self.begun_get(node, "users", "hang")
+        call = stub.Get.future(larder.GetRequest(group="users", key=b"later"), timeout=PATIENCE)
+        wait_until(lambda: source.count("hang") == source.count("later") == 1, "both loads have begun")
+        node.signal(signal.SIGTERM)
+        self.assertEqual(next(watch).status, health.HealthCheckResponse.NOT_SERVING)
+        source.behave(hang=hang)
+        self.assertEqual(call.result(timeout=PATIENCE).value, value_of(b"later"))
+        source.behave()
+        with slow.getresponse() as response:
+            self.assertEqual(response.status, 200)
+        self.assertEqual(node.process.wait(PATIENCE), 0)
+
 
 if __name__ == "__main__":
     main()

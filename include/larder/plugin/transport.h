@@ -47,7 +47,8 @@ struct larder_transport {
     void (*address)(void *state, char *buffer, size_t capacity);
     /*
      * Required. Stops accepting, tells peers and clients, lets requests under way finish until `deadline`, and returns
-     * when none is left or the deadline has passed. Blocks. Calls to peers still work.
+     * when none is left or the deadline has passed (0: at once). Blocks. Calls to peers still work. A node calls it twice:
+     * to have everybody told at all its transports, and to wait.
      */
     void (*drain)(void *state, uint64_t deadline);
     /* Required. Closes everything; pending calls complete with UNAVAILABLE before it returns. NULL state is fine. */
@@ -62,7 +63,8 @@ struct larder_transport {
     /*
      * Required. Sends the request to the peer and completes with its reply: UNAVAILABLE when it cannot be reached or
      * breaks off (with LARDER_REPLY_NOT_SENT when it cannot have seen the request), DEADLINE at request->deadline at the
-     * latest. Many calls at a time; one that waits long must not hold up the others.
+     * latest. Many calls at a time; one that waits long must not hold up the others, as long as no more wait than the transport's
+     * options allow to one peer.
      */
     void (*call)(void *peer, const struct larder_request *request, larder_reply_fn done, void *arg);
     /* Required. Any thread. */
