@@ -134,7 +134,7 @@ bool ldr_cluster_acts(struct ldr_cluster *cluster, uint64_t serial);
 /* Strict: whether the peer has said that it may act under the list of this epoch, and was heard of since. */
 bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t epoch, uint64_t since);
 
-/* Strict: the list came less than peer_timeout ago; who may act under it will be known in a moment. */
+/* Strict: the list came less than twice peer_timeout ago; who may act under it will be known in a moment. */
 bool ldr_cluster_is_changing(struct ldr_cluster *cluster);
 
 /* Whether all others have given this node what it is to hold, under this list. */

@@ -461,7 +461,7 @@ bool ldr_cluster_is_changing(struct ldr_cluster *cluster)
     pthread_mutex_lock(&cluster->standing_lock);
     uint64_t listed_at = cluster->listed_at;
     pthread_mutex_unlock(&cluster->standing_lock);
-    return larder_now(cluster->options.runtime) - listed_at < ldr_ns(cluster->options.peer_timeout_ms);
+    return larder_now(cluster->options.runtime) - listed_at < 2 * ldr_ns(cluster->options.peer_timeout_ms);
 }
 
 bool ldr_cluster_caught_up(struct ldr_cluster *cluster, uint64_t serial)
