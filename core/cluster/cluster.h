@@ -138,7 +138,10 @@ bool ldr_cluster_acts(struct ldr_cluster *cluster, uint64_t serial);
 bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t epoch, uint64_t since,
                            bool stand_in);
 
-/* Strict: the list came, or was sealed, less than peer_timeout ago; who may answer will be known in a moment. */
+/*
+ * Strict: the list was sealed less than peer_timeout ago, or came less than twice that ago and is not yet; who may answer will be
+ * known in a moment.
+ */
 bool ldr_cluster_is_changing(struct ldr_cluster *cluster);
 
 /* Whether all others have given this node what it is to hold, under this list. */

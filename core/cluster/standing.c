@@ -467,10 +467,12 @@ bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *p
 
 bool ldr_cluster_is_changing(struct ldr_cluster *cluster)
 {
+    uint64_t now = larder_now(cluster->options.runtime), limit = ldr_ns(cluster->options.peer_timeout_ms);
+    bool sealed = read(&cluster->sealed) == ldr_cluster_serial(cluster);
     pthread_mutex_lock(&cluster->standing_lock);
-    uint64_t changed_at = cluster->changed_at;
+    bool changing = sealed ? now - cluster->changed_at < limit : now - cluster->listed_at < 2 * limit;
     pthread_mutex_unlock(&cluster->standing_lock);
-    return larder_now(cluster->options.runtime) - changed_at < ldr_ns(cluster->options.peer_timeout_ms);
+    return changing;
 }
 
 bool ldr_cluster_caught_up(struct ldr_cluster *cluster, uint64_t serial)

@@ -16,9 +16,11 @@ struct question {
 
 struct asking {
     struct ldr_flight *flight;
-    bool elsewhere; /* this node does not hold the key */
+    bool elsewhere; /* this node does not hold the key: what comes is passed on, and not kept */
     _Atomic unsigned left;
     _Atomic bool incomplete;
+    pthread_mutex_t lock;
+    struct larder_reply newest; /* of what is to be passed on; under the lock */
     void (*all)(struct ldr_flight *flight, bool complete);
     struct question questions[];
 };
@@ -31,16 +33,34 @@ static void leave(struct asking *asking)
     struct ldr_flight *flight = asking->flight;
     void (*all)(struct ldr_flight * flight, bool complete) = asking->all;
     bool complete = !atomic_load_explicit(&asking->incomplete, memory_order_relaxed);
+    struct larder_reply newest = asking->newest;
+    pthread_mutex_destroy(&asking->lock);
     free(asking);
-    all(flight, complete);
+    if (newest.status == LARDER_OK && newest.source == LARDER_SOURCE_PEER) {
+        ldr_flight_finish(flight, &newest);
+    } else {
+        larder_reply_release(&newest);
+        all(flight, complete);
+    }
 }
 
-/* What this node does not hold it keeps for a short time only. */
-static int64_t ttl_here(const struct question *question, int64_t ttl_ms)
+/* Takes the reply if it is newer than the others. Of what is remembered as deleted or not found only the version counts. */
+static void keep_newest(struct question *question, struct larder_reply *reply)
 {
-    const struct asking *asking = question->asking;
-    int64_t most = (int64_t)asking->flight->group->context->fallback_ttl_ms;
-    return asking->elsewhere && (ttl_ms == LARDER_TTL_NONE || ttl_ms > most) ? most : ttl_ms;
+    struct asking *asking = question->asking;
+    struct ldr_header header;
+    if (reply->status != LARDER_OK || !ldr_header_decode(reply->cluster, &header))
+        return;
+    bool value = (header.flags & (LDR_HEADER_NEGATIVE | LDR_HEADER_TOMBSTONE)) == 0;
+    reply->source = value ? LARDER_SOURCE_PEER : LARDER_SOURCE_NONE;
+    reply->cluster = (struct larder_slice){0};
+    pthread_mutex_lock(&asking->lock);
+    if (ldr_version_newer(reply->version, asking->newest.version)) {
+        struct larder_reply older = asking->newest;
+        asking->newest = *reply;
+        *reply = older;
+    }
+    pthread_mutex_unlock(&asking->lock);
 }
 
 /* The time to live counts from the question: it has become no longer on the way. */
@@ -59,7 +79,7 @@ static bool take(struct question *question, const struct larder_reply *reply)
         .key = question->request.key,
         .value = reply->value,
         .version = reply->version,
-        .ttl_ms = ttl_here(question, reply->ttl_ms),
+        .ttl_ms = reply->ttl_ms,
         .negative = (header.flags & LDR_HEADER_NEGATIVE) != 0,
         .tombstone = (header.flags & LDR_HEADER_TOMBSTONE) != 0,
     };
@@ -71,7 +91,9 @@ static void answered(void *arg, struct larder_reply *reply)
 {
     struct question *question = arg;
     struct asking *asking = question->asking;
-    if (!take(question, reply))
+    if (asking->elsewhere)
+        keep_newest(question, reply);
+    else if (!take(question, reply))
         atomic_store_explicit(&asking->incomplete, true, memory_order_relaxed);
     larder_reply_release(reply);
     leave(asking);
@@ -154,6 +176,7 @@ void ldr_group_ask(struct ldr_flight *flight, void (*all)(struct ldr_flight *fli
     }
     asking->flight = flight;
     asking->elsewhere = elsewhere;
+    pthread_mutex_init(&asking->lock, NULL);
     asking->all = all;
     atomic_init(&asking->left, (unsigned)count + 1);
     for (size_t i = 0; i < count; i++)

@@ -137,6 +137,12 @@ static void begin_load(struct ldr_flight *flight, void *arg)
     ldr_group_load(flight);
 }
 
+/* Whoever asked goes by another list: others hold the key. */
+static bool is_elsewhere(struct ldr_group *group, const struct larder_request *request)
+{
+    return (request->flags & LARDER_REQUEST_PEER) != 0 && !ldr_group_holds(group, request->group, request->key);
+}
+
 static void get_here(struct pending *pending)
 {
     struct ldr_group *group = pending->group;
@@ -151,7 +157,7 @@ static void get_here(struct pending *pending)
         count(group, LDR_MISSES);
     if (pending->lent)
         reply.flags |= LARDER_REPLY_OWNER;
-    if (!there && (ldr_group_loads(group) || ldr_group_must_ask(group))) {
+    if (!there && (ldr_group_loads(group) || ldr_group_must_ask(group) || is_elsewhere(group, request))) {
         wait_in_flight(pending, larder_deadline_in(runtime, group->load_timeout_ms), begin_load, &pending->owner);
         return;
     }
@@ -210,19 +216,6 @@ static struct ldr_peer *next_replica(struct ldr_flight *flight)
     return next;
 }
 
-/* The member that was asked last, if it is up. */
-static struct ldr_peer *same_again(const struct ldr_flight *flight)
-{
-    struct ldr_placement placement;
-    struct ldr_peer *same = NULL;
-    ldr_cluster_place(flight->group->context->cluster, flight->name, flight->key, &placement);
-    if (flight->tried < placement.count && flight->tried != placement.self &&
-        ldr_peer_is_up(placement.peers[flight->tried]))
-        ldr_peer_hold(same = placement.peers[flight->tried]);
-    ldr_placement_release(&placement);
-    return same;
-}
-
 /*
  * What came was on its way for longer than it had to live: this node was stopped meanwhile. Who joined the flight since then
  * must not get it.
@@ -266,9 +259,7 @@ static void peer_answered(void *arg, struct larder_reply *reply)
     ldr_histogram_add(&group->peer_latency, took);
     if (has_passed(reply, took)) {
         larder_reply_release(reply);
-        if (!ask(flight, same_again(flight)))
-            go_without(flight, &(struct larder_reply){.status = LARDER_UNAVAILABLE});
-        return;
+        *reply = (struct larder_reply){.status = LARDER_UNAVAILABLE};
     }
     if (reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED) {
         if (ask(flight, next_replica(flight)))

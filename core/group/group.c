@@ -150,6 +150,8 @@ struct ldr_route ldr_group_route(struct ldr_group *group, const struct larder_re
 bool ldr_group_holds(struct ldr_group *group, struct larder_slice name, struct larder_slice key)
 {
     struct ldr_placement placement;
+    if (group->context->cluster == NULL)
+        return true;
     ldr_cluster_place(group->context->cluster, name, key, &placement);
     bool holds = placement.self < placement.count;
     ldr_placement_release(&placement);

@@ -178,7 +178,7 @@ uint64_t ldr_group_expires(const struct ldr_group *group, const struct ldr_lifet
  */
 struct ldr_route ldr_group_route(struct ldr_group *group, const struct larder_request *request);
 
-/* In a cluster: whether this node is one of those that hold the key, each of which may act for the owner. */
+/* Whether this node is one of those that hold the key, each of which may act for the owner. */
 bool ldr_group_holds(struct ldr_group *group, struct larder_slice name, struct larder_slice key);
 
 /*

@@ -352,7 +352,7 @@ static void asked(struct ldr_flight *flight, bool complete)
 static bool is_elsewhere(const struct ldr_flight *flight)
 {
     struct ldr_group *group = flight->group;
-    return group->context->cluster != NULL && !flight->stand_in && !ldr_group_holds(group, flight->name, flight->key);
+    return !flight->stand_in && !ldr_group_holds(group, flight->name, flight->key);
 }
 
 void ldr_group_load(struct ldr_flight *flight)
@@ -362,6 +362,8 @@ void ldr_group_load(struct ldr_flight *flight)
         return;
     if (ldr_group_must_ask(flight->group) || is_elsewhere(flight))
         ldr_group_ask(flight, asked);
-    else
+    else if (ldr_group_loads(flight->group))
         ldr_group_load_from_origin(flight);
+    else
+        ldr_flight_finish(flight, &(struct larder_reply){.status = LARDER_NOT_FOUND});
 }
