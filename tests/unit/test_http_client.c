@@ -431,8 +431,10 @@ static void idle_connections_are_given_up_with_one_that_is_silent(void **state)
     }
     server_wait(server, &server->requests, CONNECTIONS);
     server_gate(server, true);
-    for (int i = 0; i < CONNECTIONS; i++)
+    for (int i = 0; i < CONNECTIONS; i++) {
         await(&calls[i]);
+        assert_got(&calls[i], "slow", 4);
+    }
     server_gate(server, false);
     assert_int_equal(server_count(server, &server->accepts), CONNECTIONS);
     begin_slow(server, peer, &silent);
