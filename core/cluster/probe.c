@@ -124,9 +124,13 @@ void ldr_probe_start(struct ldr_peer *peer)
     const struct larder_runtime *runtime = peer->cluster->options.runtime;
     ldr_peer_hold(peer); /* the pings' own: as long as the timer runs or a ping is under way */
     peer->probe.timer.fire = ping;
-    /* The first one soon: what changes with a list is open until all have heard from each other. */
+    /*
+     * The first one soon, to learn early who is there and who refuses this node; sooner where members come and go: what changes
+     * with a list is open until all have heard from each other.
+     */
     uint64_t most = ldr_ns(peer->cluster->options.probe_ms) / 4;
-    most = most < FIRST_NS ? most : FIRST_NS;
+    if (ldr_cluster_registered(peer->cluster) && most > FIRST_NS)
+        most = FIRST_NS;
     wait_for_turn(peer, runtime->random(runtime) % (most + 1));
 }
 

@@ -358,6 +358,15 @@ void ldr_standing_heard(struct ldr_cluster *cluster, struct ldr_peer *peer, cons
         ldr_standing_tell(cluster);
 }
 
+/*
+ * Whether it may be there at all: it was heard of, or is on a list of those that hold leases and has not failed to answer yet. With
+ * the lock held.
+ */
+static bool may_owe(const struct ldr_peer *peer, const struct ldr_view *view)
+{
+    return peer->standing.boot != 0 || (view->registered && ldr_peer_is_up(peer));
+}
+
 uint64_t ldr_standing_interval_ms(struct ldr_cluster *cluster, struct ldr_peer *peer)
 {
     uint64_t usual = cluster->options.probe_ms, eager = usual < EAGER_MS ? usual : EAGER_MS;
@@ -372,7 +381,7 @@ uint64_t ldr_standing_interval_ms(struct ldr_cluster *cluster, struct ldr_peer *
             open = read(&cluster->sealed) != view->serial || read(&cluster->lease_until) <= now + ldr_ns(usual);
         pthread_mutex_lock(&cluster->standing_lock);
         const struct ldr_standing *standing = &peer->standing;
-        if (ldr_peer_is_up(peer))
+        if (may_owe(peer, view) && ldr_peer_is_up(peer))
             open |= !ldr_peer_is_passed(peer, view) || !(standing->done && standing->done_serial == view->serial);
         pthread_mutex_unlock(&cluster->standing_lock);
     }
@@ -484,12 +493,6 @@ bool ldr_cluster_caught_up(struct ldr_cluster *cluster, uint64_t serial)
     return read(&cluster->caught_up) == serial;
 }
 
-/* Whether it may be there at all: it was heard of, or has not failed to answer yet. With the lock held. */
-static bool may_owe(const struct ldr_peer *peer)
-{
-    return peer->standing.boot != 0 || ldr_peer_is_up(peer);
-}
-
 bool ldr_cluster_is_owed(struct ldr_cluster *cluster)
 {
     bool owed = false;
@@ -500,7 +503,7 @@ bool ldr_cluster_is_owed(struct ldr_cluster *cluster)
         pthread_mutex_lock(&cluster->standing_lock);
         for (size_t i = 0; i < view->count && !owed; i++) {
             const struct ldr_peer *peer = view->members[i].peer;
-            owed = peer != NULL && may_owe(peer) &&
+            owed = peer != NULL && may_owe(peer, view) &&
                    !(peer->standing.done && peer->standing.done_serial == view->serial);
         }
         pthread_mutex_unlock(&cluster->standing_lock);
@@ -511,10 +514,13 @@ bool ldr_cluster_is_owed(struct ldr_cluster *cluster)
 
 bool ldr_cluster_done_by(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t serial)
 {
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
     pthread_mutex_lock(&cluster->standing_lock);
     bool done = peer->standing.done && peer->standing.done_serial == serial;
-    done |= !cluster->options.strict && !may_owe(peer);
+    done |= !cluster->options.strict && (view == NULL || !may_owe(peer, view));
     pthread_mutex_unlock(&cluster->standing_lock);
+    ldr_epoch_exit(LDR_EPOCH_NODE);
     return done;
 }
 
