@@ -19,6 +19,7 @@ struct ldr_call {
     larder_reply_fn done;
     void *arg;
     char reason[LDR_REASON_MAX]; /* of the last failure */
+    unsigned char header[LDR_HEADER_SIZE];
 };
 
 static bool is_safe_to_repeat(const struct larder_request *request)
@@ -68,6 +69,19 @@ static void finish_without(struct ldr_call *call, enum larder_status status)
 
 static void attempted(void *arg, struct larder_reply *reply);
 
+/* Until when the peer may do a write, by its own clock: one that stood may find it when others have done it long ago. */
+static void limit_write(struct ldr_call *call)
+{
+    struct ldr_cluster *cluster = call->peer->cluster;
+    struct ldr_header header = {0};
+    if (cluster->options.strict || !ldr_operation_writes(call->request.operation) ||
+        !ldr_cluster_stamp(cluster, call->peer, &header.stamp, &header.budget))
+        return;
+    header.budget += call->request.deadline - larder_now(cluster->options.runtime);
+    ldr_header_encode(&header, call->header);
+    call->request.cluster = ldr_slice(call->header, sizeof call->header);
+}
+
 static void attempt(struct ldr_call *call)
 {
     struct ldr_cluster *cluster = call->peer->cluster;
@@ -79,6 +93,7 @@ static void attempt(struct ldr_call *call)
     uint64_t limit = larder_deadline_in(runtime, attempt_limit_ms(cluster, &call->request));
     call->own_limit = limit < call->deadline;
     call->request.deadline = call->own_limit ? limit : call->deadline;
+    limit_write(call);
     call->request.ring = ldr_cluster_ring(cluster);
     ldr_count(call->request.operation == LARDER_OP_EXCHANGE ? &cluster->exchanges : &cluster->requests);
     ldr_count(&call->peer->requests);

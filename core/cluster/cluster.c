@@ -262,17 +262,45 @@ void ldr_cluster_close(struct ldr_cluster *cluster)
 
 /* ------------------------------------------------------------------------------------------------ the member list */
 
+static enum larder_status fail_as_older(const struct ldr_view *old, uint64_t epoch)
+{
+    return ldr_fail(LARDER_INVALID, "member list: epoch %" PRIu64 " is older than epoch %" PRIu64 ", which is in use",
+                    epoch, old->seen.epoch);
+}
+
 /* LARDER_OK with *news false: the list is known already. */
 static enum larder_status compare_epochs(const struct ldr_view *old, const struct ldr_view *view, bool *news)
 {
     *news = old == NULL || view->seen.epoch > old->seen.epoch;
     if (*news || (view->seen.epoch == old->seen.epoch && view->seen.checksum == old->seen.checksum))
         return LARDER_OK;
-    if (view->seen.epoch == old->seen.epoch)
-        return ldr_fail(LARDER_INVALID, "member list: epoch %" PRIu64 " was already given with other members",
-                        view->seen.epoch);
-    return ldr_fail(LARDER_INVALID, "member list: epoch %" PRIu64 " is older than epoch %" PRIu64 ", which is in use",
-                    view->seen.epoch, old->seen.epoch);
+    return view->seen.epoch == old->seen.epoch
+               ? ldr_fail(LARDER_INVALID, "member list: epoch %" PRIu64 " was already given with other members",
+                          view->seen.epoch)
+               : fail_as_older(old, view->seen.epoch);
+}
+
+/*
+ * Whether nothing has to be built to see what becomes of the list: it is older, or the very one in use, as each list comes from
+ * discovery and from peers.
+ */
+static bool is_no_news(const struct ldr_view *old, uint64_t epoch, const struct larder_member *members, size_t count,
+                       enum larder_status *status)
+{
+    *status = LARDER_OK;
+    if (old == NULL || epoch > old->seen.epoch)
+        return false;
+    if (epoch < old->seen.epoch) {
+        *status = fail_as_older(old, epoch);
+        return true;
+    }
+    struct ldr_buffer list = {0};
+    if (old->registered)
+        ldr_list_encode(&list, epoch, members, count);
+    bool same = list.size > 0 && !list.failed &&
+                ldr_slice_equal(ldr_slice(list.data, list.size), ldr_slice(old->list.data, old->list.size));
+    ldr_buffer_free(&list);
+    return same;
 }
 
 static bool has_peer(const struct ldr_view *view, const struct ldr_view_member *member)
@@ -328,6 +356,18 @@ static enum larder_status change(struct ldr_cluster *cluster, struct ldr_view *v
     return LARDER_OK;
 }
 
+static enum larder_status take(struct ldr_cluster *cluster, uint64_t epoch, const struct larder_member *members,
+                               size_t count, bool *published)
+{
+    struct ldr_view *view = ldr_view_new(cluster, epoch, members, count);
+    if (view == NULL)
+        return ldr_fail_memory();
+    enum larder_status status = change(cluster, view, published);
+    if (!*published)
+        ldr_view_free(view);
+    return status;
+}
+
 static bool is_closing(struct ldr_cluster *cluster)
 {
     pthread_mutex_lock(&cluster->lock);
@@ -342,17 +382,14 @@ enum larder_status ldr_cluster_set_members(struct ldr_cluster *cluster, uint64_t
     enum larder_status status = ldr_view_check(members, count);
     if (status != LARDER_OK)
         return status;
-    struct ldr_view *view = ldr_view_new(cluster, epoch, members, count);
-    if (view == NULL)
-        return ldr_fail_memory();
     bool published = false;
     pthread_mutex_lock(&cluster->list_lock);
-    status = is_closing(cluster) ? ldr_fail(LARDER_UNAVAILABLE, "the cluster is closing")
-                                 : change(cluster, view, &published);
+    if (is_closing(cluster))
+        status = ldr_fail(LARDER_UNAVAILABLE, "the cluster is closing");
+    else if (!is_no_news(ldr_cluster_view(cluster), epoch, members, count, &status))
+        status = take(cluster, epoch, members, count, &published);
     pthread_mutex_unlock(&cluster->list_lock);
     if (published)
         ldr_epoch_barrier(); /* the old list lets go of peers that left now, not when something else is retired one day */
-    else
-        ldr_view_free(view);
     return status;
 }

@@ -131,10 +131,17 @@ bool ldr_cluster_registered(struct ldr_cluster *cluster);
  */
 bool ldr_cluster_acts(struct ldr_cluster *cluster, uint64_t serial);
 
-/* Strict: whether the peer has said that it may act under the list of this epoch, and was heard of since. */
-bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t epoch, uint64_t since);
+/*
+ * Strict: whether the peer has said that it may act under the list of this epoch, or, to stand in for an owner, that it has been
+ * given everything under it; and was heard of since.
+ */
+bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t epoch, uint64_t since,
+                           bool stand_in);
 
-/* Strict: the list came less than peer_timeout ago; who may act under it will be known in a moment. */
+/*
+ * Strict: the list was sealed less than peer_timeout ago, or came less than twice that ago and is not yet; who may answer will be
+ * known in a moment.
+ */
 bool ldr_cluster_is_changing(struct ldr_cluster *cluster);
 
 /* Whether all others have given this node what it is to hold, under this list. */
@@ -188,6 +195,12 @@ void ldr_cluster_heard(struct ldr_cluster *cluster, struct ldr_peer *peer, const
 
 /* Answers a ping: *reply gets the cluster's part, with memory of its own. */
 void ldr_cluster_greet(struct ldr_cluster *cluster, const struct larder_request *request, struct larder_reply *reply);
+
+/*
+ * A member that leaves, and has handed everything over: whether whoever might ask it knows that it leaves, and (strict) somebody
+ * stays who can tie the next list to this one.
+ */
+bool ldr_cluster_may_go(struct ldr_cluster *cluster);
 
 /* Whether the list in use says that this node leaves. */
 bool ldr_cluster_is_leaving(struct ldr_cluster *cluster);

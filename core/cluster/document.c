@@ -27,7 +27,8 @@ void ldr_cluster_greet(struct ldr_cluster *cluster, const struct larder_request 
     if (!ldr_header_decode(request->cluster, &header))
         return;
     struct ldr_peer *peer = find_peer(cluster, request->sender);
-    if (peer != NULL)
+    /* What other messages carry is this node's clock, or none, and says nothing of the sender. */
+    if (peer != NULL && request->operation == LARDER_OP_PING)
         ldr_standing_heard(cluster, peer, &request->ring, &header, 0);
     else if (header.list.size > 0 && header.id > ldr_cluster_ring(cluster).epoch)
         ldr_cluster_adopt(cluster, header.list);
@@ -46,6 +47,16 @@ void ldr_cluster_greet(struct ldr_cluster *cluster, const struct larder_request 
     ldr_peer_release(peer);
 }
 
+/* Whether a write came when its sender had given it up. Strictly, it is counted on; see ldr_strict_serve(). */
+static bool is_late(const struct ldr_cluster *cluster, const struct larder_request *request)
+{
+    struct ldr_header header;
+    uint64_t until;
+    return !cluster->options.strict && ldr_operation_writes(request->operation) &&
+           ldr_header_decode(request->cluster, &header) && header.stamp != 0 &&
+           !__builtin_add_overflow(header.stamp, header.budget, &until) && until < larder_now(cluster->options.runtime);
+}
+
 enum larder_status ldr_cluster_accept(struct ldr_cluster *cluster, const struct larder_request *request)
 {
     if ((request->flags & LARDER_REQUEST_PEER) == 0)
@@ -62,6 +73,8 @@ enum larder_status ldr_cluster_accept(struct ldr_cluster *cluster, const struct 
     struct larder_ring_view ours = ldr_cluster_ring(cluster);
     if (ours.checksum != 0 && request->ring.checksum != ours.checksum)
         ldr_count(&cluster->mismatches);
+    if (is_late(cluster, request))
+        return ldr_fail(LARDER_UNAVAILABLE, "the write came when its sender had given it up");
     return LARDER_OK;
 }
 

@@ -4,6 +4,8 @@
 #include "core/base/bytes.h"
 #include "core/cluster/peer.h"
 
+#define FIRST_NS UINT64_C(20000000) /* most that the first ping to a peer waits, so that not all come at once */
+
 /* A quarter more or less than the interval, so that nodes that started together do not ping together. */
 static uint64_t interval(struct ldr_peer *peer)
 {
@@ -122,8 +124,14 @@ void ldr_probe_start(struct ldr_peer *peer)
     const struct larder_runtime *runtime = peer->cluster->options.runtime;
     ldr_peer_hold(peer); /* the pings' own: as long as the timer runs or a ping is under way */
     peer->probe.timer.fire = ping;
-    /* The first one soon, to learn early who is there and who refuses this node. */
-    wait_for_turn(peer, runtime->random(runtime) % (ldr_ns(peer->cluster->options.probe_ms) / 4 + 1));
+    /*
+     * The first one soon, to learn early who is there and who refuses this node; sooner where members come and go: what changes
+     * with a list is open until all have heard from each other.
+     */
+    uint64_t most = ldr_ns(peer->cluster->options.probe_ms) / 4;
+    if (ldr_cluster_registered(peer->cluster) && most > FIRST_NS)
+        most = FIRST_NS;
+    wait_for_turn(peer, runtime->random(runtime) % (most + 1));
 }
 
 void ldr_probe_hurry(struct ldr_peer *peer)

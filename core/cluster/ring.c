@@ -107,6 +107,18 @@ static bool count_points(const struct ldr_ring_settings *settings, const struct 
            ldr_multiply(*points, POINTS_PER_VIRTUAL_NODE, points) && *points < UINT32_MAX && count < UINT32_MAX;
 }
 
+/* Puts the digits of the number at `at`, and returns what is behind them. */
+static char *put_number(char *at, uint64_t number)
+{
+    char digits[20], *first = digits + sizeof digits;
+    do
+        *--first = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    size_t count = (size_t)(digits + sizeof digits - first);
+    memcpy(at, first, count);
+    return at + count;
+}
+
 /* Calls `each` with every point of every member, members in the order of their names. */
 static void each_point(const struct ldr_ring_settings *settings, const struct larder_member *members,
                        const struct named *order, size_t count,
@@ -114,11 +126,13 @@ static void each_point(const struct ldr_ring_settings *settings, const struct la
 {
     for (size_t i = 0; i < count; i++) {
         uint64_t virtual_nodes = (uint64_t)members[order[i].index].weight * settings->virtual_nodes;
+        char text[LARDER_MEMBER_NAME_MAX + 24]; /* "name#number" */
+        size_t length = strnlen(order[i].name, LARDER_MEMBER_NAME_MAX);
+        memcpy(text, order[i].name, length);
+        text[length++] = '#';
         for (uint64_t v = 0; v < virtual_nodes; v++) {
-            char text[LARDER_MEMBER_NAME_MAX + 24];
-            int length = snprintf(text, sizeof text, "%.*s#%llu", LARDER_MEMBER_NAME_MAX, order[i].name,
-                                  (unsigned long long)v);
-            uint64_t base = ldr_mix(settings->hash->digest(text, (size_t)length, settings->seed));
+            size_t size = (size_t)(put_number(text + length, v) - text);
+            uint64_t base = ldr_mix(settings->hash->digest(text, size, settings->seed));
             for (unsigned p = 0; p < POINTS_PER_VIRTUAL_NODE; p++)
                 each(ring, ldr_mix(base + p * STEP), order[i].index);
         }

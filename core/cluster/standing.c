@@ -77,13 +77,13 @@ static void note_newcomers(const struct ldr_cluster *cluster, const struct ldr_v
     }
 }
 
-/* Keeps the lists since the last one in which all was in its place. */
-static void keep_past(struct ldr_cluster *cluster, struct ldr_view *old, bool clean)
+/* Keeps the lists under which something newer than what is here may have been written: none before it came here, too. */
+static void keep_past(struct ldr_cluster *cluster, struct ldr_view *old, bool clean, bool caught_up)
 {
-    if (clean || old == NULL) {
+    if (caught_up || old == NULL)
         ldr_standing_forget(cluster);
+    if (clean || old == NULL)
         return;
-    }
     struct ldr_view **past = realloc(cluster->past, (cluster->past_count + 1) * sizeof(struct ldr_view *));
     if (past == NULL)
         return; /* it only matters if all that hold a key vanish before it has arrived elsewhere */
@@ -105,8 +105,12 @@ void ldr_standing_listed(struct ldr_cluster *cluster, struct ldr_view *old, stru
 {
     uint64_t mine = view->self < view->count ? view->members[view->self].incarnation : 0;
     pthread_mutex_lock(&cluster->standing_lock);
-    bool clean = old != NULL && all_passed(old) && read(&cluster->caught_up) == old->serial;
-    cluster->listed_at = larder_now(cluster->options.runtime);
+    bool caught_up = old != NULL && read(&cluster->caught_up) == old->serial, clean = caught_up && all_passed(old);
+    cluster->listed_at = cluster->changed_at = larder_now(cluster->options.runtime);
+    if (view->self == view->count || !view->members[view->self].leaving)
+        cluster->leaves_since = 0;
+    else if (cluster->leaves_since == 0)
+        cluster->leaves_since = cluster->listed_at;
     note_newcomers(cluster, old, view);
     if (old != NULL && old->self < old->count && !cluster->came_back)
         cluster->listed_last = old->seen.epoch;
@@ -120,7 +124,7 @@ void ldr_standing_listed(struct ldr_cluster *cluster, struct ldr_view *old, stru
         cluster->active_last = view->seen.epoch;
     pthread_mutex_unlock(&cluster->standing_lock);
     if (cluster->options.strict)
-        keep_past(cluster, old, clean);
+        keep_past(cluster, old, clean, caught_up);
     struct ldr_view *base = atomic_load_explicit(&cluster->base, memory_order_relaxed);
     if (clean)
         old->holds++;
@@ -228,7 +232,10 @@ static bool evaluate(struct ldr_cluster *cluster, const struct ldr_view *view)
     if (cluster->options.strict && read(&cluster->sealed) != view->serial && sealed && !cluster->outdated &&
         (tied || is_orphaned(cluster))) {
         write(&cluster->sealed, view->serial);
+        cluster->changed_at = larder_now(cluster->options.runtime);
         cluster->active_last = view->seen.epoch;
+        /* Nobody acted before the first list: whoever made it lacks nothing, and the others wait for one who says so. */
+        cluster->seasoned |= cluster->founder;
         cluster->founder = cluster->came_back = false;
         keep_list(cluster, view);
         news = true;
@@ -275,6 +282,8 @@ void ldr_standing_header(struct ldr_cluster *cluster, struct ldr_peer *peer, con
         header->flags |= LDR_HEADER_SEASONED;
     if (read(&cluster->sealed) == view->serial)
         header->flags |= LDR_HEADER_SEALED;
+    if (read(&cluster->caught_up) == view->serial)
+        header->flags |= LDR_HEADER_CAUGHT_UP;
     if (peer != NULL && ldr_peer_is_passed(peer, view))
         header->flags |= LDR_HEADER_DONE;
     pthread_mutex_unlock(&cluster->standing_lock);
@@ -300,9 +309,11 @@ static bool hear(struct ldr_cluster *cluster, struct ldr_peer *peer, const struc
     standing->stamp = header->stamp;
     standing->stamped = larder_now(cluster->options.runtime);
     if (news)
-        standing->sealed = 0;
+        standing->sealed = standing->caught_up = 0;
     if ((header->flags & LDR_HEADER_SEALED) != 0)
         standing->sealed = header->id;
+    if ((header->flags & LDR_HEADER_CAUGHT_UP) != 0)
+        standing->caught_up = header->id;
     if (asked != 0 && (header->id > standing->epoch || asked >= standing->asked)) {
         standing->epoch = header->id;
         standing->asked = asked;
@@ -347,6 +358,15 @@ void ldr_standing_heard(struct ldr_cluster *cluster, struct ldr_peer *peer, cons
         ldr_standing_tell(cluster);
 }
 
+/*
+ * Whether it may be there at all: it was heard of, or is on a list of those that hold leases and has not failed to answer yet. With
+ * the lock held.
+ */
+static bool may_owe(const struct ldr_peer *peer, const struct ldr_view *view)
+{
+    return peer->standing.boot != 0 || (view->registered && ldr_peer_is_up(peer));
+}
+
 uint64_t ldr_standing_interval_ms(struct ldr_cluster *cluster, struct ldr_peer *peer)
 {
     uint64_t usual = cluster->options.probe_ms, eager = usual < EAGER_MS ? usual : EAGER_MS;
@@ -361,7 +381,7 @@ uint64_t ldr_standing_interval_ms(struct ldr_cluster *cluster, struct ldr_peer *
             open = read(&cluster->sealed) != view->serial || read(&cluster->lease_until) <= now + ldr_ns(usual);
         pthread_mutex_lock(&cluster->standing_lock);
         const struct ldr_standing *standing = &peer->standing;
-        if (standing->boot != 0 && ldr_peer_is_up(peer))
+        if (may_owe(peer, view) && ldr_peer_is_up(peer))
             open |= !ldr_peer_is_passed(peer, view) || !(standing->done && standing->done_serial == view->serial);
         pthread_mutex_unlock(&cluster->standing_lock);
     }
@@ -444,20 +464,24 @@ bool ldr_cluster_acts(struct ldr_cluster *cluster, uint64_t serial)
     return now < read(&cluster->lease_until) || now < read(&cluster->evidence_until);
 }
 
-bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t epoch, uint64_t since)
+bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t epoch, uint64_t since,
+                           bool stand_in)
 {
     pthread_mutex_lock(&cluster->standing_lock);
-    bool acts = peer->standing.sealed == epoch && peer->standing.stamped >= since;
+    bool acts = (stand_in ? peer->standing.caught_up : peer->standing.sealed) == epoch &&
+                peer->standing.stamped >= since;
     pthread_mutex_unlock(&cluster->standing_lock);
     return acts;
 }
 
 bool ldr_cluster_is_changing(struct ldr_cluster *cluster)
 {
+    uint64_t now = larder_now(cluster->options.runtime), limit = ldr_ns(cluster->options.peer_timeout_ms);
+    bool sealed = read(&cluster->sealed) == ldr_cluster_serial(cluster);
     pthread_mutex_lock(&cluster->standing_lock);
-    uint64_t listed_at = cluster->listed_at;
+    bool changing = sealed ? now - cluster->changed_at < limit : now - cluster->listed_at < 2 * limit;
     pthread_mutex_unlock(&cluster->standing_lock);
-    return larder_now(cluster->options.runtime) - listed_at < ldr_ns(cluster->options.peer_timeout_ms);
+    return changing;
 }
 
 bool ldr_cluster_caught_up(struct ldr_cluster *cluster, uint64_t serial)
@@ -479,7 +503,7 @@ bool ldr_cluster_is_owed(struct ldr_cluster *cluster)
         pthread_mutex_lock(&cluster->standing_lock);
         for (size_t i = 0; i < view->count && !owed; i++) {
             const struct ldr_peer *peer = view->members[i].peer;
-            owed = peer != NULL && peer->standing.boot != 0 &&
+            owed = peer != NULL && may_owe(peer, view) &&
                    !(peer->standing.done && peer->standing.done_serial == view->serial);
         }
         pthread_mutex_unlock(&cluster->standing_lock);
@@ -490,10 +514,13 @@ bool ldr_cluster_is_owed(struct ldr_cluster *cluster)
 
 bool ldr_cluster_done_by(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t serial)
 {
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
     pthread_mutex_lock(&cluster->standing_lock);
     bool done = peer->standing.done && peer->standing.done_serial == serial;
-    done |= peer->standing.boot == 0 && !cluster->options.strict; /* nobody knows whether it is there at all */
+    done |= !cluster->options.strict && (view == NULL || !may_owe(peer, view));
     pthread_mutex_unlock(&cluster->standing_lock);
+    ldr_epoch_exit(LDR_EPOCH_NODE);
     return done;
 }
 
@@ -624,6 +651,36 @@ void ldr_cluster_heard(struct ldr_cluster *cluster, struct ldr_peer *peer, const
     struct ldr_header header;
     if (ldr_header_decode(reply->cluster, &header))
         ldr_standing_heard(cluster, peer, &reply->ring, &header, 0);
+}
+
+/* Strict: somebody who stays can tie the next list to this one, or nobody stays at all. With the lock held. */
+static bool can_spare_this(const struct ldr_cluster *cluster, const struct ldr_view *view)
+{
+    bool stays = false, seasoned = false;
+    for (size_t i = 0; i < view->count; i++) {
+        const struct ldr_peer *peer = view->members[i].peer;
+        if (peer == NULL || view->members[i].leaving)
+            continue;
+        stays = true;
+        seasoned |= peer->standing.seasoned && peer->standing.epoch == view->seen.epoch;
+    }
+    return seasoned || !stays || !cluster->options.strict;
+}
+
+bool ldr_cluster_may_go(struct ldr_cluster *cluster)
+{
+    /* Whoever asks this node has pinged it in that time, and got the list with the answer. */
+    uint64_t known_ms = cluster->options.probe_ms + cluster->options.probe_ms / 2 + cluster->options.peer_timeout_ms;
+    bool may = false;
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    pthread_mutex_lock(&cluster->standing_lock);
+    if (view != NULL && cluster->leaves_since != 0)
+        may = can_spare_this(cluster, view) &&
+              larder_now(cluster->options.runtime) - cluster->leaves_since >= ldr_ns(known_ms);
+    pthread_mutex_unlock(&cluster->standing_lock);
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    return may;
 }
 
 bool ldr_cluster_is_leaving(struct ldr_cluster *cluster)

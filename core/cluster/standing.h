@@ -18,6 +18,7 @@ struct ldr_standing {
     uint64_t epoch;       /* that it answered with */
     uint64_t asked;       /* when that was asked */
     uint64_t sealed;      /* the last epoch that it said it may act under */
+    uint64_t caught_up;   /* and the last under which it said that it has been given everything */
     bool seasoned;        /* it was caught up, in this registration */
     uint64_t before;      /* the last list that this node was on before the peer came (back); told to it */
     uint64_t vouched;     /* the same, as the peer tells it of this node */

@@ -77,7 +77,8 @@ struct ldr_cluster {
     uint64_t listed_last;          /* the last list that this node was on before it came back */
     struct ldr_view **past;        /* lists since the last one in which all was in its place; under list_lock */
     size_t past_count;
-    uint64_t listed_at;                 /* when the current list came */
+    uint64_t listed_at, changed_at;     /* when the current list came; and when something last came of it */
+    uint64_t leaves_since;              /* when the first one came that says that this node leaves; 0: it does not */
     bool outdated;                      /* what is stored here has to go before this node acts */
     bool came_back;                     /* it is on the list anew, and has not acted since */
     bool seasoned, founder;             /* see is_tied() */

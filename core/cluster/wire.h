@@ -37,7 +37,8 @@ enum ldr_header_flags {
     LDR_HEADER_DONE = 1u << 2,      /* the receiver has had every copy that the sender has for it, in this epoch */
     LDR_HEADER_NEGATIVE = 1u << 3,  /* of a copy: remembers that the origin has no such key */
     LDR_HEADER_TOMBSTONE = 1u << 4, /* of a copy: remembers a delete */
-    LDR_HEADER_SEALED = 1u << 5     /* the sender may act under its list */
+    LDR_HEADER_SEALED = 1u << 5,    /* the sender may act under its list */
+    LDR_HEADER_CAUGHT_UP = 1u << 6  /* and has been given everything under it */
 };
 
 struct ldr_header {
@@ -49,6 +50,12 @@ struct ldr_header {
     struct larder_version floor;
     struct larder_slice list; /* encoded; empty: none */
 };
+
+/* Whether an operation on one key changes it. */
+static inline bool ldr_operation_writes(enum larder_operation operation)
+{
+    return operation == LARDER_OP_SET || operation == LARDER_OP_DELETE || operation == LARDER_OP_TOUCH;
+}
 
 /* Writes everything but the list, which follows. */
 void ldr_header_encode(const struct ldr_header *header, unsigned char bytes[LDR_HEADER_SIZE]);

@@ -16,8 +16,11 @@ struct question {
 
 struct asking {
     struct ldr_flight *flight;
+    bool elsewhere; /* this node does not hold the key: what comes is passed on, and not kept */
     _Atomic unsigned left;
     _Atomic bool incomplete;
+    pthread_mutex_t lock;
+    struct larder_reply newest; /* of what is to be passed on; under the lock */
     void (*all)(struct ldr_flight *flight, bool complete);
     struct question questions[];
 };
@@ -30,8 +33,34 @@ static void leave(struct asking *asking)
     struct ldr_flight *flight = asking->flight;
     void (*all)(struct ldr_flight * flight, bool complete) = asking->all;
     bool complete = !atomic_load_explicit(&asking->incomplete, memory_order_relaxed);
+    struct larder_reply newest = asking->newest;
+    pthread_mutex_destroy(&asking->lock);
     free(asking);
-    all(flight, complete);
+    if (newest.status == LARDER_OK && newest.source == LARDER_SOURCE_PEER) {
+        ldr_flight_finish(flight, &newest);
+    } else {
+        larder_reply_release(&newest);
+        all(flight, complete);
+    }
+}
+
+/* Takes the reply if it is newer than the others. Of what is remembered as deleted or not found only the version counts. */
+static void keep_newest(struct question *question, struct larder_reply *reply)
+{
+    struct asking *asking = question->asking;
+    struct ldr_header header;
+    if (reply->status != LARDER_OK || !ldr_header_decode(reply->cluster, &header))
+        return;
+    bool value = (header.flags & (LDR_HEADER_NEGATIVE | LDR_HEADER_TOMBSTONE)) == 0;
+    reply->source = value ? LARDER_SOURCE_PEER : LARDER_SOURCE_NONE;
+    reply->cluster = (struct larder_slice){0};
+    pthread_mutex_lock(&asking->lock);
+    if (ldr_version_newer(reply->version, asking->newest.version)) {
+        struct larder_reply older = asking->newest;
+        asking->newest = *reply;
+        *reply = older;
+    }
+    pthread_mutex_unlock(&asking->lock);
 }
 
 /* The time to live counts from the question: it has become no longer on the way. */
@@ -62,7 +91,9 @@ static void answered(void *arg, struct larder_reply *reply)
 {
     struct question *question = arg;
     struct asking *asking = question->asking;
-    if (!take(question, reply))
+    if (asking->elsewhere)
+        keep_newest(question, reply);
+    else if (!take(question, reply))
         atomic_store_explicit(&asking->incomplete, true, memory_order_relaxed);
     larder_reply_release(reply);
     leave(asking);
@@ -87,13 +118,34 @@ static void ask(struct asking *asking, struct question *question, struct ldr_pee
     ldr_cluster_call_once(context->cluster, peer, &question->request, answered, question);
 }
 
-/* Strict: everybody who has not said that he has given all. Else those that had the key before, as far as they are up. */
-static size_t whom(struct ldr_context *context, struct ldr_flight *flight, struct ldr_peer **peers)
+/* Those that hold the key and are up; takes their references. */
+static size_t its_holders(struct ldr_placement *placement, struct ldr_peer **peers)
+{
+    size_t kept = 0;
+    for (unsigned i = 0; i < placement->count; i++) {
+        if (!ldr_peer_is_up(placement->peers[i]))
+            continue;
+        ldr_peer_hold(placement->peers[i]);
+        peers[kept++] = placement->peers[i];
+    }
+    ldr_placement_release(placement);
+    return kept;
+}
+
+/*
+ * Strict: everybody who has not said that he has given all. Else those that had the key before, as far as they are up; or those
+ * that hold it, if this node does not.
+ */
+static size_t whom(struct ldr_context *context, struct ldr_flight *flight, struct ldr_peer **peers, bool *elsewhere)
 {
     struct ldr_cluster *cluster = context->cluster;
+    *elsewhere = false;
     if (!ldr_cluster_strict(cluster)) {
         struct ldr_placement placement;
         ldr_cluster_place(cluster, flight->name, flight->key, &placement);
+        *elsewhere = placement.self == placement.count && placement.serial != 0;
+        if (*elsewhere)
+            return its_holders(&placement, peers);
         ldr_placement_release(&placement);
         return ldr_cluster_holders(cluster, placement.digest, peers, ASKED_MOST);
     }
@@ -113,7 +165,8 @@ static size_t whom(struct ldr_context *context, struct ldr_flight *flight, struc
 void ldr_group_ask(struct ldr_flight *flight, void (*all)(struct ldr_flight *flight, bool complete))
 {
     struct ldr_peer *peers[ASKED_MOST];
-    size_t count = whom(flight->group->context, flight, peers);
+    bool elsewhere;
+    size_t count = whom(flight->group->context, flight, peers, &elsewhere);
     struct asking *asking = count == 0 ? NULL : calloc(1, sizeof *asking + count * sizeof asking->questions[0]);
     if (asking == NULL) {
         for (size_t i = 0; i < count; i++)
@@ -122,6 +175,8 @@ void ldr_group_ask(struct ldr_flight *flight, void (*all)(struct ldr_flight *fli
         return;
     }
     asking->flight = flight;
+    asking->elsewhere = elsewhere;
+    pthread_mutex_init(&asking->lock, NULL);
     asking->all = all;
     atomic_init(&asking->left, (unsigned)count + 1);
     for (size_t i = 0; i < count; i++)

@@ -10,6 +10,8 @@ struct larder_version ldr_context_version(struct ldr_context *context)
     /* Relaxed: uniqueness and growth come from the exchange itself; what a version orders is ordered by the store's lock. */
     do {
         next = wall > last ? wall : last + 1;
+        if (context->cluster != NULL) /* the next one that is this member's own */
+            next = ((next + UINT8_MAX) & ~(uint64_t)UINT8_MAX) | context->clock_mark;
     } while (!atomic_compare_exchange_weak_explicit(&context->clock, &last, next, memory_order_relaxed,
                                                     memory_order_relaxed));
     return (struct larder_version){context->cluster != NULL ? ldr_cluster_version_epoch(context->cluster) : 0, next};

@@ -21,8 +21,7 @@ static bool same_list(struct ldr_cluster *cluster, const struct larder_request *
 }
 
 /* Strict: whether this node holds the key under the sender's list. Else it takes what it is given, and hands it on. */
-static bool is_mine(struct ldr_group *group, const struct larder_request *request, struct larder_slice key,
-                    bool *with_others)
+static bool is_mine(struct ldr_group *group, const struct larder_request *request, struct larder_slice key)
 {
     struct ldr_placement placement;
     struct ldr_cluster *cluster = group->context->cluster;
@@ -30,20 +29,44 @@ static bool is_mine(struct ldr_group *group, const struct larder_request *reques
     /* Sealed: what is outdated here is gone by then, and nothing that comes goes with it. */
     bool mine = placement.self < placement.count && placement.epoch == request->ring.epoch &&
                 ldr_cluster_may_pass(cluster, placement.serial);
-    /* Somebody besides the sender and this node holds it, and might not have it. */
-    *with_others = placement.self == placement.count;
-    for (unsigned i = 0; i < placement.count; i++)
-        if (placement.peers[i] != NULL &&
-            !ldr_slice_equal(ldr_slice_text(ldr_peer_name(placement.peers[i])), request->sender))
-            *with_others = true;
     ldr_placement_release(&placement);
     return mine || !ldr_cluster_strict(cluster);
+}
+
+static bool is_sender(const struct larder_request *request, const struct ldr_peer *peer)
+{
+    return peer != NULL && ldr_slice_equal(ldr_slice_text(ldr_peer_name(peer)), request->sender);
+}
+
+/*
+ * Something new came. True: somebody besides the sender and this node is to hold it, and might not have it. Who does not hold it
+ * itself has written it for an owner that it could not reach, or handed it on; whom of the others it reaches is not certain.
+ */
+static bool is_for_others(struct ldr_group *group, const struct larder_request *request, struct larder_slice key,
+                          bool pushed)
+{
+    struct ldr_placement placement;
+    struct ldr_cluster *cluster = group->context->cluster;
+    bool others = false, of_holder = false;
+    ldr_cluster_place(cluster, request->group, key, &placement);
+    for (unsigned i = 0; i < placement.count; i++)
+        of_holder |= is_sender(request, placement.peers[i]);
+    for (unsigned i = 0; i < placement.count; i++) {
+        if (placement.peers[i] == NULL || is_sender(request, placement.peers[i]))
+            continue;
+        others = true;
+        if (!of_holder && placement.same) /* what all have had is not offered again to who is not behind */
+            ldr_cluster_behind(cluster, placement.peers[i]);
+    }
+    others |= placement.self == placement.count;
+    ldr_placement_release(&placement);
+    return others && (pushed || !of_holder);
 }
 
 static void replicate(struct ldr_group *group, const struct larder_request *request, const struct ldr_header *header,
                       larder_reply_fn done, void *arg)
 {
-    bool news, others;
+    bool news;
     struct ldr_wire_copy copy = {
         .key = request->key,
         .value = request->value,
@@ -52,12 +75,14 @@ static void replicate(struct ldr_group *group, const struct larder_request *requ
         .negative = (header->flags & LDR_HEADER_NEGATIVE) != 0,
         .tombstone = (header->flags & LDR_HEADER_TOMBSTONE) != 0,
     };
-    if (!is_mine(group, request, copy.key, &others)) {
+    if (!is_mine(group, request, copy.key)) {
         ldr_answer_moved(group->context, request, done, arg);
         return;
     }
     enum larder_status status = ldr_group_take_copy(group, request->group, &copy, age_of(group->context, header),
                                                     &news);
+    if (news && is_for_others(group, request, copy.key, false))
+        ldr_handoff_again(group->context->handoff);
     ldr_answer_status(group->context, status, status != LARDER_OK ? larder_last_error() : NULL, done, arg);
 }
 
@@ -96,11 +121,10 @@ static bool look_at_offer(struct ldr_group *group, const struct larder_request *
 {
     struct larder_slice rest = request->value;
     struct ldr_wire_copy copy;
-    bool others;
     for (uint32_t i = 0; i < answer->items; i++) {
         if (!ldr_offer_decode(&rest, &copy))
             return false;
-        if (!is_mine(group, request, copy.key, &others))
+        if (!is_mine(group, request, copy.key))
             return false; /* it would be taken for not wanted */
         if (!is_here(group, &copy))
             set_bit(answer, i);
@@ -114,16 +138,16 @@ static bool take_push(struct ldr_group *group, const struct larder_request *requ
     struct ldr_context *context = group->context;
     struct larder_slice rest = request->value;
     struct ldr_wire_copy copy;
-    bool others, news, spread = false;
+    bool news, spread = false;
     uint64_t age = age_of(context, header);
     for (uint32_t i = 0; i < answer->items; i++) {
         if (!ldr_copy_decode(&rest, &copy))
             return false;
-        if (!is_mine(group, request, copy.key, &others) ||
+        if (!is_mine(group, request, copy.key) ||
             ldr_group_take_copy(group, request->group, &copy, age, &news) != LARDER_OK)
             continue;
         set_bit(answer, i);
-        spread |= news && others;
+        spread |= news && is_for_others(group, request, copy.key, true);
         if (news)
             ldr_count(&context->handoff_received);
     }

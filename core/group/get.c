@@ -137,6 +137,12 @@ static void begin_load(struct ldr_flight *flight, void *arg)
     ldr_group_load(flight);
 }
 
+/* Whoever asked goes by another list: others hold the key. */
+static bool is_elsewhere(struct ldr_group *group, const struct larder_request *request)
+{
+    return (request->flags & LARDER_REQUEST_PEER) != 0 && !ldr_group_holds(group, request->group, request->key);
+}
+
 static void get_here(struct pending *pending)
 {
     struct ldr_group *group = pending->group;
@@ -151,7 +157,7 @@ static void get_here(struct pending *pending)
         count(group, LDR_MISSES);
     if (pending->lent)
         reply.flags |= LARDER_REPLY_OWNER;
-    if (!there && (ldr_group_loads(group) || ldr_group_must_ask(group))) {
+    if (!there && (ldr_group_loads(group) || ldr_group_must_ask(group) || is_elsewhere(group, request))) {
         wait_in_flight(pending, larder_deadline_in(runtime, group->load_timeout_ms), begin_load, &pending->owner);
         return;
     }
@@ -166,7 +172,7 @@ static void stood_in(void *arg, struct larder_reply *reply)
     ldr_flight_finish(arg, reply);
 }
 
-/* The owner cannot be reached: this node answers in its place, as if the key were its own, for a short time. */
+/* The owner cannot be reached: this node answers in its place; for a short time, unless it holds the key. */
 static void stand_in(struct ldr_flight *flight)
 {
     struct ldr_group *group = flight->group;
@@ -177,7 +183,7 @@ static void stand_in(struct ldr_flight *flight)
         return;
     }
     /* In a flight of its own, which a get of a peer may have begun already. */
-    bool owner = false;
+    bool owner = ldr_group_holds(group, flight->name, flight->key);
     struct ldr_flight_ask ask = {
         .group = group,
         .name = flight->name,
@@ -210,23 +216,56 @@ static struct ldr_peer *next_replica(struct ldr_flight *flight)
     return next;
 }
 
+/*
+ * What came was on its way for longer than it had to live: this node was stopped meanwhile. Who joined the flight since then
+ * must not get it.
+ */
+static bool has_passed(const struct larder_reply *reply, uint64_t took)
+{
+    return reply->status == LARDER_OK && reply->ttl_ms > 0 && took / LARDER_NS_PER_MS >= (uint64_t)reply->ttl_ms;
+}
+
+static void peer_answered(void *arg, struct larder_reply *reply);
+
+/* Takes the reference to the peer. False: there is none, or nobody waits any more. */
+static bool ask(struct ldr_flight *flight, struct ldr_peer *peer)
+{
+    struct ldr_context *context = flight->group->context;
+    if (peer == NULL || !ldr_flight_wanted(flight)) {
+        ldr_peer_release(peer);
+        return false;
+    }
+    flight->begun = larder_now(context->runtime);
+    ldr_cluster_call_once(context->cluster, peer, &flight->request, peer_answered, flight);
+    return true;
+}
+
+/* Nobody is left to be asked. */
+static void go_without(struct ldr_flight *flight, struct larder_reply *reply)
+{
+    if (flight->group->store == NULL || !ldr_flight_wanted(flight)) {
+        ldr_flight_finish(flight, reply);
+        return;
+    }
+    larder_reply_release(reply);
+    stand_in(flight);
+}
+
 static void peer_answered(void *arg, struct larder_reply *reply)
 {
     struct ldr_flight *flight = arg;
     struct ldr_group *group = flight->group;
-    ldr_histogram_add(&group->peer_latency, larder_now(group->context->runtime) - flight->begun);
-    bool failed = reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED;
-    if (failed && ldr_flight_wanted(flight)) {
-        struct ldr_peer *next = next_replica(flight);
-        if (next != NULL) {
-            larder_reply_release(reply);
-            ldr_cluster_call_once(group->context->cluster, next, &flight->request, peer_answered, flight);
-            return;
-        }
-    }
-    if (failed && group->store != NULL && ldr_flight_wanted(flight)) {
+    uint64_t took = larder_now(group->context->runtime) - flight->begun;
+    ldr_histogram_add(&group->peer_latency, took);
+    if (has_passed(reply, took)) {
         larder_reply_release(reply);
-        stand_in(flight);
+        *reply = (struct larder_reply){.status = LARDER_UNAVAILABLE};
+    }
+    if (reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED) {
+        if (ask(flight, next_replica(flight)))
+            larder_reply_release(reply);
+        else
+            go_without(flight, reply);
         return;
     }
     if (reply->status == LARDER_OK)

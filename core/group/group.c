@@ -138,20 +138,24 @@ struct ldr_route ldr_group_route(struct ldr_group *group, const struct larder_re
     if (cluster == NULL || (forwarded && request->ring.checksum != ldr_cluster_ring(cluster).checksum))
         return (struct ldr_route){.owner = true};
     struct ldr_route route = ldr_cluster_route(cluster, request->group, request->key);
-    if (forwarded && group->context->replicas > 1) {
-        /* Whoever holds the key may act for its owner. */
-        struct ldr_placement placement;
-        ldr_cluster_place(cluster, request->group, request->key, &placement);
-        route.owner = placement.self < placement.count;
-        ldr_placement_release(&placement);
-        ldr_peer_release(route.peer);
-        route.peer = NULL;
-    } else if (forwarded) {
-        route.owner &= route.peer == NULL;
+    if (forwarded) {
+        route.owner = group->context->replicas > 1 ? ldr_group_holds(group, request->group, request->key)
+                                                   : route.owner && route.peer == NULL;
         ldr_peer_release(route.peer);
         route.peer = NULL;
     }
     return route;
+}
+
+bool ldr_group_holds(struct ldr_group *group, struct larder_slice name, struct larder_slice key)
+{
+    struct ldr_placement placement;
+    if (group->context->cluster == NULL)
+        return true;
+    ldr_cluster_place(group->context->cluster, name, key, &placement);
+    bool holds = placement.self < placement.count;
+    ldr_placement_release(&placement);
+    return holds;
 }
 
 static void release_entry(void *pin)

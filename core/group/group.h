@@ -178,6 +178,9 @@ uint64_t ldr_group_expires(const struct ldr_group *group, const struct ldr_lifet
  */
 struct ldr_route ldr_group_route(struct ldr_group *group, const struct larder_request *request);
 
+/* Whether this node is one of those that hold the key, each of which may act for the owner. */
+bool ldr_group_holds(struct ldr_group *group, struct larder_slice name, struct larder_slice key);
+
 /*
  * Loads the flight's key from the origin and finishes the flight: looks in the store once more first, stores what came
  * unless a write was faster, remembers "not found".

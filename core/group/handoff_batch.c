@@ -133,19 +133,37 @@ static void drop_strays(struct ldr_handoff *handoff, struct ldr_group *group)
     }
 }
 
+/*
+ * Whether something stays here that was offered to the peer and belongs elsewhere. It will be offered again, so the peer is not
+ * told that it was given everything: it would forget what is newer when its time has come, and take the old one then.
+ */
+static bool leaves_stray(const struct ldr_handoff *handoff, const struct ldr_handoff_message *message)
+{
+    for (unsigned i = 0; i < message->count; i++) {
+        const struct ldr_handoff_item *item = &handoff->items[message->items[i]];
+        if (item->stray && item->missing > 0)
+            return true;
+    }
+    return false;
+}
+
+static void count_missing(struct ldr_handoff *handoff, const struct ldr_handoff_message *message)
+{
+    for (unsigned i = 0; i < message->count; i++)
+        if (!message->wanted[i]) /* it has it, now or before */
+            handoff->items[message->items[i]].missing--;
+    if (message->failed)
+        ldr_count(&handoff->failures);
+}
+
 static void finish(struct ldr_handoff *handoff)
 {
     struct ldr_context *context = handoff->context;
-    for (size_t i = 0; i < handoff->message_count; i++) {
-        struct ldr_handoff_message *message = handoff->messages[i];
-        for (unsigned j = 0; j < message->count; j++)
-            if (!message->wanted[j]) /* it has it, now or before */
-                handoff->items[message->items[j]].missing--;
-        if (message->failed) {
-            ldr_count(&handoff->failures);
-            miss(handoff, message->peer);
-        }
-    }
+    for (size_t i = 0; i < handoff->message_count; i++)
+        count_missing(handoff, handoff->messages[i]);
+    for (size_t i = 0; i < handoff->message_count; i++)
+        if (handoff->messages[i]->failed || leaves_stray(handoff, handoff->messages[i]))
+            miss(handoff, handoff->messages[i]->peer);
     drop_strays(handoff, handoff->groups[handoff->group]);
     ldr_handoff_drop_batch(handoff);
     if (handoff->walked)
@@ -169,13 +187,14 @@ void ldr_handoff_call(struct ldr_handoff_message *message, enum ldr_exchange kin
 {
     struct ldr_handoff *handoff = message->handoff;
     struct ldr_context *context = handoff->context;
-    if (message->bytes.failed) {
-        struct larder_reply reply = {.status = LARDER_NO_MEMORY};
+    struct ldr_header header = {.kind = kind, .items = items};
+    /* Without its clock it could not see how long the copies were on their way. */
+    bool good = ldr_cluster_stamp(context->cluster, message->peer, &header.stamp, &header.budget);
+    if (message->bytes.failed || !good) {
+        struct larder_reply reply = {.status = message->bytes.failed ? LARDER_NO_MEMORY : LARDER_UNAVAILABLE};
         done(message, &reply);
         return;
     }
-    struct ldr_header header = {.kind = kind, .items = items};
-    ldr_cluster_stamp(context->cluster, message->peer, &header.stamp, &header.budget);
     ldr_cluster_sign(context->cluster, message->peer, &header);
     ldr_header_encode(&header, message->header);
     message->request = (struct larder_request){

@@ -261,6 +261,21 @@ static void load_by_callback(struct ldr_flight *flight)
 
 /* ------------------------------------------------------------------------------------------------ both */
 
+/*
+ * What is loaded for an owner that is away is newer than what is here, and than nothing else: what others have, or were given by
+ * writers, it must not take the place of when it is handed to them.
+ */
+static struct larder_version least_version(const struct ldr_flight *flight)
+{
+    struct larder_version version = {0};
+    struct ldr_entry *entry = ldr_store_peek(flight->group->store, flight->key, 0);
+    if (entry != NULL)
+        version = ldr_entry_version(entry);
+    version.clock++;
+    ldr_entry_release(entry);
+    return version;
+}
+
 void ldr_group_load_from_origin(struct ldr_flight *flight)
 {
     struct ldr_group *group = flight->group;
@@ -272,7 +287,7 @@ void ldr_group_load_from_origin(struct ldr_flight *flight)
         ldr_flight_finish(flight, &busy);
         return;
     }
-    flight->version = ldr_context_version(context);
+    flight->version = flight->stand_in ? least_version(flight) : ldr_context_version(context);
     if (flight->serial != 0) /* the epoch in which this node was found to be the owner */
         flight->version.epoch = flight->epoch;
     flight->begun = larder_now(context->runtime);
@@ -333,13 +348,22 @@ static void asked(struct ldr_flight *flight, bool complete)
     ldr_group_load_now(flight);
 }
 
+/* Whoever asked this node goes by another list: those that hold the key have it, and not this node. */
+static bool is_elsewhere(const struct ldr_flight *flight)
+{
+    struct ldr_group *group = flight->group;
+    return !flight->stand_in && !ldr_group_holds(group, flight->name, flight->key);
+}
+
 void ldr_group_load(struct ldr_flight *flight)
 {
     /* Another flight may have stored the key between the look into the store and the beginning of this one. */
     if (finish_with_stored(flight, LARDER_SOURCE_LOCAL))
         return;
-    if (ldr_group_must_ask(flight->group))
+    if (ldr_group_must_ask(flight->group) || is_elsewhere(flight))
         ldr_group_ask(flight, asked);
-    else
+    else if (ldr_group_loads(flight->group))
         ldr_group_load_from_origin(flight);
+    else
+        ldr_flight_finish(flight, &(struct larder_reply){.status = LARDER_NOT_FOUND});
 }

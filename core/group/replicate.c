@@ -47,13 +47,25 @@ static void leave(struct round *round)
     ldr_tally_end(&context->waiting);
 }
 
-static void send(struct leg *leg);
+/* False: it has not told its clock yet, without which it could not see how long the copy was on its way. */
+static bool send(struct leg *leg);
 
 /* Strict: an answer under another list acknowledges nothing. */
 static bool acknowledges(const struct round *round, const struct larder_reply *reply)
 {
     return reply->status == LARDER_OK &&
            (!ldr_cluster_strict(round->group->context->cluster) || reply->ring.epoch == round->placement.epoch);
+}
+
+static void end(struct leg *leg, bool stored)
+{
+    struct round *round = leg->round;
+    if (!stored) {
+        ldr_cluster_behind(round->group->context->cluster, leg->peer);
+        atomic_fetch_add_explicit(&round->failed, 1, memory_order_relaxed);
+    }
+    ldr_peer_release(leg->peer);
+    leave(round);
 }
 
 static void replicated(void *arg, struct larder_reply *reply)
@@ -65,19 +77,12 @@ static void replicated(void *arg, struct larder_reply *reply)
     larder_reply_release(reply);
     /* A message that was lost is repeated once: it does no harm twice. */
     if (!stored && !told && ++leg->attempts < 2 && ldr_peer_is_up(leg->peer) &&
-        ldr_cluster_serial(cluster) == round->placement.serial) {
-        send(leg);
+        ldr_cluster_serial(cluster) == round->placement.serial && send(leg))
         return;
-    }
-    if (!stored) {
-        ldr_cluster_behind(cluster, leg->peer);
-        atomic_fetch_add_explicit(&round->failed, 1, memory_order_relaxed);
-    }
-    ldr_peer_release(leg->peer);
-    leave(round);
+    end(leg, stored);
 }
 
-static void send(struct leg *leg)
+static bool send(struct leg *leg)
 {
     struct round *round = leg->round;
     struct ldr_context *context = round->group->context;
@@ -87,7 +92,8 @@ static void send(struct leg *leg)
         .kind = LDR_EXCHANGE_REPLICATE,
         .flags = (copy.negative ? LDR_HEADER_NEGATIVE : 0u) | (copy.tombstone ? LDR_HEADER_TOMBSTONE : 0u),
     };
-    ldr_cluster_stamp(context->cluster, leg->peer, &header.stamp, &header.budget);
+    if (!ldr_cluster_stamp(context->cluster, leg->peer, &header.stamp, &header.budget))
+        return false;
     ldr_cluster_sign(context->cluster, leg->peer, &header);
     ldr_header_encode(&header, leg->header);
     leg->request = (struct larder_request){
@@ -102,6 +108,7 @@ static void send(struct leg *leg)
     };
     ldr_peer_hold(leg->peer);
     ldr_cluster_call_once(context->cluster, leg->peer, &leg->request, replicated, leg);
+    return true;
 }
 
 /* The round may be over before this is: it is one of those that keep it. */
@@ -117,7 +124,8 @@ static void send_all(struct round *round, unsigned others)
             continue;
         round->legs[i] = (struct leg){.round = round, .peer = peer};
         ldr_peer_hold(peer);
-        send(&round->legs[i]);
+        if (!send(&round->legs[i]))
+            end(&round->legs[i], false);
     }
     leave(round);
 }

@@ -55,7 +55,8 @@ static uint64_t *place_of(struct table *table, uint64_t id)
 static void turn(struct ldr_seen *seen, uint64_t now)
 {
     struct table *before = seen->before;
-    memset(before, 0, sizeof *before);
+    if (before->count > 0)
+        memset(before, 0, sizeof *before);
     seen->before = seen->now;
     seen->now = before;
     seen->turned = now;

@@ -18,7 +18,7 @@ struct ldr_strict_ask {
     larder_reply_fn done;
     void *arg;
     uint64_t begun, deadline;
-    uint64_t tried, since; /* when the last attempt began; the last one of the round before */
+    uint64_t tried, since; /* when the last attempt began, or came to nothing; the last one of the round before */
     unsigned sent;         /* requests to peers, so far */
     unsigned rank;         /* who is asked next, of those that hold the key */
     struct ldr_peer *peer; /* a counted reference, while it is being asked */
@@ -200,6 +200,13 @@ static void none_left(struct ldr_strict_ask *ask)
         fail(ask, LARDER_UNAVAILABLE, "no member that may answer for the key can be reached");
 }
 
+/* Who has been heard of before that may have stopped since, and is heard of again when it goes on. */
+static void came_to_nothing(struct ldr_strict_ask *ask, const struct larder_reply *reply)
+{
+    if (!ldr_reply_moved(reply))
+        ask->tried = larder_now(ask->group->context->runtime);
+}
+
 static void own_done(void *arg, struct larder_reply *reply)
 {
     struct ldr_strict_ask *ask = arg;
@@ -209,6 +216,7 @@ static void own_done(void *arg, struct larder_reply *reply)
         return;
     }
     ask->sent += !is_get(ask) && !ldr_reply_moved(reply); /* it took as many messages as one to the owner */
+    came_to_nothing(ask, reply);
     larder_reply_release(reply);
     ask->rank++;
     if (is_get(ask))
@@ -245,6 +253,7 @@ static void peer_answered(void *arg, struct larder_reply *reply)
         return;
     }
     bool repeat = may_repeat(ask, reply);
+    came_to_nothing(ask, reply);
     larder_reply_release(reply);
     if (!repeat)
         fail(ask, LARDER_UNAVAILABLE, "the owner did not say whether it has written");
@@ -303,11 +312,16 @@ static void go_to_origin(struct ldr_strict_ask *ask)
         none_left(ask);
 }
 
-/* Whether a member has been heard of since the last round, as one that may act. Before the first round nobody waits for that. */
+/*
+ * Whether a member has been heard of since the last round, as one that may act, or may answer in the owner's place. Before the
+ * first round nobody waits for that, unless the list is new: a request that comes too early is one less for later.
+ */
 static bool is_there(const struct ldr_strict_ask *ask, const struct ldr_placement *placement, unsigned rank)
 {
-    return rank == placement->self || ask->sent == 0 ||
-           ldr_cluster_peer_acts(ask->group->context->cluster, placement->peers[rank], placement->epoch, ask->since);
+    struct ldr_cluster *cluster = ask->group->context->cluster;
+    return rank == placement->self || (ask->since == 0 && !ldr_cluster_is_changing(cluster)) ||
+           ldr_cluster_peer_acts(cluster, placement->peers[rank], placement->epoch, ask->since,
+                                 is_get(ask) && rank > 0);
 }
 
 /*

@@ -38,13 +38,14 @@ static uint32_t put_flags(uint32_t flags)
            (flags & LARDER_REQUEST_IF_VERSION ? LDR_PUT_IF_VERSION : 0);
 }
 
+/* What is written for an owner that is away is handed to it later, where there are copies; else it must go soon. */
 static uint64_t expires(const struct write *write)
 {
     const struct larder_request *request = write->request;
     return ldr_group_expires(write->group, &(struct ldr_lifetime){
                                                .key = request->key,
                                                .ttl_ms = request->ttl_ms,
-                                               .stand_in = write->stand_in,
+                                               .stand_in = write->stand_in && write->group->context->replicas == 1,
                                                .spread = request->ttl_ms == LARDER_TTL_DEFAULT,
                                            });
 }
@@ -297,7 +298,7 @@ static void peer_answered(void *arg, struct larder_reply *reply)
     if (to_be_done_here(request, reply) && group->store != NULL &&
         larder_now(group->context->runtime) < request->deadline) {
         larder_reply_release(reply);
-        write->stand_in = true;
+        write->stand_in = !ldr_group_holds(group, request->group, request->key);
         write_here(write);
     } else {
         write->reply = *reply;

@@ -32,7 +32,8 @@ enum larder_status larder_node_leave(struct larder_node *node)
 bool ldr_node_has_left(struct larder_node *node)
 {
     return atomic_load_explicit(&node->leaving, memory_order_acquire) &&
-           ldr_cluster_is_leaving(node->context.cluster) && ldr_handoff_finished(node->context.handoff);
+           ldr_cluster_is_leaving(node->context.cluster) && ldr_handoff_finished(node->context.handoff) &&
+           ldr_cluster_may_go(node->context.cluster);
 }
 
 void larder_node_on_left(struct larder_node *node, void (*left)(void *arg), void *arg)

@@ -133,6 +133,7 @@ static enum larder_status open_handoff(struct larder_node *node)
 {
     const struct ldr_cluster_settings *settings = &node->settings->cluster;
     node->context.replicas = settings->replicas;
+    node->context.clock_mark = (uint8_t)ldr_hash(ldr_slice_text(node->settings->node_name), 0);
     node->context.peer_timeout_ms = settings->peer_timeout_ms;
     node->context.tombstone_ttl_ms = settings->tombstone_ttl_ms;
     node->context.sends_most = 1 + settings->retries;

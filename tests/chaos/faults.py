@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from kit import LARDER, PATIENCE
-from world import LEASE, NAMES, SPARE
+from world import LEASE, NAMES, RELAYED, SPARE
 
 
 def some_node(world, random):
@@ -169,6 +169,23 @@ def one_way(world, random):
     other = random.choice([other for other in world.running() if other is not node])
     with world.impairing(other, "cut"), dropping(world, node, come_from=[other.host]):
         yield f"{other.name} to {node.name}"
+
+
+@contextlib.contextmanager
+def delay(world, random):
+    """Of what others send to one node, and of its answers; it reaches them at once. Less than peer_timeout in all."""
+    seconds = random.choice((0.02, 0.1, 0.3))
+    world.relay.tell(f"delay {seconds}")
+    yield f"{seconds} s to {RELAYED} and back"
+    world.relay.tell("delay 0")
+
+
+@contextlib.contextmanager
+def half_open(world, random):
+    """Connections that others have to one node lead nowhere any more, of which they are not told; new ones work."""
+    with world.impairing(world.nodes[RELAYED], "cut"):
+        world.relay.tell("half-open")
+        yield f"to {RELAYED}"
 
 
 @contextlib.contextmanager

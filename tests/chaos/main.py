@@ -22,7 +22,7 @@ import schedule  # noqa: E402
 from history import History  # noqa: E402
 from report import Report  # noqa: E402
 from workload import Workload  # noqa: E402
-from world import World  # noqa: E402
+from world import MAY_JUMP, World  # noqa: E402
 
 
 class Run:
@@ -34,6 +34,7 @@ class Run:
 
     def settle(self):
         took = self.world.converge(10 * self.options.patience)
+        self.workload.finish_turns()
         lost = self.workload.sweep(self.random.choice(self.world.running()))
         if lost:
             self.report.strictly(f"{lost} of the keys stored at the start are lost")
@@ -59,13 +60,14 @@ class Run:
         self.workload.start()
         time.sleep(1)
         only = self.options.only.split(",") if self.options.only else None
-        for step in schedule.steps(self.options.seed, self.world.net.may_cut, only):
+        for step in schedule.steps(self.options.seed, self.world.net.may_cut, MAY_JUMP, only):
             if time.monotonic() > until or self.report.wrong:
                 break
             self.step(step)
 
     def close(self):
         self.workload.stop()
+        print(f"  near copies answered {self.world.near_hits()} gets of the nodes that run now", flush=True)
         for wrong in self.world.end():
             self.report.blame(wrong)
         self.report.history(self.history.since(0))

@@ -9,12 +9,13 @@ from world import LEASE
 class Step:
     """A fault, how long it stands, and what must hold besides what the checker says."""
 
-    def __init__(self, fault, stands, answered=True, planned=False, cuts=False, dead=False):
+    def __init__(self, fault, stands, answered=True, planned=False, cuts=False, dead=False, jumps=False):
         self.fault, self.stands = fault, stands
         self.answered = answered  # strictly, nothing that is asked of other nodes may fail
         self.planned = planned  # the origin is not asked for what is cached
         self.dead = dead  # a node is: it is bypassed within 2 s; strictly, writes wait for its lease
         self.cuts = cuts  # takes network namespaces
+        self.jumps = jumps  # takes clocks of their own
         self.name = fault.__name__.replace("_", " ")
 
 
@@ -30,15 +31,19 @@ STEPS = [
     Step(faults.cut_from_etcd, LEASE + 2, cuts=True),
     Step(faults.one_way, LEASE, answered=False, cuts=True),
     Step(faults.lose_packets, LEASE, answered=False, cuts=True),
+    Step(faults.delay, 2),
+    Step(faults.half_open, 2, answered=False),  # found out by waiting only, by each who asks
     Step(faults.restart_etcd, 1),
+    Step(faults.jump_clock, 1, jumps=True),
     Step(faults.origin_away, 2, answered=False),
 ]
 
 
-def steps(seed, may_cut, only=None):
+def steps(seed, may_cut, may_jump, only=None):
     """Without an end: every fault once, in an order that the seed gives, and again in another."""
     dice = random.Random(f"{seed} schedule")
-    chosen = [step for step in STEPS if (may_cut or not step.cuts) and (not only or step.fault.__name__ in only)]
+    chosen = [step for step in STEPS if (may_cut or not step.cuts) and (may_jump or not step.jumps) and
+              (not only or step.fault.__name__ in only)]
     while True:
         dice.shuffle(chosen)
         yield from chosen

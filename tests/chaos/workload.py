@@ -9,7 +9,7 @@ import time
 from urllib.parse import quote
 
 from history import ABSENT, FAILED, OK, Operation, value_of, version_in
-from kit import Client, key_path
+from kit import Client, key_path, wait_until
 from versioned_origin import LOADED
 from world import GROUP
 
@@ -17,6 +17,7 @@ WRITE_TIMEOUT, READ_TIMEOUT = 8, 3  # seconds; a write may have to wait for a le
 SLACK = 1.0  # seconds by which a deadline may be late
 PLAIN, TIMED, ORIGIN = 8, 3, 5  # keys of each writer
 STATIC, FILLING = 200, 3000  # keys that are only read: of the origin, and stored at the start
+BURST = 8  # gets of one key at one node, which then keeps it near
 PAUSE = 0.01
 
 
@@ -42,7 +43,7 @@ class Caller:
             answer = self.ask(node, method, path, body, timeout)
             operation.outcome = {200: OK, 201: OK, 204: OK, 404: ABSENT}.get(answer.status, FAILED)
             if operation.outcome == FAILED:
-                operation.told = repr(answer)
+                operation.told = f"<{answer.status} {answer.body[:600]!r}>"
         except (OSError, http.client.HTTPException) as error:
             answer, operation.outcome, operation.told = None, FAILED, repr(error)
         operation.ended = operation.until = time.monotonic()
@@ -74,7 +75,7 @@ class Worker(threading.Thread):
         super().__init__(name=name, daemon=True)
         self.world, self.random, self.ending = world, random.Random(seed), threading.Event()
         self.caller = Caller(world, history)
-        self.error = None
+        self.error, self.turns = None, 0
 
     def run(self):
         try:
@@ -82,6 +83,7 @@ class Worker(threading.Thread):
                 doors = self.world.doors()
                 if doors:
                     self.turn(self.random.choice(doors))
+                self.turns += 1
         except Exception as error:  # told by the main thread
             self.error = error
 
@@ -115,7 +117,12 @@ class Reader(Worker):
         if self.random.random() < 0.2:
             self.caller.get(node, LOADED, f"static {self.random.randrange(STATIC)}")
             return
-        keys = list(self.random.choice(self.writers).versions.copy())
+        writer = self.random.choice(self.writers)
+        if self.random.random() < 0.05:
+            for _ in range(BURST):
+                self.caller.get(node, GROUP, f"{writer.name} plain 0")
+            return
+        keys = list(writer.versions.copy())
         if keys:
             self.caller.get(node, *self.random.choice(keys))
 
@@ -131,6 +138,12 @@ class Workload:
     def start(self):
         for worker in self.workers:
             worker.start()
+
+    def finish_turns(self):
+        """Until everybody has finished what he is at: no request then has to outlive two faults."""
+        turns = [worker.turns for worker in self.workers]
+        wait_until(lambda: all(worker.turns > turn or worker.error for worker, turn in zip(self.workers, turns)),
+                   "all requests are answered")
 
     def stop(self):
         for worker in self.workers:

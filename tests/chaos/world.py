@@ -1,11 +1,14 @@
 """The world of a run: an etcd, an origin, and nodes, each in its own network namespace where there may be some."""
 
 import contextlib
+import glob
 import json
 import os
+import subprocess
 import sys
 import time
 
+import kit
 import network
 from kit import LARDERD, PATIENCE, Client, Node, Process, wait_until
 from etcd_server import Etcd
@@ -14,8 +17,10 @@ from versioned_origin import LOADED
 
 GROUP = "kv"  # without a loader
 NAMES, SPARE = "abc", "d"
+RELAYED = "c"  # others reach it through a relay
 LEASE = 3  # seconds
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+FAKETIME = next(glob.iglob("/usr/lib/*/faketime/libfaketimeMT.so.1"), "")
+MAY_JUMP = bool(FAKETIME) and not kit.SANITIZER  # whose run time has to be loaded first
 
 
 class Origin(Process):
@@ -43,15 +48,36 @@ class Origin(Process):
         self.ask("PUT", "/behaviour", json.dumps(rules))
 
 
-class Member(Node):
-    """A node with an address of its own."""
+class Relay(Process):
+    """relay.py, in a node's namespace: cuts by address hold for what goes through it."""
 
-    def __init__(self, name, directory, net, clock=False):
+    def __init__(self, directory, node, target):
+        super().__init__(f"relay of {node.name}", directory, f"relay-{node.name}")
+        self.port = free_port()
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [*node.prefix, sys.executable, "-B", os.path.join(os.path.dirname(__file__), "relay.py"), node.host,
+                 str(self.port), str(target)], stdin=subprocess.PIPE, stdout=log, stderr=log, text=True)
+        wait_until(lambda: "listens" in self.log_text(), "the relay listens")
+
+    def tell(self, what):
+        self.process.stdin.write(what + "\n")
+        self.process.stdin.flush()
+
+    def kill(self):
+        self.process.stdin.close()
+        super().kill()
+
+
+class Member(Node):
+    """A node with an address and a wall clock of its own."""
+
+    def __init__(self, name, directory, net):
         super().__init__(name, directory, free_port(), free_port(), None)
         self.host = net.add(name)
         self.prefix = list(net.under(name))
-        self.clock = os.path.join(directory, f"{name}.clock") if clock else None
-        if clock:
+        self.clock = os.path.join(directory, f"{name}.clock") if MAY_JUMP else None
+        if MAY_JUMP:
             self.jump(0)
             self.prefix += ["env", f"LD_PRELOAD={FAKETIME}", "DONT_FAKE_MONOTONIC=1", "FAKETIME_NO_CACHE=1",
                             f"FAKETIME_TIMESTAMP_FILE={self.clock}"]
@@ -68,7 +94,7 @@ class Member(Node):
 
 
 class World:
-    def __init__(self, directory, write_acks="all", peers="http", clock=False):
+    def __init__(self, directory, write_acks="all", peers="http"):
         self.directory, self.strict = directory, write_acks == "all"
         self.net = network.made()
         self.etcd = Etcd(directory)
@@ -78,16 +104,20 @@ class World:
         self.impaired = {}  # by name: since when, until when a node's clients may be refused
         self.nodes = {}
         for name in NAMES + SPARE:
-            self.nodes[name] = Member(name, directory, self.net, clock)
+            self.nodes[name] = Member(name, directory, self.net)
             self.nodes[name].config = self.config(self.nodes[name], write_acks, peers)
+        relayed = self.nodes[RELAYED]
+        self.relay = Relay(directory, relayed, relayed.grpc_port if peers == "grpc" else relayed.port)
+        relayed.config["cluster"]["discovery"]["advertise"] = {peers: f"{relayed.host}:{self.relay.port}"}
 
     def config(self, node, write_acks, peers):
         discovery = {"plugin": "etcd", "endpoints": [self.etcd.endpoint], "prefix": "/larder/chaos", "lease_ttl": f"{LEASE}s",
                      "retry_max": "200ms", "request_timeout": "1s", "check_interval": "1s"}
         cluster = {"replicas": 2, "write_acks": write_acks, "peer_transport": peers, "discovery": discovery,
                    "probe_interval": "200ms", "orphan_wait": "5s", "tombstone_ttl": "10m"}
-        transports = [{"plugin": kind, "listen": f"{node.host}:{port}"} for kind, port in
-                      (("http", node.port), ("grpc", node.grpc_port)) if kind in ("http", peers)]
+        transports = [{"plugin": "http", "listen": f"{node.host}:{node.port}"}]
+        if peers == "grpc":
+            transports.append({"plugin": "grpc", "listen": f"{node.host}:{node.grpc_port}"})
         loader = {"plugin": "http", "url": f"http://{self.net.ORIGIN}:{self.origin.port}/users/{{key}}"}
         return {"node": {"name": node.name, "drain_timeout": "1s"}, "transports": transports, "cluster": cluster,
                 "groups": [{"name": GROUP}, {"name": LOADED, "load_timeout": "2s", "loader": loader}]}
@@ -158,6 +188,10 @@ class World:
             self.healed()
         return time.monotonic() - begun
 
+    def near_hits(self):
+        """Of the processes that run now."""
+        return int(sum(node.metric("near_hits_total", group=group) for node in self.running() for group in (GROUP, LOADED)))
+
     @staticmethod
     def entries(node):
         return int(sum(node.metric("entries", group=group) for group in (GROUP, LOADED)))
@@ -177,6 +211,6 @@ class World:
                 wrong.append(str(error))
         for node in self.nodes.values():
             wrong += [f"node {node.name}: {line}" for line in node.reports()]
-        for process in (self.origin, self.etcd):
+        for process in (self.relay, self.origin, self.etcd):
             process.kill()
         return wrong

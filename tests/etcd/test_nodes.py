@@ -1,4 +1,4 @@
-"""Clusters of real nodes whose members are etcd's."""
+"""Nodes whose members are etcd's: who is one, who is refused, and what happens when etcd or a node is away."""
 
 import http.client
 import json
@@ -7,9 +7,9 @@ import signal
 import subprocess
 import threading
 
-from world import LARDERD, PATIENCE, PREFIX, Client, World, free_port, main, wait_until
+from nodes import GROUP, Nodes
+from world import LARDERD, PATIENCE, PREFIX, Client, free_port, main, wait_until
 
-GROUP = "default"
 MEMBERS = f"{PREFIX}/members/"
 
 
@@ -48,47 +48,8 @@ class Load:
                 self.done += 1
 
 
-class Nodes(World):
-    def section(self, etcd, **more):
-        endpoints = [place.endpoint for place in (etcd if isinstance(etcd, list) else [etcd])]
-        return {"plugin": "etcd", "endpoints": endpoints, "prefix": PREFIX, "lease_ttl": "10s", "retry_max": "200ms",
-                "request_timeout": "1s", **more}
-
-    def cluster_of(self, etcd, names="abc", cluster=None, **more):
-        """Started nodes that have found each other."""
-        nodes = {name: self.member(name, etcd, cluster=cluster, **more) for name in names}
-        for node in nodes.values():
-            node.start()
-        self.wait_together(nodes)
-        return nodes
-
-    def member(self, name, etcd, port=None, cluster=None, node=None, **more):
-        section = {"discovery": self.section(etcd, **more), "probe_interval": "200ms", **(cluster or {})}
-        return self.node(name, port, cluster=section, groups=[{"name": GROUP}], node=node or {})
-
-    def wait_together(self, nodes):
-        for node in nodes.values():
-            node.wait_ready()
-        for node in nodes.values():
-            wait_until(lambda: set(node.members()) == set(nodes) and
-                       all(member["state"] in ("self", "up") for member in node.members().values()),
-                       f"node {node.name} sees all others")
-
-    def epochs(self, nodes):
-        return {node.ask("GET", "/v1/cluster").json()["epoch"] for node in nodes.values()}
-
-    def check_keys(self, nodes, count=100):
-        """Every node answers for every key, whoever stored it."""
-        clients = [self.enterContext(node.client()) for node in nodes.values()]
-        for i in range(count):
-            self.assertIn(clients[i % len(clients)].put(GROUP, f"key {i}", str(i)).status, (201, 204))
-        for i in range(count):
-            for client in clients:
-                self.assertEqual(client.get(GROUP, f"key {i}").body, str(i).encode())
-
-
 class Membership(Nodes):
-    def test_nodes_find_each_other_and_agree(self):
+    def test_fault_5_nodes_find_each_other_and_agree(self):
         etcd = self.etcd()
         nodes = self.cluster_of(etcd)
         self.check_keys(nodes)
@@ -96,7 +57,17 @@ class Membership(Nodes):
         self.assertEqual(len({node.ask("GET", "/v1/cluster").json()["checksum"] for node in nodes.values()}), 1)
         self.assertEqual(set(etcd.kvs(MEMBERS)), {MEMBERS + name for name in "abc"})
 
-    def test_a_node_that_goes_is_off_the_list_at_once(self):
+    def test_a_strict_cluster_that_is_started_together_acts_at_once(self):
+        """Nobody waits for members of an earlier list: there is none."""
+        etcd = self.etcd()
+        for turn in range(3):
+            nodes = self.cluster_of(etcd, cluster={"replicas": 2, "write_acks": "all", "orphan_wait": "10m"},
+                                    prefix=f"{PREFIX}/{turn}")
+            for node in nodes.values():
+                wait_until(lambda: node.ask("GET", "/v1/cluster").json()["acts"], f"node {node.name} acts")
+            self.check_keys(nodes, 30)
+
+    def test_fault_7_a_node_that_goes_is_off_the_list_at_once(self):
         nodes = self.cluster_of(self.etcd(), lease_ttl="10m")
         gone = nodes.pop("b")
         self.assertEqual(gone.stop(), 0)
@@ -104,7 +75,7 @@ class Membership(Nodes):
         self.wait_together(nodes)
         self.check_keys(nodes)
 
-    def test_a_node_that_is_killed_is_off_the_list_after_its_lease(self):
+    def test_fault_7_a_node_that_is_killed_is_off_the_list_after_its_lease(self):
         nodes = self.cluster_of(self.etcd(), lease_ttl="2s")
         nodes.pop("b").kill()
         self.wait_together(nodes)

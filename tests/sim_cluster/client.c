@@ -98,6 +98,7 @@ static void completed(void *arg, struct larder_reply *reply)
         request->version = reply->version;
         request->completed = larder_now(&world->runtime);
         world->clients.pending--;
+        world->clients.pending_at[request->node]--;
         world->clients.statuses[reply->status]++;
         check_answer(request, reply);
         ldr_sim_note(&world->runtime, (uint64_t)request->id << 8 | reply->status);
@@ -158,6 +159,7 @@ static struct sim_request *ask(struct sim_world *world, unsigned node, enum lard
     request->deadline = larder_deadline_in(&world->machines[node].runtime, timeout_ms);
     fill_given(request);
     world->clients.pending++;
+    world->clients.pending_at[node]++;
     sim_bounds_asked(request);
     sim_checker_asked(request);
     sim_tell(world, "%s", sim_request_text(request));

@@ -32,6 +32,7 @@ struct sim_request {
 struct sim_clients {
     struct sim_request **requests; /* by their ids */
     size_t count, capacity, pending;
+    size_t pending_at[SIM_NODES];
     uint64_t statuses[LARDER_STATUS_COUNT];
 };
 

@@ -71,7 +71,7 @@ static void read_on(struct scenario *scenario)
         unsigned key = (unsigned)sim_draw(world, SIM_KEYS), node = sim_some_node(world);
         if (takes_part(key) && larder_node_ready(world->nodes[node].node) == LARDER_OK)
             sim_ask(world, node, LARDER_OP_GET, key, SIM_CALM_MS);
-        sim_wait(world, sim_draw(world, 8));
+        sim_wait(world, sim_draw(world, 20)); /* for longer than a change takes */
         sim_nodes_look(world);
     }
     sim_await_order(scenario);

@@ -19,21 +19,23 @@
 struct options {
     uint64_t seeds, first, jobs;
     enum sim_kind kind;
-    const char *list;
-    bool verbose, speed, stop, beyond;
+    const char *known;
+    bool verbose, speed, stop, beyond, kinds;
 };
 
 static const char usage[] =
-    "usage: sim_cluster --seeds N [--seed S] [--kind K] [--list FILE] [--jobs N] [--speed] [--stop]\n"
+    "usage: sim_cluster --seeds N [--seed S] [--kind K] [--known FILE] [--jobs N] [--speed] [--stop]\n"
     "       sim_cluster --seed S [--kind K]\n"
+    "       sim_cluster --kinds\n"
     "  --seeds N    how many runs, 1 to 1000000000\n"
     "  --seed S     the first one's seed, 1 without it; without --seeds: one run, and what happens in it, in virtual\n"
     "               seconds\n"
     "  --kind K     fixed, dynamic, leased, strict or elastic; without it it follows from the seed\n"
-    "  --list FILE  seeds that ever failed: they are run first, and others that fail are added\n"
+    "  --known FILE seeds that ever failed: they are run first, and others that fail are added\n"
     "  --jobs N     how many at a time, 1 to 1024; without it as many as there are processors\n"
     "  --speed      it must be fast, too\n"
     "  --stop       begin nothing more once a promise was broken\n"
+    "  --kinds      tells what kinds there are\n"
     "  --beyond     nothing old may be brought even where more members went than is promised for\n";
 
 static bool parse_number(const char *name, const char *text, uint64_t minimum, uint64_t maximum, uint64_t *number)
@@ -60,15 +62,11 @@ static bool parse_kind(const char *text, enum sim_kind *kind)
 static bool parse_options(int count, char **arguments, struct options *options)
 {
     static const struct option names[] = {
-        {"seeds", required_argument, NULL, 'n'},
-        {"seed", required_argument, NULL, 's'},
-        {"kind", required_argument, NULL, 'k'},
-        {"list", required_argument, NULL, 'l'},
-        {"jobs", required_argument, NULL, 'j'},
-        {"speed", no_argument, NULL, 'f'},
-        {"stop", no_argument, NULL, 'x'},
-        {"beyond", no_argument, NULL, 'b'},
-        {NULL, 0, NULL, 0},
+        {"seeds", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
+        {"kind", required_argument, NULL, 'k'},  {"known", required_argument, NULL, 'l'},
+        {"jobs", required_argument, NULL, 'j'},  {"speed", no_argument, NULL, 'f'},
+        {"stop", no_argument, NULL, 'x'},        {"beyond", no_argument, NULL, 'b'},
+        {"kinds", no_argument, NULL, 't'},       {NULL, 0, NULL, 0},
     };
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     bool first = false;
@@ -82,18 +80,19 @@ static bool parse_options(int count, char **arguments, struct options *options)
             first = true;
             break;
         case 'k': good = parse_kind(optarg, &options->kind); break;
-        case 'l': options->list = optarg; break;
+        case 'l': options->known = optarg; break;
         case 'j': good = parse_number("jobs", optarg, 1, 1024, &options->jobs); break;
         case 'f': options->speed = true; break;
         case 'x': options->stop = true; break;
         case 'b': options->beyond = true; break;
+        case 't': options->kinds = true; break;
         default: good = false;
         }
         if (!good)
             return false;
     }
     options->verbose = options->seeds == 0;
-    return optind == count && (options->seeds > 0 || first);
+    return optind == count && (options->seeds > 0 || first || options->kinds);
 }
 
 /* ------------------------------------------------------------------------------------------------ one seed */
@@ -160,7 +159,7 @@ static int run_many(const struct options *options)
 {
     struct sim_seeds seeds = {0};
     struct sim_report report;
-    if (options->list != NULL && !sim_seeds_read(&seeds, options->list)) {
+    if (options->known != NULL && !sim_seeds_read(&seeds, options->known)) {
         sim_seeds_free(&seeds);
         return 2;
     }
@@ -191,5 +190,9 @@ int main(int count, char **arguments)
         fputs(usage, stderr);
         return 2;
     }
+    for (unsigned kind = 0; options.kinds && kind < SIM_KINDS; kind++)
+        printf("%-8s %s\n", sim_kind_name((enum sim_kind)kind), sim_kind_text((enum sim_kind)kind));
+    if (options.kinds)
+        return 0;
     return options.verbose ? run_one(&options) : run_many(&options);
 }

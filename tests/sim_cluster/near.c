@@ -3,8 +3,9 @@
 #include "core/node/node.h"
 #include "stages.h"
 
-#define ROUNDS 100 /* in which a key must have become hot: when it is asked for four times in the life of a copy */
-#define STEP   20  /* ms between two rounds */
+#define ROUNDS                                                                                                         \
+    400 /* in which a key must have become hot: when it is asked for four times in the life of a copy, on average lately */
+#define STEP 20 /* ms between two rounds */
 
 static uint64_t near_hits(const struct sim_world *world)
 {

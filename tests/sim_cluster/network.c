@@ -146,13 +146,14 @@ static void answered(void *arg, struct larder_reply *reply)
     struct sim_inbound *inbound = arg;
     struct sim_call *call = inbound->call;
     struct sim_world *world = call->world;
-    const struct sim_endpoint *endpoint = &world->network.endpoints[call->to];
+    struct sim_endpoint *endpoint = &world->network.endpoints[call->to];
     if (inbound->answers++ > 0) {
         sim_fail(world, "node %s answered a request of node %s twice", sim_node_name(call->to),
                  sim_node_name(call->from));
     } else {
         sim_request_free(&inbound->request);
         if (endpoint->door != NULL && endpoint->incarnation == inbound->incarnation) {
+            endpoint->serving--;
             if (!is_lost(call, call->to, call->from))
                 send_message(call, REPLY)->reply = sim_reply_copy(reply);
         } else if (!endpoint->silent) {
@@ -166,7 +167,7 @@ static void deliver(struct sim_world *world, struct sim_message *message)
 {
     struct sim_network *network = &world->network;
     unsigned to = message->call->to;
-    const struct sim_endpoint *endpoint = &network->endpoints[to];
+    struct sim_endpoint *endpoint = &network->endpoints[to];
     if (endpoint->door == NULL || endpoint->incarnation != message->incarnation) {
         if (!endpoint->silent)
             break_off(message->call, false);
@@ -176,6 +177,7 @@ static void deliver(struct sim_world *world, struct sim_message *message)
     inbound->call = message->call;
     inbound->call->references++;
     inbound->incarnation = endpoint->incarnation;
+    endpoint->serving++;
     inbound->request = message->request;
     if (inbound->request.deadline != LARDER_NEVER)
         inbound->request.deadline = larder_now(&world->machines[to].runtime) + message->time_left;

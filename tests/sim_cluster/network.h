@@ -16,6 +16,7 @@ struct sim_endpoint {
     struct sim_door *door; /* NULL: nobody listens */
     unsigned incarnation;  /* counts who listened; what was sent to an earlier one never arrives */
     bool silent;           /* while nobody listens: nothing comes back, not even a refusal */
+    unsigned serving;      /* requests that it has got and not answered */
 };
 
 struct sim_network {

@@ -95,7 +95,7 @@ void sim_node_close(struct sim_world *world, unsigned node)
     sim_tell(world, "node %s closes%s", sim_node_name(node), closed->left ? ", as the others have its keys" : "");
     if (!closed->left)
         sim_checker_removed(world, node);
-    closed->leaving = false;
+    closed->leaving = closed->draining = false;
     closed->node = NULL;
     larder_node_close(open);
 }
@@ -110,11 +110,22 @@ void sim_node_leave(struct sim_world *world, unsigned node)
         sim_fail(world, "node %s does not leave: %s", sim_node_name(node), larder_last_error());
 }
 
+/* A process that ends lets clients and peers have their answers first; a simulated node cannot wait for that in its close. */
+static bool is_drained(const struct sim_world *world, unsigned node)
+{
+    return world->clients.pending_at[node] == 0 && world->network.endpoints[node].serving == 0;
+}
+
 void sim_nodes_look(struct sim_world *world)
 {
-    for (unsigned i = 0; i < SIM_MEMBERS; i++)
-        if (world->nodes[i].leaving && !world->machines[i].stopped && ldr_node_has_left(world->nodes[i].node))
+    for (unsigned i = 0; i < SIM_MEMBERS; i++) {
+        struct sim_node *node = &world->nodes[i];
+        if (!node->leaving || world->machines[i].stopped)
+            continue;
+        node->draining = ldr_node_has_left(node->node);
+        if (node->draining && is_drained(world, i))
             sim_node_close(world, i);
+    }
 }
 
 void sim_node_crash(struct sim_world *world, unsigned node, bool silent)
@@ -126,7 +137,7 @@ void sim_node_crash(struct sim_world *world, unsigned node, bool silent)
     struct larder_node *crashed = world->nodes[node].node;
     world->nodes[node].node = NULL;
     world->nodes[node].crashing = true;
-    world->nodes[node].leaving = false;
+    world->nodes[node].leaving = world->nodes[node].draining = false;
     larder_node_close(crashed);
     world->nodes[node].crashing = false;
     sim_machine_stop(world, node, false);
@@ -140,7 +151,7 @@ bool sim_node_runs(const struct sim_world *world, unsigned node)
 unsigned sim_some_node(struct sim_world *world)
 {
     unsigned node = (unsigned)sim_draw(world, SIM_NODES);
-    while (!sim_node_runs(world, node))
+    while (!sim_node_runs(world, node) || world->nodes[node].draining)
         node = (node + 1) % SIM_NODES;
     return node;
 }
@@ -149,7 +160,7 @@ unsigned sim_members_up(const struct sim_world *world)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < SIM_MEMBERS; i++)
-        count += sim_node_runs(world, i);
+        count += sim_node_runs(world, i) && !world->nodes[i].leaving;
     return count;
 }
 

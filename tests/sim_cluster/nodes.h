@@ -25,6 +25,7 @@ struct sim_node {
     bool crashing;            /* it is being closed, and the world must not notice how */
     bool belongs;             /* it shall be up when all is well */
     bool leaving;             /* it was told to leave, and closes when it has */
+    bool draining;            /* it has left, and only what is under way there still ends */
     bool left;                /* it has, and took nothing with it */
 };
 
@@ -44,9 +45,10 @@ void sim_node_crash(struct sim_world *world, unsigned node, bool silent);
 /* It is up, and its machine is not stopped. */
 bool sim_node_runs(const struct sim_world *world, unsigned node);
 
-/* Any node that runs; there must be one. */
+/* Any node that runs and does not drain; there must be one. */
 unsigned sim_some_node(struct sim_world *world);
 
+/* Members that run and stay. */
 unsigned sim_members_up(const struct sim_world *world);
 
 /* The epoch of the member list that the node goes by; 0: none. */

@@ -27,6 +27,8 @@ struct sim_plan {
 
 /* "fixed", "dynamic", "leased", "strict", "elastic". */
 const char *sim_kind_name(enum sim_kind kind);
+/* What it is, in a line. */
+const char *sim_kind_text(enum sim_kind kind);
 /* SIM_KINDS: there is none. */
 enum sim_kind sim_kind_of(const char *name);
 

@@ -57,6 +57,7 @@ static enum larder_status memory_listen(void *state)
     endpoint->door = door;
     endpoint->incarnation++;
     endpoint->silent = false;
+    endpoint->serving = 0;
     door->listening = true;
     return LARDER_OK;
 }

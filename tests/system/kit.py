@@ -4,8 +4,11 @@ A test file is run as `python3 test_x.py BUILD_DIRECTORY [unittest arguments]`. 
 what a condition may take on the slowest machine, and nothing measures it.
 """
 
+import atexit
 import contextlib
+import functools
 import http.client
+import itertools
 import json
 import os
 import re
@@ -21,6 +24,7 @@ from urllib.parse import quote
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "scripts"), os.path.join(ROOT, "tests")]
 from clients import PATIENCE, Client, in_threads, key_path  # noqa: E402,F401  the tests take these from here
+from etcd_server import Etcd  # noqa: E402
 from exposition import Metrics  # noqa: E402,F401
 from origin import value_of  # noqa: E402,F401
 from ports import free_port  # noqa: E402
@@ -39,6 +43,7 @@ def _sanitizer():
 
 
 PEERS = os.environ.get("TEST_PEERS", "http")  # the transport between the nodes of a cluster, unless a test names one
+DISCOVERY = os.environ.get("TEST_DISCOVERY", "static")  # where the members of a cluster stand, unless a test names it
 SANITIZER = _sanitizer()  # "" for a build as it is shipped
 REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|SUMMARY: \w+Sanitizer|runtime error:")
 
@@ -53,6 +58,32 @@ def wait_until(condition, what, seconds=PATIENCE):
         if time.monotonic() > end:
             raise AssertionError(f"still not so after {seconds} s: {what}")
         time.sleep(0.01)
+
+
+def static_members(why):
+    """Marks a test that makes sense with a fixed list of members only."""
+    return unittest.skipIf(DISCOVERY != "static", f"static members only: {why}")
+
+
+@functools.cache
+def etcd():
+    """One etcd for all tests of a program: each cluster has a prefix of its own there."""
+    directory = tempfile.mkdtemp(prefix="larder-etcd.")
+    server = Etcd(directory)
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    atexit.register(server.kill)
+    return server.start()
+
+
+_clusters = itertools.count(1)
+
+
+def discovery_section():
+    """Where the members of a new cluster stand. Leases outlast every test: who is killed stays a member, as with a list."""
+    if DISCOVERY == "static":
+        return {"plugin": "static"}
+    return {"plugin": "etcd", "endpoints": [etcd().endpoint], "prefix": f"/larder/{next(_clusters)}", "lease_ttl": "10m",
+            "retry_max": "200ms"}
 
 
 # ------------------------------------------------------------------------------------------------ processes
@@ -184,11 +215,18 @@ class Node(Process):
         self.write_config()
         self.signal(signal.SIGHUP)
 
-    def stop(self):
-        """Ends the node as an operator would, and returns its exit code."""
+    def terminate(self):
+        """Tells it to end, as an operator would."""
         if self.running():
             self.signal(signal.SIGCONT)
             self.signal(signal.SIGTERM)
+
+    def stop(self):
+        """Ends the node as an operator would, and returns its exit code."""
+        self.terminate()
+        return self.wait_ended()
+
+    def wait_ended(self):
         try:
             return self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -240,11 +278,37 @@ class Cluster(dict):
             node.wait_ready()
 
     def wait_up(self):
-        """Until every node has heard of every other that runs."""
+        """Until every node has heard of every other that runs; where they come by themselves, until all is in its place."""
+        for node in self.nodes() if self.registered() else ():
+            wait_until(lambda: set(node.members()) == set(self), f"node {node.name} has all members")
         for node in self.nodes():
             others = [name for name in self if name != node.name]
             wait_until(lambda: all(node.members()[name]["state"] == "up" for name in others if name in node.members()),
                        f"node {node.name} sees all others up")
+        if self.registered():
+            wait_until(self.settled, "all have one list, and what they should have")
+
+    def settled(self):
+        documents = [node.ask("GET", "/v1/cluster").json() for node in self.nodes()]
+        return len({each["epoch"] for each in documents}) == 1 and all(each["handoff"]["caught_up"] for each in documents)
+
+    def registered(self):
+        """Whether members come and go by themselves."""
+        return any(node.config["cluster"]["discovery"]["plugin"] != "static" for node in self.nodes())
+
+    def add(self, node):
+        """Starts a node that becomes a member; the others have heard of it when this returns."""
+        if not self.registered():
+            for other in self.nodes():
+                other.config["cluster"]["discovery"]["members"].append(node.member())
+        node.start()
+        node.wait_ready()
+        if not self.registered():
+            for other in self.nodes():
+                other.reload()
+        self[node.name] = node
+        for each in self.nodes():
+            wait_until(lambda: set(each.members()) == set(self), f"node {each.name} knows the member")
 
     def total(self, name, **labels):
         return sum(node.metric(name, **labels) for node in self.nodes())
@@ -297,15 +361,16 @@ class Case(unittest.TestCase):
 
     def end_processes(self):
         """Every node that still runs must end well, and none may have a sanitizer's report in its log."""
-        wrong = []
-        for process in self.processes:
-            if isinstance(process, Node) and process.running():
-                try:
-                    code = process.stop()
-                    if code != 0:
-                        wrong.append(f"node {process.name} ended with {code}")
-                except AssertionError as error:
-                    wrong.append(str(error))
+        wrong, running = [], [process for process in self.processes if isinstance(process, Node) and process.running()]
+        for node in running:
+            node.terminate()
+        for node in running:
+            try:
+                code = node.wait_ended()
+                if code != 0:
+                    wrong.append(f"node {node.name} ended with {code}")
+            except AssertionError as error:
+                wrong.append(str(error))
         for process in self.processes:
             if isinstance(process, Node):
                 wrong += [f"node {process.name}: {line}" for line in process.reports()]
@@ -326,6 +391,8 @@ class Case(unittest.TestCase):
         """
         port, grpc_port = port or free_port(), free_port()
         config = {"node": {"name": name}, "transports": [{"plugin": "http", "listen": f"127.0.0.1:{port}"}]}
+        if "cluster" in sections and DISCOVERY != "static":
+            config["node"]["leave_timeout"] = "2s"  # when a test is over, members that are gone are waited for
         config["node"].update(sections.pop("node", {}))
         config["transports"][0].update(sections.pop("http", {}))
         if "cluster" in sections:
@@ -350,9 +417,9 @@ class Case(unittest.TestCase):
         A cluster of nodes that agree on everything. Settings of `cluster` are added to the section of that name. A peer that
         does not answer for a second is only busy, unless a test says otherwise: no call is repeated for that.
         """
-        made = Cluster()
+        made, discovery = Cluster(), discovery_section()
         for name in names:
-            section = {"discovery": {"plugin": "static"}, "peer_timeout": "10s", **json.loads(json.dumps(cluster or {}))}
+            section = {"discovery": discovery, "peer_timeout": "10s", **json.loads(json.dumps(cluster or {}))}
             made[name] = self.node(name, cluster=section, groups=json.loads(json.dumps(list(groups))), node=dict(node or {}),
                                    http=dict(http or {}))
         for each in made.nodes():

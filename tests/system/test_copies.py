@@ -4,7 +4,7 @@ import os
 import subprocess
 import time
 
-from kit import BUILD, LARDERD, Case, main, wait_until
+from kit import BUILD, LARDERD, Case, main, static_members, wait_until
 
 GROUP = "default"
 LARDER = os.path.join(BUILD, "bin", "larder")
@@ -68,6 +68,21 @@ class Copies(Case):
                 answer = client.get(GROUP, f"key {i}")
                 self.assertEqual((answer.status, answer.body) if i % 2 else answer.status, (200, b"y") if i % 2 else 404)
 
+    def test_a_write_that_a_member_sees_late_is_not_done(self):
+        """It stood: meanwhile another one has done it, and what came later."""
+        nodes = self.replicated(peer_timeout="500ms")
+        self.fill(nodes["a"], 30)
+        key = next(f"key {i}" for i in range(30) if nodes["c"].get(GROUP, f"key {i}").headers["Larder-Source"] == "local" and
+                   nodes["a"].get(GROUP, f"key {i}").headers["Larder-Source"] != "local" and
+                   nodes["b"].get(GROUP, f"key {i}").headers["Larder-Source"] != "local")
+        nodes["c"].pause()
+        self.assertIn(nodes["a"].put(GROUP, key, "early", "?ttl=1s").status, (201, 204))
+        self.assertIn(nodes["a"].put(GROUP, key, "late").status, (201, 204))
+        nodes["c"].resume()
+        nodes.wait_up()
+        for node in nodes.nodes():
+            wait_until(lambda: node.get(GROUP, key).body == b"late", f"node {node.name} has what was written last")
+
     def test_deletes_are_remembered_for_tombstone_ttl(self):
         nodes = self.replicated(tombstone_ttl="1h")
         self.fill(nodes["a"], 10)
@@ -77,6 +92,7 @@ class Copies(Case):
                 self.assertEqual(client.get(GROUP, f"key {i}").status, 404)
         wait_until(lambda: self.total(nodes) == 20, "tombstones at two members")
 
+    @static_members("it says in which zone each stands; with etcd node.zone does")
     def test_copies_lie_in_different_zones(self):
         nodes = self.cluster("abc", cluster={"replicas": 2}, start=False)
         for node in nodes.nodes():
@@ -102,6 +118,7 @@ class Copies(Case):
             if slow:
                 self.assertGreater(time.monotonic() - began, 5)
 
+    @static_members("with etcd it can")
     def test_a_member_of_a_fixed_list_cannot_leave(self):
         node = self.replicated("ab")["a"]
         self.assertEqual(node.ask("POST", "/v1/cluster/leave").status, 501)
@@ -109,6 +126,7 @@ class Copies(Case):
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("discovery static does not let members come and go", done.stderr)
 
+    @static_members("etcd has leases")
     def test_strict_writes_want_leases(self):
         node = self.cluster("ab", cluster={"write_acks": "all"}, start=False)["a"]
         node.write_config()

@@ -3,7 +3,7 @@
 import json
 import time
 
-from kit import SANITIZER, Case, free_port, loader, main, owner_of, wait_until
+from kit import SANITIZER, Case, free_port, loader, main, owner_of, static_members, wait_until
 
 GROUP = "default"
 HOUR = "1h"  # near copies that do not end by themselves
@@ -83,8 +83,7 @@ class Near(Case):
         self.assertEqual(self.nodes["a"].ask("DELETE", f"/v1/groups/{GROUP}/keys").status, 204)
         wait_until(lambda: {node.get(GROUP, "hot").status for node in self.nodes.nodes()} == {404}, "nothing is left")
 
-    def test_one_delete_is_told_each_holder_once(self):
-        """Fault 3."""
+    def test_fault_3_one_delete_is_told_each_holder_once(self):
         self.start()
         self.make_near()
         before = {node.name: node.metric("peer_requests_total") for node in self.nodes.nodes()}
@@ -92,6 +91,7 @@ class Near(Case):
         sent = {node.name: node.metric("peer_requests_total") - before[node.name] for node in self.nodes.nodes()}
         self.assertEqual(sent, {node.name: len(self.others) if node is self.owner else 0 for node in self.nodes.nodes()})
 
+    @static_members("one has a wrong address of another")
     def test_near_ttl_holds_when_the_owner_cannot_tell(self):
         """The owner has a wrong address of one member, which has the owner's right one."""
         seconds = 4

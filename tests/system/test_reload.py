@@ -4,7 +4,7 @@ import json
 import os
 import threading
 
-from kit import Case, Client, loader, main, value_of, wait_until
+from kit import Case, Client, loader, main, static_members, value_of, wait_until
 
 GROUP = "default"
 
@@ -122,14 +122,7 @@ class Reload(Case):
         self.assertEqual(self.source.counts(), {key.replace(" ", "%20"): 1 for key in keys})
         d = self.node("d", cluster=self.nodes["a"].config["cluster"], groups=self.nodes["a"].config["groups"])
         with Traffic(self.nodes.nodes()) as traffic:
-            for node in self.nodes.nodes():
-                node.config["cluster"]["discovery"]["members"].append(d.member())
-            d.start()
-            d.wait_ready()
-            self.reload_all()
-            self.nodes["d"] = d
-            for node in self.nodes.nodes():
-                wait_until(lambda: set(node.members()) == set("abcd"), f"node {node.name} knows the member")
+            self.nodes.add(d)
             traffic.go_on(70)
             self.nodes.wait_up()
         self.assertEqual(traffic.wrong[:5], [])
@@ -176,6 +169,7 @@ class Reload(Case):
         self.assertIn(200, statuses)
         self.assertLessEqual(statuses, {200, 404, 502}, "502: the loader went while it loaded")
 
+    @static_members("with etcd it leaves by itself, as tests/etcd shows")
     def test_a_member_is_removed(self):
         for node in (self.nodes["a"], self.nodes["b"]):
             members = node.config["cluster"]["discovery"]["members"]
@@ -192,6 +186,7 @@ class Reload(Case):
         self.assertEqual(traffic.wrong[:5], [])
         self.assertEqual(sum(node.metric("peer_failures_total") for node in rest), 0)
 
+    @static_members("each reload brings another one")
     def test_many_reloads_leave_nothing_behind(self):
         """Threads and descriptors are as many as before; the members' list is a new one each time."""
         a = self.nodes["a"]

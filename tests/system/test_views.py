@@ -2,7 +2,8 @@
 
 import http.client
 
-from kit import PATIENCE, Case, Client, in_threads, key_path, loader, main, owner_of, value_of, wait_until
+from kit import (PATIENCE, Case, Client, in_threads, key_path, loader, main, owner_of, static_members, value_of,
+                 wait_until)
 
 GROUP = "default"
 RETRIES = 2
@@ -18,13 +19,14 @@ class Agreement(Case):
         documents = [node.ask("GET", "/v1/cluster").json() for node in nodes.nodes()]
         self.assertEqual(len({document["checksum"] for document in documents}), 1)
         clients = [self.enterContext(node.client()) for node in nodes.nodes()]
+        mismatches = nodes.total("ring_mismatches_total")  # while they found each other
         for i in range(300):
             self.assertEqual(clients[i % 3].put(GROUP, f"key {i}", str(i)).status, 201)
         for i in range(300):
             for client in clients:
                 self.assertEqual(client.get(GROUP, f"key {i}").body, str(i).encode())
         self.assertEqual(nodes.total("entries", group=GROUP), 300)
-        self.assertEqual(nodes.total("ring_mismatches_total"), 0)
+        self.assertEqual(nodes.total("ring_mismatches_total"), mismatches)
 
     def test_fault_3_a_delete_is_one_request(self):
         nodes = self.cluster()
@@ -38,6 +40,7 @@ class Agreement(Case):
                 self.assertEqual(nodes.total("peer_requests_total") - before, 0 if node.name == owner else 1)
                 self.assertEqual(nodes["b"].ask("GET", path).status, 404)
 
+    @static_members("tests/etcd has it with addresses that are announced")
     def test_fault_4_a_node_knows_itself_by_its_name(self):
         for host in ("127.0.0.1", "localhost"):
             nodes = self.cluster("ab", start=False)
@@ -72,6 +75,7 @@ class Differing(Case):
             wait_until(lambda: nodes[name].metric("members") == len(view) and set(nodes[name].members()) == set(view),
                        f"node {name} has taken its list")
 
+    @static_members("tests/etcd has it with a list that lags")
     def test_fault_1_views_that_differ_cost_one_hop(self):
         nodes = self.cluster()
         clients = {name: self.enterContext(node.client()) for name, node in nodes.items()}
@@ -103,6 +107,7 @@ class Differing(Case):
                 self.assertEqual(client.get(GROUP, f"other {i}").status, 404)
         self.assertEqual(nodes.total("ring_mismatches_total"), settled)
 
+    @static_members("each node has other weights")
     def test_fault_1_nodes_that_take_each_other_for_the_owner_do_not_wait_for_each_other(self):
         """Both are asked at once, again and again: each serves what the other sends it, whatever it waits for itself."""
         source = self.origin(delay=50)
@@ -160,6 +165,7 @@ class Differing(Case):
                 client.delete("users", key)
         return found
 
+    @static_members("with etcd the second one does not start, as tests/etcd shows")
     def test_nodes_with_other_settings_refuse_each_other(self):
         for key, value, texts in (("virtual_nodes", 64, ("virtual_nodes=256", "virtual_nodes=64")),
                                   ("hash", "crc32", ("hash=xxhash", "hash=crc32"))):
@@ -185,6 +191,7 @@ class Differing(Case):
 
 
 class BeforeTheList(Case):
+    @static_members("it stands in no list")
     def test_fault_8_a_node_that_is_no_member_does_not_start(self):
         members = [self.node(name).member() for name in "abc"]
         node = self.node("stranger", cluster={"discovery": {"plugin": "static", "members": members}})

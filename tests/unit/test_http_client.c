@@ -413,6 +413,42 @@ static void a_late_answer_is_dropped_and_the_connection_goes_on(void **state)
     server_stop(server);
 }
 
+/* The peer's machine may be gone: what has been idle for longer than the connection that was silent is given up with it. */
+static void idle_connections_are_given_up_with_one_that_is_silent(void **state)
+{
+    (void)state;
+    enum { CONNECTIONS = 4 };
+    struct server *server = server_start(slow_waits);
+    struct http_client_options options = usual();
+    options.common.loop_count = 1;
+    options.peer_connections = CONNECTIONS;
+    struct fixture *fixture = open_client(options);
+    struct tp_peer *peer = open_peer(fixture, server->port);
+    struct outcome calls[CONNECTIONS], silent;
+    for (int i = 0; i < CONNECTIONS; i++) {
+        outcome_init(&calls[i], "slow");
+        begin(peer, &calls[i]);
+    }
+    server_wait(server, &server->requests, CONNECTIONS);
+    server_gate(server, true);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        await(&calls[i]);
+        assert_got(&calls[i], "slow", 4);
+    }
+    server_gate(server, false);
+    assert_int_equal(server_count(server, &server->accepts), CONNECTIONS);
+    begin_slow(server, peer, &silent);
+    await(&silent);
+    assert_failed(&silent, LARDER_DEADLINE, 0);
+    server_wait(server, &server->ends, CONNECTIONS - 1);
+    assert_works(peer);
+    assert_int_equal(server_count(server, &server->accepts), CONNECTIONS + 1);
+    server_gate(server, true);
+    tp_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
 static void a_connection_whose_answer_is_overdue_is_closed(void **state)
 {
     (void)state;
@@ -1002,6 +1038,7 @@ int main(void)
         cmocka_unit_test(an_answer_in_many_pieces_is_put_together),
         cmocka_unit_test(a_completion_may_call_again),
         cmocka_unit_test(a_late_answer_is_dropped_and_the_connection_goes_on),
+        cmocka_unit_test(idle_connections_are_given_up_with_one_that_is_silent),
         cmocka_unit_test(a_connection_whose_answer_is_overdue_is_closed),
         cmocka_unit_test(what_is_not_written_at_the_deadline_is_not_looked_at_again),
         cmocka_unit_test(a_refused_connection_is_not_sent),

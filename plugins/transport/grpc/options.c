@@ -77,7 +77,7 @@ const struct larder_param grpc_params[] = {
                              .default_text = "1s",
                              .minimum = 1,
                              .maximum = HOUR,
-                             .help = "time for a connection to a peer to be made"},
+                             .help = "time for a connection to a peer to be made, and for a peer to answer a ping"},
     {0}};
 
 static uint64_t duration(const struct larder_param_value *value)

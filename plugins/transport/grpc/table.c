@@ -31,6 +31,7 @@ static void *transport_open(const struct larder_transport_host *host, const stru
         goto transport;
     const struct grpc_options *options = &transport->server->options;
     const struct tp_server *shared = &transport->server->base;
+    const uint64_t answers_in = options->keepalive_timeout / LARDER_NS_PER_MS;
     const struct grpc_client_options client = {
         .common = {.host = &host->base,
                    .loops = shared->loops,
@@ -38,7 +39,9 @@ static void *transport_open(const struct larder_transport_host *host, const stru
                    .connect_timeout_ms = options->connect_timeout_ms,
                    .max_value = host->max_value},
         .ping_interval_ms = options->keepalive_interval / LARDER_NS_PER_MS,
-        .ping_timeout_ms = options->keepalive_timeout / LARDER_NS_PER_MS,
+        /* A member that is there answers a ping as soon as it takes a connection; one that is not there must not seem away for
+           long when it is back, for a connection that leads nowhere any more. */
+        .ping_timeout_ms = answers_in < options->connect_timeout_ms ? answers_in : options->connect_timeout_ms,
     };
     transport->client = grpc_client_open(&client);
     if (transport->client != NULL)

@@ -201,6 +201,7 @@ void http_client_connection_expired(struct tp_call *base)
 {
     struct http_client_call *call = (struct http_client_call *)base;
     struct http_client_connection *connection = call->connection;
+    http_client_lane_doubt(connection->lane, connection->idle_since);
     /* Its bytes may not be looked at any more, and a stream cannot go on without them. */
     if (!http_client_connection_has_written(connection, call))
         http_client_connection_close(connection, LARDER_UNAVAILABLE, "takes no more bytes");

@@ -85,6 +85,11 @@ void http_client_lane_close(struct tp_lane *lane);
 struct tp_lane *http_client_lane_other(struct tp_lane *lane);
 /* Puts a connection into one of the lane's lists; NULL: into none. */
 void http_client_lane_list(struct http_client_connection *connection, struct http_client_connections *list);
+/*
+ * Closes what has been idle since a point of time or before: a connection of which more was known did not bring an answer. All
+ * of them lead nowhere when the peer's machine is gone, and each one would cost a call to find out.
+ */
+void http_client_lane_doubt(struct http_client_lane *lane, uint64_t since);
 /* A connection could not be made and is gone; `number` is its own. */
 void http_client_lane_connect_failed(struct http_client_lane *lane, uint64_t number, const char *reason);
 

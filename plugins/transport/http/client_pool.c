@@ -55,6 +55,13 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
     tp_lane_leave(&lane->base);
 }
 
+void http_client_lane_doubt(struct http_client_lane *lane, uint64_t since)
+{
+    struct http_client_connection *oldest;
+    while ((oldest = TAILQ_LAST(&lane->idle, http_client_connections)) != NULL && oldest->idle_since <= since)
+        http_client_connection_close(oldest, LARDER_UNAVAILABLE, "idle");
+}
+
 /* ------------------------------------------------------------------------------------------------ who goes where */
 
 void http_client_lane_connect_failed(struct http_client_lane *lane, uint64_t number, const char *reason)
