@@ -8,8 +8,8 @@
 
 static inline uint64_t ldr_whole_pages(uint64_t bytes)
 {
-    const uint64_t page = ldr_pages_size();
-    return (bytes + page - 1) / page * page;
+    const uint64_t in_page = bytes != 0 ? ldr_pages_size() - 1 : 0; /* pages are powers of two */
+    return (bytes + in_page) & ~in_page;
 }
 
 #endif

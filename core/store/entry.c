@@ -7,13 +7,6 @@
 #define WORD       sizeof(uint64_t)
 #define NS_PER_US  1000
 
-/* Where the parts before the key are, in bytes from the start of the entry. */
-struct layout {
-    uint8_t flags;
-    uint8_t epoch; /* what follows the words */
-    uint8_t epoch_bytes;
-};
-
 /* The four lowest flags stand for a word each. */
 static inline unsigned words(unsigned flags)
 {
@@ -29,9 +22,9 @@ static bool ages(const struct ldr_aging *aging)
     return (aging->revalidate_ms | aging->error_ms | aging->ahead_us) != 0;
 }
 
-static inline struct layout layout_of(const struct ldr_put *put)
+struct ldr_layout ldr_entry_layout_of(const struct ldr_put *put)
 {
-    struct layout layout = {0};
+    struct ldr_layout layout = {0};
     struct larder_version version = put->version;
     if (put->expires != LARDER_NEVER)
         layout.flags |= ages(&put->aging) ? LDR_ENTRY_EXPIRES | LDR_ENTRY_AGING : LDR_ENTRY_EXPIRES;
@@ -48,12 +41,6 @@ static inline struct layout layout_of(const struct ldr_put *put)
     if (rest != 0)
         layout.epoch_bytes = (uint8_t)((64u - (unsigned)__builtin_clzll(rest) + 7) / 8);
     return layout;
-}
-
-size_t ldr_entry_bytes_of(const struct ldr_put *put)
-{
-    struct layout layout = layout_of(put);
-    return (size_t)layout.epoch + layout.epoch_bytes + put->key.size + put->value.size;
 }
 
 static _Atomic uint64_t *word_at(const struct ldr_entry *entry, unsigned number)
@@ -95,7 +82,7 @@ static uint64_t aging_word(const struct ldr_aging *aging)
 }
 
 static void write_version(struct ldr_entry *entry, struct larder_version version, unsigned number,
-                          const struct layout *layout)
+                          const struct ldr_layout *layout)
 {
     if ((layout->flags & LDR_ENTRY_EPOCH) != 0) {
         store(entry, number, version.clock);
@@ -108,24 +95,30 @@ static void write_version(struct ldr_entry *entry, struct larder_version version
     }
 }
 
-void ldr_entry_write(struct ldr_entry *entry, const struct ldr_put *put, uint32_t slot)
+/* Times and version, which are there when a flag says so. */
+static void write_words(struct ldr_entry *entry, const struct ldr_put *put, const struct ldr_layout *layout)
 {
-    struct layout layout = layout_of(put);
+    if ((layout->flags & LDR_ENTRY_EXPIRES) != 0)
+        store(entry, 0, put->expires);
+    if ((layout->flags & LDR_ENTRY_AGING) != 0)
+        store(entry, 1, aging_word(&put->aging));
+    write_version(entry, put->version, words(layout->flags & BEFORE_VERSION), layout);
+}
+
+void ldr_entry_write(struct ldr_entry *entry, const struct ldr_put *put, struct ldr_layout layout, uint32_t slot)
+{
     atomic_store_explicit(&entry->slot, slot, memory_order_relaxed);
     entry->value_size = (uint32_t)put->value.size;
     entry->key_size = (uint16_t)put->key.size;
     entry->flags = layout.flags;
     entry->offset = (uint8_t)(layout.epoch + layout.epoch_bytes);
-    if ((layout.flags & LDR_ENTRY_EXPIRES) != 0)
-        store(entry, 0, put->expires);
-    if ((layout.flags & LDR_ENTRY_AGING) != 0)
-        store(entry, 1, aging_word(&put->aging));
-    write_version(entry, put->version, words(layout.flags & BEFORE_VERSION), &layout);
+    atomic_store_explicit(&entry->pins, LDR_ENTRY_NEW, memory_order_relaxed);
+    if (layout.flags != 0)
+        write_words(entry, put, &layout);
     unsigned char *key = (unsigned char *)entry + entry->offset;
-    memcpy(key, put->key.data, put->key.size);
+    ldr_key_copy(key, put->key.data, put->key.size);
     if (put->value.size > 0)
         memcpy(key + put->key.size, put->value.data, put->value.size);
-    atomic_store_explicit(&entry->pins, LDR_ENTRY_NEW, memory_order_relaxed);
 }
 
 void ldr_entry_copy(struct ldr_entry *to, const struct ldr_entry *from)

@@ -95,17 +95,25 @@ static inline void ldr_entry_pin(struct ldr_entry *entry)
     atomic_fetch_add_explicit(&entry->pins, 1, memory_order_relaxed);
 }
 
-/*
- * The bytes that the entry of a put takes. The caller has checked that key and value are not larger than their fields.
- */
-size_t ldr_entry_bytes_of(const struct ldr_put *put);
+/* Where the parts before the key are, in bytes from the start of the entry. */
+struct ldr_layout {
+    uint8_t flags;
+    uint8_t epoch; /* what follows the words */
+    uint8_t epoch_bytes;
+};
+
+/* Of the entry of a put. */
+static inline struct ldr_layout ldr_entry_layout(const struct ldr_put *put);
+
+/* The bytes that it takes. The caller has checked that key and value are not larger than their fields. */
+static inline size_t ldr_entry_bytes_of(const struct ldr_put *put, struct ldr_layout layout);
 
 /*
  * Writes a whole entry into a cell of at least ldr_entry_bytes_of() that no reader can see; without the shard's lock,
  * too. It stays marked LDR_ENTRY_NEW until `pins` is set to 0, under the lock, right before the release store that puts
  * its reference into the index.
  */
-void ldr_entry_write(struct ldr_entry *entry, const struct ldr_put *put, uint32_t slot);
+void ldr_entry_write(struct ldr_entry *entry, const struct ldr_put *put, struct ldr_layout layout, uint32_t slot);
 
 /* Makes `to`, which no reader can see, the same entry, with no pins and no marks. Under the shard's lock. */
 void ldr_entry_copy(struct ldr_entry *to, const struct ldr_entry *from);
@@ -115,6 +123,22 @@ bool ldr_entry_set_expires(struct ldr_entry *entry, uint64_t expires);
 
 /* When it goes by itself: after its time of expiry, and the longer of its windows. LARDER_NEVER: never. */
 uint64_t ldr_entry_end(const struct ldr_entry *entry);
+
+/* The layout with a version, a time of expiry or a flag. */
+struct ldr_layout ldr_entry_layout_of(const struct ldr_put *put);
+
+static inline struct ldr_layout ldr_entry_layout(const struct ldr_put *put)
+{
+    if ((put->version.clock | put->version.epoch) == 0 && put->expires == LARDER_NEVER &&
+        (put->flags & (LDR_PUT_NEGATIVE | LDR_PUT_TOMBSTONE)) == 0)
+        return (struct ldr_layout){.epoch = LDR_ENTRY_HEADER};
+    return ldr_entry_layout_of(put);
+}
+
+static inline size_t ldr_entry_bytes_of(const struct ldr_put *put, struct ldr_layout layout)
+{
+    return (size_t)layout.epoch + layout.epoch_bytes + put->key.size + put->value.size;
+}
 
 /* All bytes of the entry. */
 static inline size_t ldr_entry_size(const struct ldr_entry *entry)
@@ -150,6 +174,19 @@ static inline bool ldr_key_equal(const unsigned char *a, const unsigned char *b,
             return false;
     }
     return true;
+}
+
+/* Copies a key, of at least one byte, without a call as well. */
+static inline void ldr_key_copy(unsigned char *to, const unsigned char *from, size_t size)
+{
+    if (size < sizeof(uint64_t) || size > 4 * sizeof(uint64_t)) {
+        memcpy(to, from, size);
+        return;
+    }
+    size_t last = size - sizeof(uint64_t);
+    for (size_t i = 0; i < last; i += sizeof(uint64_t))
+        memcpy(to + i, from + i, sizeof(uint64_t));
+    memcpy(to + last, from + last, sizeof(uint64_t));
 }
 
 static inline bool ldr_entry_is(const struct ldr_entry *entry, struct larder_slice key)

@@ -3,15 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Elements of the ring, and how many slots it takes to be worth telling which were put into it. */
-#define RING       128u
+/* How many slots it takes to be worth telling which were put into the ring. */
 #define MARKS_FROM 4096u
 
 static uint32_t ring_of(uint32_t hit_max, uint32_t slots)
 {
     if (hit_max != 0)
         return 0;
-    uint32_t ring = RING;
+    uint32_t ring = LDR_HITS_RING;
     while (ring > 4 && ring > slots / 4)
         ring /= 2;
     return ring;
@@ -64,13 +63,13 @@ uint64_t ldr_hits_bytes(uint32_t hit_max, uint32_t slots)
     return has_bytes(hit_max, slots) ? slots : 0;
 }
 
-void ldr_hits_hand_on(struct ldr_hits *hits, uint32_t entries, void (*hit)(void *arg, uint32_t slot), void *arg)
+uint32_t ldr_hits_take(struct ldr_hits *hits, uint32_t entries, uint32_t *slots)
 {
     uint32_t first = atomic_load_explicit(&hits->first, memory_order_relaxed);
     uint32_t end = atomic_load_explicit(&hits->end, memory_order_relaxed);
     uint32_t count = end - first <= hits->ring ? end - first : 0;
-    for (uint32_t i = 0; hit != NULL && i < count; i++)
-        hit(arg, atomic_load_explicit(&hits->waiting[(first + i) & (hits->ring - 1)], memory_order_relaxed));
+    for (uint32_t i = 0; i < count; i++)
+        slots[i] = atomic_load_explicit(&hits->waiting[(first + i) & (hits->ring - 1)], memory_order_relaxed);
     atomic_store_explicit(&hits->first, end, memory_order_relaxed);
     hits->handed += count;
     if (hits->bytes != NULL && hits->handed > entries / 8) {
@@ -78,4 +77,5 @@ void ldr_hits_hand_on(struct ldr_hits *hits, uint32_t entries, void (*hit)(void 
         atomic_store_explicit(&hits->generation, generation % 255 + 1, memory_order_relaxed);
         hits->handed = 0;
     }
+    return count;
 }

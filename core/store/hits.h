@@ -18,6 +18,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The most elements of a ring. */
+#define LDR_HITS_RING 128u
+
 /* The most that hit_max may be for hits to be counted in bytes. */
 #define LDR_HIT_MAX 15u
 
@@ -81,6 +84,13 @@ static inline bool ldr_hits_add(struct ldr_hits *hits, uint32_t slot)
     return waiting + 1 < hits->ring;
 }
 
+/* Asks for what ldr_hits_add() looks at. NULL is fine. */
+static inline void ldr_hits_prefetch(const struct ldr_hits *hits, uint32_t slot)
+{
+    if (hits != NULL && hits->bytes != NULL)
+        __builtin_prefetch(&hits->bytes[slot], 1);
+}
+
 /* Whether the ring has something in it. */
 static inline bool ldr_hits_waiting(const struct ldr_hits *hits)
 {
@@ -88,8 +98,8 @@ static inline bool ldr_hits_waiting(const struct ldr_hits *hits)
            atomic_load_explicit(&hits->first, memory_order_relaxed);
 }
 
-/* Empties the ring; calls `hit`, unless NULL, for what was in it, oldest first. Under the shard's lock. */
-void ldr_hits_hand_on(struct ldr_hits *hits, uint32_t entries, void (*hit)(void *arg, uint32_t slot), void *arg);
+/* Takes what is in the ring out of it, oldest first: slots, up to LDR_HITS_RING. Under the shard's lock. */
+uint32_t ldr_hits_take(struct ldr_hits *hits, uint32_t entries, uint32_t *slots);
 
 /* A slot has a new entry, which was not used yet. */
 static inline void ldr_hits_reset(struct ldr_hits *hits, uint32_t slot)

@@ -134,12 +134,9 @@ void ldr_index_open(struct ldr_index_writer *writer, struct ldr_index *index, st
 static struct ldr_cursor find_ref(const struct ldr_index_writer *writer, struct ldr_line *line, uint64_t hash,
                                   ldr_ref ref)
 {
-    struct ldr_cursor at = {line, 0};
-    for (uint64_t m = ldr_line_matches(line, ldr_hash_tag(hash)); m != 0; m &= m - 1) {
-        at.i = ldr_line_match(m);
-        if (ldr_cursor_ref(at) == ref)
-            return at;
-    }
+    struct ldr_cursor at = {line, ldr_index_ref_in(line, hash, ref)};
+    if (at.i < LDR_LINE_REFS)
+        return at;
     at.i = 0;
     ldr_chain_ref(writer, &at, ref);
     return at;
@@ -148,8 +145,7 @@ static struct ldr_cursor find_ref(const struct ldr_index_writer *writer, struct 
 bool ldr_index_insert(struct ldr_index_writer *writer, uint64_t hash, ldr_ref ref)
 {
     struct ldr_cursor at = {ldr_index_line_now(writer, hash), 0};
-    while (at.i < LDR_LINE_REFS && ldr_cursor_ref(at) != 0)
-        at.i++;
+    at.i = ldr_line_hole(at.line);
     if (at.i == LDR_LINE_REFS && !ldr_chain_hole(writer, &at))
         return false;
     ldr_cursor_put(at, ldr_hash_tag(hash), ref);
@@ -160,7 +156,7 @@ bool ldr_index_insert(struct ldr_index_writer *writer, uint64_t hash, ldr_ref re
     return true;
 }
 
-void ldr_index_replace(struct ldr_index_writer *writer, uint64_t hash, ldr_ref from, ldr_ref to)
+void ldr_index_replace_behind(struct ldr_index_writer *writer, uint64_t hash, ldr_ref from, ldr_ref to)
 {
     ldr_cursor_set_ref(find_ref(writer, ldr_index_line_now(writer, hash), hash, from), to);
 }

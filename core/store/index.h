@@ -99,7 +99,7 @@ static inline struct ldr_entry *ldr_index_find_at(const struct ldr_index *index,
 bool ldr_index_insert(struct ldr_index_writer *writer, uint64_t hash, ldr_ref ref);
 
 /* Puts another reference in the place of one that is there, in one store: a reader finds the one or the other. */
-void ldr_index_replace(struct ldr_index_writer *writer, uint64_t hash, ldr_ref from, ldr_ref to);
+static inline void ldr_index_replace(struct ldr_index_writer *writer, uint64_t hash, ldr_ref from, ldr_ref to);
 
 /* Takes a reference out that is there. May merge a bucket, for which no entry is read. */
 void ldr_index_remove(struct ldr_index_writer *writer, uint64_t hash, ldr_ref ref);
@@ -218,11 +218,38 @@ ldr_index_find_at(const struct ldr_index *index, const struct ldr_probe *probe, 
     return ldr_index_find_anywhere(index, place, key, probe->hash, ref);
 }
 
-static inline struct ldr_entry *ldr_index_find(const struct ldr_index *index, struct ldr_place place,
-                                               struct larder_slice key, uint64_t hash, ldr_ref *ref)
+__attribute__((always_inline)) static inline struct ldr_entry *ldr_index_find(const struct ldr_index *index,
+                                                                              struct ldr_place place,
+                                                                              struct larder_slice key, uint64_t hash,
+                                                                              ldr_ref *ref)
 {
     struct ldr_probe probe = ldr_index_probe(index, hash);
     return ldr_index_find_at(index, &probe, place, key, 0, ref);
+}
+
+/* Which reference of a line this one is; LDR_LINE_REFS: none. */
+static inline unsigned ldr_index_ref_in(const struct ldr_line *line, uint64_t hash, ldr_ref ref)
+{
+    for (uint64_t m = ldr_line_matches(line, ldr_hash_tag(hash)); m != 0; m &= m - 1) {
+        unsigned i = ldr_line_match(m);
+        if (ldr_line_ref(line, i) == ref)
+            return i;
+    }
+    return LDR_LINE_REFS;
+}
+
+/* For a reference that is not in the bucket's own line. */
+void ldr_index_replace_behind(struct ldr_index_writer *writer, uint64_t hash, ldr_ref from, ldr_ref to);
+
+static inline void ldr_index_replace(struct ldr_index_writer *writer, uint64_t hash, ldr_ref from, ldr_ref to)
+{
+    uint64_t state = atomic_load_explicit(&writer->index->state, memory_order_relaxed);
+    struct ldr_line *line = ldr_index_line(writer->index, state, hash);
+    unsigned i = ldr_index_ref_in(line, hash, from);
+    if (i < LDR_LINE_REFS)
+        atomic_store_explicit(&line->refs[i], to, memory_order_release);
+    else
+        ldr_index_replace_behind(writer, hash, from, to);
 }
 
 #endif

@@ -38,6 +38,25 @@ static inline ldr_ref ldr_line_ref(const struct ldr_line *line, unsigned i)
     return atomic_load_explicit(&line->refs[i], memory_order_acquire);
 }
 
+/* The first reference that is 0; LDR_LINE_REFS: none is. For the writer. */
+static inline unsigned ldr_line_hole(const struct ldr_line *line)
+{
+#ifdef __SSE2__
+    /* Nobody writes meanwhile, so that plain loads do. */
+    const __m128i *refs = (const __m128i *)(const void *)line->refs, zero = _mm_setzero_si128();
+    __m128i low = _mm_packs_epi32(_mm_cmpeq_epi32(_mm_load_si128(refs), zero),
+                                  _mm_cmpeq_epi32(_mm_load_si128(refs + 1), zero));
+    __m128i high = _mm_packs_epi32(_mm_cmpeq_epi32(_mm_load_si128(refs + 2), zero), zero);
+    unsigned holes = (unsigned)_mm_movemask_epi8(_mm_packs_epi16(low, high));
+    return (unsigned)__builtin_ctz(holes | 1u << LDR_LINE_REFS);
+#else
+    unsigned i = 0;
+    while (i < LDR_LINE_REFS && atomic_load_explicit(&line->refs[i], memory_order_relaxed) != 0)
+        i++;
+    return i;
+#endif
+}
+
 /*
  * The references whose tag is `tag`, as bits to be taken from the lowest on; ldr_line_match() says which reference the
  * lowest stands for. SSE2 makes a lookup among a million entries about a tenth faster than the portable way.

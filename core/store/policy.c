@@ -104,37 +104,25 @@ uint32_t ldr_policy_evict(struct ldr_policy *policy, const struct ldr_slots *slo
     return slot != LARDER_NO_SLOT ? slot : sweep(policy, slots);
 }
 
-struct audience {
-    struct ldr_policy *policy;
-    const struct ldr_slots *slots;
-};
+/* The slots of so many hits are asked for ahead of the one that is told. */
+#define AHEAD 8u
 
-/* The entry may have gone since, and its slot with it: a module must not hear of a slot that it does not know. */
-static void hear(void *arg, uint32_t slot)
+/* An entry may have gone since, and its slot with it: a module must not hear of a slot that it does not know. */
+static void tell_hits(struct ldr_policy *policy, const struct ldr_slots *slots)
 {
-    const struct audience *audience = arg;
-    if (ldr_slots_resident(audience->slots, slot))
-        audience->policy->module->hit(audience->policy->state, slot);
+    uint32_t hits[LDR_HITS_RING], count = ldr_hits_take(policy->hits, slots->count, hits);
+    for (uint32_t i = 0; i < count && policy->state != NULL; i++) {
+        if (i + AHEAD < count)
+            __builtin_prefetch(&slots->refs[hits[i + AHEAD]]);
+        if (ldr_slots_resident(slots, hits[i]))
+            policy->module->hit(policy->state, hits[i]);
+    }
 }
 
 void ldr_policy_hand_on(struct ldr_policy *policy, const struct ldr_slots *slots)
 {
-    struct audience audience = {policy, slots};
     if (policy->hits != NULL && ldr_hits_waiting(policy->hits))
-        ldr_hits_hand_on(policy->hits, slots->count, policy->state != NULL ? hear : NULL, &audience);
-}
-
-/* In the unit of the capacity. */
-static struct larder_object told(const struct ldr_policy *policy, const struct larder_object *object)
-{
-    return (struct larder_object){.digest = object->digest, .charge = policy->limit != 0 ? 1 : object->charge};
-}
-
-void ldr_policy_prepare(struct ldr_policy *policy, const struct larder_object *object)
-{
-    const struct larder_object newcomer = told(policy, object);
-    if (policy->state != NULL && policy->module->prepare != NULL)
-        policy->module->prepare(policy->state, &newcomer);
+        tell_hits(policy, slots);
 }
 
 void ldr_policy_insert(struct ldr_policy *policy, uint32_t slot, const struct larder_object *object)
@@ -143,7 +131,7 @@ void ldr_policy_insert(struct ldr_policy *policy, uint32_t slot, const struct la
         return;
     if (policy->hits != NULL)
         ldr_hits_reset(policy->hits, slot);
-    const struct larder_object newcomer = told(policy, object);
+    const struct larder_object newcomer = ldr_policy_told(policy, object);
     policy->module->insert(policy->state, slot, &newcomer);
 }
 
@@ -161,11 +149,4 @@ void ldr_policy_hit(struct ldr_policy *policy, uint32_t slot)
         policy->module->hit(policy->state, slot);
     else if (policy->hits != NULL)
         (void)ldr_hits_add(policy->hits, slot);
-}
-
-void ldr_policy_update(struct ldr_policy *policy, uint32_t slot, const struct larder_object *object)
-{
-    const struct larder_object rewritten = told(policy, object);
-    if (policy->state != NULL && policy->module->update != NULL)
-        policy->module->update(policy->state, slot, &rewritten);
 }

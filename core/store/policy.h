@@ -70,10 +70,28 @@ uint32_t ldr_policy_evict(struct ldr_policy *policy, const struct ldr_slots *slo
 void ldr_policy_hand_on(struct ldr_policy *policy, const struct ldr_slots *slots);
 
 /* The callbacks of the module; nothing happens when its state was given up. */
-void ldr_policy_prepare(struct ldr_policy *policy, const struct larder_object *object);
 void ldr_policy_insert(struct ldr_policy *policy, uint32_t slot, const struct larder_object *object);
 void ldr_policy_remove(struct ldr_policy *policy, uint32_t slot);
 void ldr_policy_hit(struct ldr_policy *policy, uint32_t slot);
-void ldr_policy_update(struct ldr_policy *policy, uint32_t slot, const struct larder_object *object);
+
+/* In the unit of the capacity. */
+static inline struct larder_object ldr_policy_told(const struct ldr_policy *policy, const struct larder_object *object)
+{
+    return (struct larder_object){.digest = object->digest, .charge = policy->limit != 0 ? 1 : object->charge};
+}
+
+static inline void ldr_policy_prepare(struct ldr_policy *policy, const struct larder_object *object)
+{
+    const struct larder_object newcomer = ldr_policy_told(policy, object);
+    if (policy->module->prepare != NULL && policy->state != NULL)
+        policy->module->prepare(policy->state, &newcomer);
+}
+
+static inline void ldr_policy_update(struct ldr_policy *policy, uint32_t slot, const struct larder_object *object)
+{
+    const struct larder_object rewritten = ldr_policy_told(policy, object);
+    if (policy->module->update != NULL && policy->state != NULL)
+        policy->module->update(policy->state, slot, &rewritten);
+}
 
 #endif

@@ -143,11 +143,6 @@ void ldr_ranges_trim_due(const struct ldr_store *store, struct ldr_shard *shard)
     due->high = due->count;
 }
 
-bool ldr_ranges_sparse(const struct ldr_shard *shard)
-{
-    return shard->writer.high > LDR_TRIM_FROM && shard->slots.count / LDR_LINE_REFS < shard->writer.high / 4;
-}
-
 /* What the shards have touched of one of the two ranges of lines. */
 struct touched {
     uint32_t before, now; /* the most of any shard */

@@ -11,11 +11,16 @@
 #define SPINS  64u
 #define YIELDS 256u
 
+static uint64_t hash_of(const struct ldr_store *store, const struct ldr_entry *entry)
+{
+    return ldr_store_hash(ldr_slice(ldr_entry_key_bytes(entry), entry->key_size), store->seed);
+}
+
 /* The policy takes an entry back as a newcomer, which it has given up and which shall stay. */
 static void readmit(struct ldr_store *store, struct ldr_shard *shard, uint32_t slot)
 {
     const struct ldr_entry *entry = ldr_entry_at(store->place, shard->slots.refs[slot]);
-    struct larder_object object = ldr_shard_object(store, entry, ldr_store_hash(ldr_entry_key(entry), store->seed));
+    struct larder_object object = ldr_shard_object(store, entry, hash_of(store, entry));
     ldr_policy_insert(&shard->policy, slot, &object);
 }
 
@@ -32,9 +37,8 @@ static uint32_t another(struct ldr_store *store, struct ldr_shard *shard)
 }
 
 /* Drops an entry that the policy has given up. */
-static void drop_victim(struct ldr_store *store, struct ldr_shard *shard, uint32_t slot)
+static void drop_victim(struct ldr_store *store, struct ldr_shard *shard, uint32_t slot, ldr_ref ref, uint64_t hash)
 {
-    ldr_ref ref = shard->slots.refs[slot];
     const struct ldr_entry *entry = ldr_entry_at(store->place, ref);
     bool unexpired = !ldr_entry_expired(entry, shard->latest);
     if (__builtin_expect(ldr_store_holds(store), 0) && ldr_version_after(ldr_entry_version(entry), shard->floor))
@@ -45,7 +49,7 @@ static void drop_victim(struct ldr_store *store, struct ldr_shard *shard, uint32
         shard->evictions++;
         shard->evictions_unexpired += unexpired;
     }
-    ldr_shard_drop(store, shard, ref);
+    ldr_shard_drop(store, shard, ref, hash);
 }
 
 bool ldr_room_evict(struct ldr_store *store, struct ldr_shard *shard)
@@ -55,7 +59,8 @@ bool ldr_room_evict(struct ldr_store *store, struct ldr_shard *shard)
         return false;
     if (ldr_shard_guards(shard, slot) && shard->slots.count > 1)
         slot = another(store, shard);
-    drop_victim(store, shard, slot);
+    ldr_ref ref = shard->slots.refs[slot];
+    drop_victim(store, shard, slot, ref, hash_of(store, ldr_entry_at(store->place, ref)));
     return true;
 }
 
@@ -91,15 +96,18 @@ static void evict_some(struct ldr_store *store, struct ldr_shard *shard, uint32_
         victims[count++] = slot;
         __builtin_prefetch(&shard->slots.refs[slot]);
     }
-    for (uint32_t i = 0; i < count; i++)
-        __builtin_prefetch(ldr_entry_at(store->place, shard->slots.refs[victims[i]]));
+    ldr_ref refs[VICTIMS];
+    uint64_t hashes[VICTIMS];
     for (uint32_t i = 0; i < count; i++) {
-        const struct ldr_entry *entry = ldr_entry_at(store->place, shard->slots.refs[victims[i]]);
-        uint64_t hash = ldr_store_hash(ldr_entry_key(entry), store->seed);
-        __builtin_prefetch(ldr_index_probe(&shard->index, hash).line);
+        refs[i] = shard->slots.refs[victims[i]];
+        __builtin_prefetch(ldr_entry_at(store->place, refs[i]), 1); /* its slot becomes a link */
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        hashes[i] = hash_of(store, ldr_entry_at(store->place, refs[i]));
+        __builtin_prefetch(ldr_index_probe(&shard->index, hashes[i]).line, 1);
     }
     for (uint32_t i = 0; i < count; i++)
-        drop_victim(store, shard, victims[i]);
+        drop_victim(store, shard, victims[i], refs[i], hashes[i]);
 }
 
 struct place {
@@ -121,7 +129,7 @@ static void moved(void *arg, ldr_ref from, ldr_ref to)
 {
     const struct place *place = arg;
     const struct ldr_entry *entry = ldr_entry_at(place->store->place, to);
-    uint64_t hash = ldr_store_hash(ldr_entry_key(entry), place->store->seed);
+    uint64_t hash = hash_of(place->store, entry);
     ldr_index_replace(&place->shard->writer, hash, from, to);
     uint32_t slot = atomic_load_explicit(&entry->slot, memory_order_relaxed);
     place->shard->slots.refs[slot] = to;
@@ -166,12 +174,18 @@ static bool step(struct ldr_store *store, struct ldr_shard *shard, enum ldr_need
     return true;
 }
 
+/*
+ * After so many tries in vain threads that have become idle are parked: they would hold back everything that is retired
+ * until the budget is full, and each write would go to memory that is in no cache.
+ */
+#define TRIES 16u
+
 static void take_back(struct ldr_shard *shard)
 {
     if (++shard->writes % LDR_WRITES_AT_ONCE != 0)
         return;
     if (ldr_slab_waits(shard->slab) || shard->left_hits != NULL)
-        ldr_epoch_advance(LDR_EPOCH_STORE, false);
+        shard->tries = ldr_epoch_advance(LDR_EPOCH_STORE, shard->tries >= TRIES) ? 0 : shard->tries + 1;
     ldr_slab_turn_over(shard->slab);
     ldr_rebuild_collect(shard);
 }

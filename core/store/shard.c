@@ -1,19 +1,6 @@
 /* One shard: taking entries in and out, and what it costs. */
 #include "core/store/state.h"
 
-static void entered(struct ldr_shard *shard, uint64_t now)
-{
-    /* The caller's clock may be read by one thread before another, and told after it. */
-    if (now != LDR_NOW && now > shard->latest)
-        shard->latest = now;
-}
-
-void ldr_shard_enter(struct ldr_shard *shard, uint64_t now)
-{
-    ldr_spin_lock(&shard->lock);
-    entered(shard, now);
-}
-
 void ldr_shard_enter_guarded(struct ldr_shard *shard, uint64_t now, struct ldr_guard *guard)
 {
     ldr_shard_enter(shard, now);
@@ -27,14 +14,8 @@ bool ldr_shard_try(struct ldr_shard *shard, uint64_t now)
 {
     if (!ldr_spin_try(&shard->lock))
         return false;
-    entered(shard, now);
+    ldr_shard_tell(shard, now);
     return true;
-}
-
-void ldr_shard_leave(struct ldr_shard *shard)
-{
-    shard->guard = NULL;
-    ldr_spin_unlock(&shard->lock);
 }
 
 struct larder_object ldr_shard_object(const struct ldr_store *store, const struct ldr_entry *entry, uint64_t hash)
@@ -60,10 +41,9 @@ void ldr_shard_set_due(struct ldr_shard *shard, const struct ldr_entry *entry)
     next_due(shard);
 }
 
-void ldr_shard_drop(struct ldr_store *store, struct ldr_shard *shard, ldr_ref ref)
+void ldr_shard_drop(struct ldr_store *store, struct ldr_shard *shard, ldr_ref ref, uint64_t hash)
 {
     struct ldr_entry *entry = ldr_entry_at(store->place, ref);
-    struct larder_slice key = ldr_entry_key(entry);
     uint32_t slot = atomic_load_explicit(&entry->slot, memory_order_relaxed);
     shard->value_bytes -= (uint64_t)entry->key_size + entry->value_size;
     if ((entry->flags & LDR_ENTRY_EXPIRES) != 0) {
@@ -71,7 +51,7 @@ void ldr_shard_drop(struct ldr_store *store, struct ldr_shard *shard, ldr_ref re
         next_due(shard);
     }
     ldr_slots_give(&shard->slots, slot);
-    ldr_index_remove(&shard->writer, ldr_store_hash(key, store->seed), ref);
+    ldr_index_remove(&shard->writer, hash, ref);
     ldr_slab_retire(shard->slab, ref);
 }
 
@@ -79,19 +59,16 @@ void ldr_shard_discard(struct ldr_store *store, struct ldr_shard *shard, ldr_ref
 {
     const struct ldr_entry *entry = ldr_entry_at(store->place, ref);
     ldr_policy_remove(&shard->policy, atomic_load_explicit(&entry->slot, memory_order_relaxed));
-    ldr_shard_drop(store, shard, ref);
+    ldr_shard_drop(store, shard, ref, ldr_store_hash(ldr_entry_key(entry), store->seed));
 }
 
-struct ldr_found_entry ldr_shard_find(struct ldr_store *store, struct ldr_shard *shard, struct larder_slice key,
-                                      uint64_t hash, uint64_t now)
+bool ldr_shard_expire(struct ldr_store *store, struct ldr_shard *shard, ldr_ref ref, uint64_t now)
 {
-    struct ldr_found_entry found = {.hash = hash};
-    found.entry = ldr_index_find(&shard->index, store->place, key, hash, &found.ref);
-    if (found.entry == NULL || ldr_entry_end(found.entry) > now || ldr_store_holds(store))
-        return found;
+    if (ldr_entry_end(ldr_entry_at(store->place, ref)) > now || ldr_store_holds(store))
+        return false;
     shard->expirations++;
-    ldr_shard_discard(store, shard, found.ref);
-    return (struct ldr_found_entry){.hash = hash};
+    ldr_shard_discard(store, shard, ref);
+    return true;
 }
 
 /*

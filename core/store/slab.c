@@ -6,6 +6,8 @@
 
 #define LINK_BYTES offsetof(struct ldr_entry, value_size) /* of a free cell that stay in use: slot and pins */
 
+#define CACHE_LINE 64u
+
 static size_t slab_bytes(const struct ldr_heap *heap)
 {
     return sizeof(struct ldr_slab) + heap->sizes.classes * sizeof(struct ldr_class);
@@ -174,16 +176,13 @@ uint32_t ldr_slab_giver(const struct ldr_slab *slab, uint32_t class)
     return number;
 }
 
-ldr_ref ldr_slab_take(struct ldr_slab *slab, size_t size)
+/* Not from those that have passed. */
+static ldr_ref take_elsewhere(struct ldr_slab *slab, uint32_t class, size_t size)
 {
-    const struct ldr_sizes *sizes = &slab->heap->sizes;
-    uint32_t class = ldr_slab_class(slab, size), number;
+    uint32_t number;
     if (class == LDR_CLASS_LARGE) {
-        number = new_span(slab, class, ldr_sizes_grains(sizes, size));
+        number = new_span(slab, class, ldr_sizes_grains(&slab->heap->sizes, size));
     } else {
-        ldr_ref ref = ldr_slab_take_passed(slab, class, size);
-        if (ref != 0)
-            return ref;
         number = partial(slab, class);
         if (number == 0)
             number = new_span(slab, class, slab->table[class].span_grains);
@@ -191,6 +190,24 @@ ldr_ref ldr_slab_take(struct ldr_slab *slab, size_t size)
             number = ldr_slab_giver(slab, class);
     }
     return number == 0 ? 0 : ldr_slab_take_from(slab, number, size);
+}
+
+ldr_ref ldr_slab_take(struct ldr_slab *slab, size_t size)
+{
+    uint32_t class = ldr_slab_class(slab, size);
+    ldr_ref ref = ldr_slab_reuse_first(slab, class, size);
+    if (ref == 0 && class != LDR_CLASS_LARGE && (slab->passed_count | slab->bag_count) != 0)
+        ref = ldr_slab_take_passed(slab, class, size);
+    if (ref != 0)
+        return ref;
+    return take_elsewhere(slab, class, size);
+}
+
+void ldr_slab_prefetch(const struct ldr_slab *slab)
+{
+    const char *cell = (const char *)ldr_slab_entry(slab, ldr_slab_passed(slab));
+    __builtin_prefetch(cell + CACHE_LINE, 1);
+    __builtin_prefetch(cell + 2 * CACHE_LINE, 1);
 }
 
 void ldr_slab_free_cell(struct ldr_slab *slab, ldr_ref ref, enum ldr_cell_state from)

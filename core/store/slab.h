@@ -83,6 +83,18 @@ size_t ldr_slab_cell_of(const struct ldr_heap *heap, ldr_ref ref);
  */
 ldr_ref ldr_slab_take(struct ldr_slab *slab, size_t size);
 
+/*
+ * Takes a cell at hand, of an entry's own size, and retires in the same step the one of the entry whose place it takes:
+ * what a slab holds is the same before and after. 0: nothing has happened.
+ */
+ldr_ref ldr_slab_exchange(struct ldr_slab *slab, size_t size, ldr_ref old);
+
+/*
+ * Asks for two more cache lines of the cell that the next taker will be given, as a rule: its first one was asked for
+ * before, and the processor follows longer ones by itself. Without the shard's lock.
+ */
+void ldr_slab_prefetch(const struct ldr_slab *slab);
+
 /* Gives back a cell whose entry no reader can have seen, written or not. */
 void ldr_slab_untake(struct ldr_slab *slab, ldr_ref ref);
 
@@ -98,7 +110,8 @@ bool ldr_slab_collect(struct ldr_slab *slab);
 
 /*
  * The same, but what nobody can read any more is at hand for ldr_slab_take() until this is called again: only then what
- * nobody has taken goes back to its span. For the steady state, in which as many cells are retired as are taken.
+ * nobody has taken goes back to its span, but for some cells, if others were taken. For the steady state, in which as
+ * many cells are retired as are taken.
  */
 bool ldr_slab_turn_over(struct ldr_slab *slab);
 

@@ -4,15 +4,10 @@
 
 #define COLLECT_CELLS  32u /* that a call looks at */
 #define COLLECT_PINNED 4u
-#define REUSE_CELLS    2u /* that a taker looks at: one more than it needs, so that those of other classes get fewer */
+#define REUSE_CELLS    2u  /* that a taker looks at: one more than it needs, so that those of other classes get fewer */
+#define AT_HAND        16u /* cells that stay at hand while takers use them and few are behind them */
 
-static uint32_t pins_of(const struct ldr_slab *slab, ldr_ref ref)
-{
-    /* Acquire: what the last reader read comes before the cell is used again. */
-    return atomic_load_explicit(&ldr_slab_entry(slab, ref)->pins, memory_order_acquire) & LDR_ENTRY_PINS;
-}
-
-void ldr_slab_retire(struct ldr_slab *slab, ldr_ref ref)
+static inline void retire(struct ldr_slab *slab, ldr_ref ref)
 {
     /* Key, value and sizes stay: readers may be at them. */
     ldr_slab_change(slab, ldr_heap_owner(slab->heap, ref), LDR_CELL_LIVE, LDR_CELL_RETIRED);
@@ -20,6 +15,12 @@ void ldr_slab_retire(struct ldr_slab *slab, ldr_ref ref)
     if (slab->fresh_first == 0)
         slab->fresh_last = ref;
     slab->fresh_first = ref;
+    slab->fresh_count++;
+}
+
+void ldr_slab_retire(struct ldr_slab *slab, ldr_ref ref)
+{
+    retire(slab, ref);
 }
 
 /*
@@ -37,10 +38,12 @@ static void tag_fresh(struct ldr_slab *slab)
         ldr_slab_set_link(slab, slab->fresh_last, bag->first);
         bag->first = slab->fresh_first;
         bag->tag = tag;
+        bag->count += slab->fresh_count;
     } else {
-        slab->bags[slab->bag_count++] = (struct ldr_bag){tag, slab->fresh_first};
+        slab->bags[slab->bag_count++] = (struct ldr_bag){tag, slab->fresh_first, slab->fresh_count};
     }
     slab->fresh_first = 0;
+    slab->fresh_count = 0;
 }
 
 /* A cell that no reader can see any more but those who pin it: out of the budget until they let go. */
@@ -69,7 +72,7 @@ static bool collect_pinned(struct ldr_slab *slab)
     bool freed = false;
     for (uint32_t i = 0; i < COLLECT_PINNED && slab->pinned != 0; i++) {
         ldr_ref ref = ldr_slab_link(slab, slab->pinned);
-        if (pins_of(slab, ref) != 0) {
+        if (ldr_slab_pins(slab, ref) != 0) {
             slab->pinned = ref;
             continue;
         }
@@ -89,20 +92,12 @@ static bool collect_pinned(struct ldr_slab *slab)
 static void refill(struct ldr_slab *slab)
 {
     struct ldr_bag *bag = &slab->bags[0];
-    if (slab->passed != 0 || slab->bag_count == 0 || !ldr_epoch_passed(LDR_EPOCH_STORE, bag->tag))
+    if (ldr_slab_passed(slab) != 0 || slab->bag_count == 0 || !ldr_epoch_passed(LDR_EPOCH_STORE, bag->tag))
         return;
-    slab->passed = bag->first;
+    atomic_store_explicit(&slab->passed, bag->first, memory_order_relaxed);
+    slab->passed_count = bag->count;
     slab->bag_count--;
     memmove(bag, bag + 1, slab->bag_count * sizeof *bag);
-}
-
-/* The next of them; there is one. */
-static ldr_ref pop_passed(struct ldr_slab *slab)
-{
-    ldr_ref ref = slab->passed;
-    slab->passed = ldr_slab_link(slab, ref);
-    __builtin_prefetch(ldr_slab_entry(slab, slab->passed)); /* its link and pins */
-    return ref;
 }
 
 bool ldr_slab_waits(const struct ldr_slab *slab)
@@ -113,8 +108,9 @@ bool ldr_slab_waits(const struct ldr_slab *slab)
 /* Gives one that has passed back to its span. False: readers pin it. */
 static bool free_passed(struct ldr_slab *slab)
 {
-    ldr_ref ref = pop_passed(slab);
-    if (pins_of(slab, ref) != 0) {
+    ldr_ref ref = ldr_slab_passed(slab);
+    ldr_slab_pop_passed(slab, ref);
+    if (ldr_slab_pins(slab, ref) != 0) {
         set_aside(slab, ref);
         return false;
     }
@@ -126,35 +122,45 @@ bool ldr_slab_turn_over(struct ldr_slab *slab)
 {
     tag_fresh(slab);
     bool relieved = ldr_heap_relieve(slab->heap), freed = collect_pinned(slab);
-    for (uint32_t i = 0; i < COLLECT_CELLS && slab->passed != 0; i++)
+    uint32_t keep = slab->reused != 0 && slab->bag_count <= 1 ? AT_HAND : 0;
+    for (uint32_t i = 0; i < COLLECT_CELLS && slab->passed_count > keep; i++)
         freed |= free_passed(slab);
+    slab->reused = 0;
     refill(slab);
     return relieved || freed;
 }
 
 bool ldr_slab_collect(struct ldr_slab *slab)
 {
+    slab->reused = 0;
     bool freed = ldr_slab_turn_over(slab);
-    for (uint32_t i = 0; i < COLLECT_CELLS && slab->passed != 0; i++) {
+    for (uint32_t i = 0; i < COLLECT_CELLS && slab->passed_count != 0; i++) {
         freed |= free_passed(slab);
         refill(slab);
     }
     return freed;
 }
 
+ldr_ref ldr_slab_exchange(struct ldr_slab *slab, size_t size, ldr_ref old)
+{
+    ldr_ref ref = ldr_slab_reuse_first(slab, ldr_slab_class(slab, size), size);
+    if (ref != 0)
+        retire(slab, old);
+    return ref;
+}
+
 ldr_ref ldr_slab_take_passed(struct ldr_slab *slab, uint32_t class, size_t size)
 {
-    for (uint32_t i = 0; i < REUSE_CELLS && slab->passed != 0; i++) {
-        ldr_ref ref = pop_passed(slab);
+    refill(slab);
+    for (uint32_t i = 0; i < REUSE_CELLS && slab->passed_count != 0; i++) {
+        ldr_ref ref = ldr_slab_passed(slab);
         uint32_t number = ldr_heap_owner(slab->heap, ref);
         const struct ldr_span *span = ldr_heap_span(slab->heap, number);
-        if (pins_of(slab, ref) != 0) {
+        ldr_slab_pop_passed(slab, ref);
+        if (ldr_slab_pins(slab, ref) != 0) {
             set_aside(slab, ref);
         } else if (span->class == class && !span->emptied) {
-            ldr_slab_change(slab, number, LDR_CELL_RETIRED, LDR_CELL_LIVE);
-            ldr_poison(ldr_slab_entry(slab, ref)->bytes,
-                       ((size_t)span->cell << slab->heap->place.shift) - LDR_ENTRY_HEADER);
-            ldr_slab_begin_cell(slab, ref, size);
+            ldr_slab_reuse(slab, ref, number, size);
             return ref;
         } else {
             ldr_slab_free_cell(slab, ref, LDR_CELL_RETIRED);

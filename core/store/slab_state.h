@@ -11,6 +11,7 @@
 struct ldr_bag {
     uint64_t tag;
     ldr_ref first;
+    uint32_t count;
 };
 
 struct ldr_class {
@@ -32,8 +33,10 @@ struct ldr_slab {
     struct ldr_bag bags[LDR_BAGS];      /* the oldest first */
     uint32_t bag_count;
     ldr_ref fresh_first, fresh_last; /* retired and not yet given a tag */
-    ldr_ref passed;                  /* retired, their tag has passed: linked by `slot` */
-    ldr_ref pinned;                  /* the last of a ring linked by `slot` */
+    uint32_t fresh_count;
+    uint32_t passed_count, reused; /* cells of `passed`, and how many of them takers were given since the last turn */
+    _Atomic ldr_ref passed;        /* retired, their tag has passed: linked by `slot`. Atomic for ldr_slab_prefetch() */
+    ldr_ref pinned;                /* the last of a ring linked by `slot` */
     uint32_t units[LDR_CELL_STATES]; /* in cells, of 1 << place.shift bytes */
     uint32_t grains;                 /* in spans */
     uint32_t leaving;                /* grains of spans that hold nothing but retired cells */
@@ -42,8 +45,11 @@ struct ldr_slab {
     struct ldr_class classes[];
 };
 
-/* Takes a cell of the class from those whose tag has passed, without a detour over its span. 0: there is none at hand. */
-ldr_ref ldr_slab_take_passed(struct ldr_slab *slab, uint32_t class, size_t size);
+/*
+ * Takes a cell of the class from those whose tag has passed, which readers may pin or which may be of other classes. 0:
+ * there is none at hand.
+ */
+ldr_ref ldr_slab_take_passed(struct ldr_slab *slab, uint32_t class, size_t size) __attribute__((cold));
 
 /* Takes a cell from a span that gives cells. */
 ldr_ref ldr_slab_take_from(struct ldr_slab *slab, uint32_t number, size_t size);
@@ -77,6 +83,26 @@ static inline uint32_t ldr_slab_link(const struct ldr_slab *slab, ldr_ref ref)
 static inline void ldr_slab_set_link(struct ldr_slab *slab, ldr_ref ref, uint32_t link)
 {
     atomic_store_explicit(&ldr_slab_entry(slab, ref)->slot, link, memory_order_relaxed);
+}
+
+/* Readers who still pin it. Acquire: what the last one read comes before the cell is used again. */
+static inline uint32_t ldr_slab_pins(const struct ldr_slab *slab, ldr_ref ref)
+{
+    return atomic_load_explicit(&ldr_slab_entry(slab, ref)->pins, memory_order_acquire) & LDR_ENTRY_PINS;
+}
+
+static inline ldr_ref ldr_slab_passed(const struct ldr_slab *slab)
+{
+    return atomic_load_explicit(&slab->passed, memory_order_relaxed);
+}
+
+/* Takes the first of those that have passed out of the list. */
+static inline void ldr_slab_pop_passed(struct ldr_slab *slab, ldr_ref ref)
+{
+    uint32_t next = ldr_slab_link(slab, ref);
+    atomic_store_explicit(&slab->passed, next, memory_order_relaxed);
+    slab->passed_count--;
+    __builtin_prefetch(ldr_slab_entry(slab, next)); /* its link and pins */
 }
 
 /* A cell is about to be written, and not to be moved before that. */
@@ -139,6 +165,31 @@ __attribute__((always_inline)) static inline void ldr_slab_change(struct ldr_sla
     if ((from == LDR_CELL_FREE && span->count[LDR_CELL_FREE] == 0) ||
         (to == LDR_CELL_FREE && span->count[LDR_CELL_FREE] == 1))
         ldr_slab_turn(slab, number);
+}
+
+/* What was retired is taken again, without a detour over its span. Its owner is `number`. */
+static inline void ldr_slab_reuse(struct ldr_slab *slab, ldr_ref ref, uint32_t number, size_t size)
+{
+    const struct ldr_span *span = ldr_heap_span(slab->heap, number);
+    slab->reused++;
+    ldr_slab_change(slab, number, LDR_CELL_RETIRED, LDR_CELL_LIVE);
+    ldr_poison(ldr_slab_entry(slab, ref)->bytes, ((size_t)span->cell << slab->heap->place.shift) - LDR_ENTRY_HEADER);
+    ldr_slab_begin_cell(slab, ref, size);
+}
+
+/* The first of those that have passed, when it is of the class and nobody pins it. 0: it is not, or there is none. */
+static inline ldr_ref ldr_slab_reuse_first(struct ldr_slab *slab, uint32_t class, size_t size)
+{
+    ldr_ref ref = ldr_slab_passed(slab);
+    if (ref == 0)
+        return 0;
+    uint32_t number = ldr_heap_owner(slab->heap, ref);
+    const struct ldr_span *span = ldr_heap_span(slab->heap, number);
+    if (span->class != class || class == LDR_CLASS_LARGE || span->emptied || ldr_slab_pins(slab, ref) != 0)
+        return 0;
+    ldr_slab_pop_passed(slab, ref);
+    ldr_slab_reuse(slab, ref, number, size);
+    return ref;
 }
 
 #endif

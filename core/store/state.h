@@ -86,6 +86,7 @@ struct ldr_shard {
     unsigned char *ranges; /* of the arrays of `slots` and `due`, for the next time they are laid out */
     bool second_half;      /* which half of them is in use */
     uint32_t writes;
+    uint32_t tries;          /* in a row, to move the epoch, in vain */
     struct ldr_guard *guard; /* of whoever holds the lock; NULL: none */
     uint64_t owed;           /* bytes of the budget for all but the spans */
     struct ldr_extent told;  /* what that was reckoned from */
@@ -186,7 +187,7 @@ static inline const struct ldr_entry *ldr_entry_present(const struct ldr_entry *
 /* ---- shard.c: one shard, under its lock */
 
 /* Takes the lock. */
-void ldr_shard_enter(struct ldr_shard *shard, uint64_t now);
+static inline void ldr_shard_enter(struct ldr_shard *shard, uint64_t now);
 
 /* The same with a guard, until ldr_shard_leave(); without when the entry has gone from its place since. NULL: none. */
 void ldr_shard_enter_guarded(struct ldr_shard *shard, uint64_t now, struct ldr_guard *guard);
@@ -194,7 +195,7 @@ void ldr_shard_enter_guarded(struct ldr_shard *shard, uint64_t now, struct ldr_g
 /* The same if the lock is free. */
 bool ldr_shard_try(struct ldr_shard *shard, uint64_t now);
 
-void ldr_shard_leave(struct ldr_shard *shard);
+static inline void ldr_shard_leave(struct ldr_shard *shard);
 
 /* An entry as the writers meet it. */
 struct ldr_found_entry {
@@ -204,14 +205,17 @@ struct ldr_found_entry {
 };
 
 /* The entry of a key whose time has not passed; one whose time has is removed, unless the store holds. */
-struct ldr_found_entry ldr_shard_find(struct ldr_store *store, struct ldr_shard *shard, struct larder_slice key,
-                                      uint64_t hash, uint64_t now);
+static inline struct ldr_found_entry ldr_shard_find(struct ldr_store *store, struct ldr_shard *shard,
+                                                    struct larder_slice key, uint64_t hash, uint64_t now);
+
+/* Removes an entry that has a time, if that has passed. True: it did. */
+bool ldr_shard_expire(struct ldr_store *store, struct ldr_shard *shard, ldr_ref ref, uint64_t now);
 
 /* Takes an entry out of everything, the policy included. */
 void ldr_shard_discard(struct ldr_store *store, struct ldr_shard *shard, ldr_ref ref);
 
-/* The same for one that the policy has given up already. */
-void ldr_shard_drop(struct ldr_store *store, struct ldr_shard *shard, ldr_ref ref);
+/* The same for one that the policy has given up already, and whose hash is known. */
+void ldr_shard_drop(struct ldr_store *store, struct ldr_shard *shard, ldr_ref ref, uint64_t hash);
 
 /* Gives a resident entry its time of expiry in the heap of those that will. */
 void ldr_shard_set_due(struct ldr_shard *shard, const struct ldr_entry *entry);
@@ -352,9 +356,44 @@ uint64_t ldr_ranges_bytes(const struct ldr_store *store, const struct ldr_shard 
 void ldr_ranges_trim_due(const struct ldr_store *store, struct ldr_shard *shard);
 
 /* Whether most lines of a shard are not needed any more. */
-bool ldr_ranges_sparse(const struct ldr_shard *shard);
+static inline bool ldr_ranges_sparse(const struct ldr_shard *shard)
+{
+    return shard->writer.high > LDR_TRIM_FROM && shard->slots.count / LDR_LINE_REFS < shard->writer.high / 4;
+}
 
 /* Gives back the pages of lines that no shard needs any more. No shard's lock may be held. */
 void ldr_ranges_trim(struct ldr_store *store);
+
+/* ---- inline */
+
+/* The caller's clock may be read by one thread before another, and told after it. */
+static inline void ldr_shard_tell(struct ldr_shard *shard, uint64_t now)
+{
+    if (now != LDR_NOW && now > shard->latest)
+        shard->latest = now;
+}
+
+static inline void ldr_shard_enter(struct ldr_shard *shard, uint64_t now)
+{
+    ldr_spin_lock(&shard->lock);
+    ldr_shard_tell(shard, now);
+}
+
+static inline void ldr_shard_leave(struct ldr_shard *shard)
+{
+    shard->guard = NULL;
+    ldr_spin_unlock(&shard->lock);
+}
+
+static inline struct ldr_found_entry ldr_shard_find(struct ldr_store *store, struct ldr_shard *shard,
+                                                    struct larder_slice key, uint64_t hash, uint64_t now)
+{
+    struct ldr_found_entry found = {.hash = hash};
+    found.entry = ldr_index_find(&shard->index, store->place, key, hash, &found.ref);
+    if (found.entry != NULL && (found.entry->flags & LDR_ENTRY_EXPIRES) != 0 &&
+        ldr_shard_expire(store, shard, found.ref, now))
+        found.entry = NULL;
+    return found;
+}
 
 #endif

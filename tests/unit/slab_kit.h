@@ -76,8 +76,8 @@ static inline void write_entry(struct ldr_entry *entry, uint32_t number, uint64_
     assert_non_null(bytes);
     memset(bytes, (int)(id % 251), value);
     struct ldr_put put = {.key = ldr_slice(&id, sizeof id), .value = ldr_slice(bytes, value), .expires = UINT64_MAX};
-    assert_int_equal(ldr_entry_bytes_of(&put), size);
-    ldr_entry_write(entry, &put, number);
+    assert_int_equal(ldr_entry_bytes_of(&put, ldr_entry_layout(&put)), size);
+    ldr_entry_write(entry, &put, ldr_entry_layout(&put), number);
     assert_int_equal(atomic_exchange(&entry->pins, 0), LDR_ENTRY_NEW);
     free(bytes);
 }

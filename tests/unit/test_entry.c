@@ -22,11 +22,11 @@ static struct ldr_put put_of(uint64_t expires, uint64_t epoch, uint64_t clock)
 /* Writes an entry into just enough bytes, and checks that it is what was put. */
 static struct ldr_entry *written(const struct ldr_put *put)
 {
-    size_t size = ldr_entry_bytes_of(put);
+    size_t size = ldr_entry_bytes_of(put, ldr_entry_layout(put));
     struct ldr_entry *entry = malloc(size);
     assert_non_null(entry);
     memset(entry, 0xaa, size);
-    ldr_entry_write(entry, put, 42);
+    ldr_entry_write(entry, put, ldr_entry_layout(put), 42);
     assert_int_equal(ldr_entry_size(entry), size);
     assert_true(ldr_slice_equal(ldr_entry_key(entry), put->key));
     assert_true(ldr_slice_equal(ldr_entry_value(entry), put->value));
@@ -128,7 +128,7 @@ static void an_entry_becomes_ripe_then_stale_then_past(void **state)
 
 static size_t cost(struct ldr_put put)
 {
-    return ldr_entry_bytes_of(&put) - put.key.size - put.value.size;
+    return ldr_entry_bytes_of(&put, ldr_entry_layout(&put)) - put.key.size - put.value.size;
 }
 
 static void an_entry_costs_what_it_needs(void **state)

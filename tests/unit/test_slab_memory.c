@@ -170,7 +170,7 @@ static void an_open_slab_allocates_nothing(void **state)
             drop(world, number);
         struct ldr_put put = {.key = ldr_slice(&world->next_id, sizeof world->next_id), .expires = UINT64_MAX};
         struct ldr_entry *entry = ldr_entry_at(world->place, ref);
-        ldr_entry_write(entry, &put, number);
+        ldr_entry_write(entry, &put, ldr_entry_layout(&put), number);
         atomic_store(&entry->pins, 0);
         world->items[number].id = world->next_id++;
         world->items[number].size = LEAST_ENTRY;

@@ -126,6 +126,35 @@ static void what_a_reader_held_back_comes_back_when_it_has_left(void **state)
     ldr_store_close(store);
 }
 
+/* It was in a section once, and is in none now. */
+static void *idle(void *arg)
+{
+    struct stay *stay = arg;
+    ldr_epoch_enter(LDR_EPOCH_STORE);
+    ldr_epoch_exit(LDR_EPOCH_STORE);
+    atomic_store(&stay->inside, true);
+    while (!atomic_load(&stay->done))
+        sched_yield();
+    return NULL;
+}
+
+static void an_idle_thread_holds_back_little(void **state)
+{
+    struct ldr_store *store = kit_open(CLOCK, UINT64_C(64) << 20);
+    struct stay stay = {.gave_up = false};
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, idle, &stay), 0);
+    while (!atomic_load(&stay.inside))
+        sched_yield();
+    for (unsigned i = 0; i < 20000; i++)
+        rewrite(store, i % 1000, 300);
+    assert_in_range(kit_stats(store).retired_bytes, 0, 20000 * 300 / 4);
+    atomic_store(&stay.done, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    ldr_store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +163,7 @@ int main(void)
         cmocka_unit_test(a_store_of_8_mib_has_cells_to_spare),
         cmocka_unit_test(large_values_that_are_rewritten_come_back),
         cmocka_unit_test(what_a_reader_held_back_comes_back_when_it_has_left),
+        cmocka_unit_test(an_idle_thread_holds_back_little),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
