@@ -1,7 +1,9 @@
 """Clients that send what costs them little and the server much, and clients that do not take what they asked for."""
 
 import contextlib
+import signal
 import struct
+import time
 import unittest
 
 from wire import (CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, NO_ERROR, NOT_FOUND, OK, PING, PREFACE,
@@ -180,6 +182,39 @@ class Stalled(Case):
         for stream in streams:
             answer = connection.wait(stream)
             self.assertEqual((answer.code, len(answer.data) > 100000), (OK, True))
+        self.wait_pins(0)
+
+
+class Standing(Case):
+    PARAMETERS = "workers: 1"
+
+    def take_all_at_once(self, pings):
+        count, size = 40, 300000
+        connection = self.connect(greeting=PREFACE + settings(window=MIB) + window(0, count * MIB))
+        connection.ping()
+        for _ in range(count):
+            connection.get(b"big:%d" % size)
+        time.sleep(0.3)
+        for _ in range(pings):  # each has the server look whether there is room
+            connection.send(frame(PING, 0, 0, bytes(8)))
+            time.sleep(0.1)
+        self.host.process.send_signal(signal.SIGSTOP)
+        got = 0
+        connection.socket.settimeout(0.2)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                got += len(connection.socket.recv(MIB))
+        self.host.process.send_signal(signal.SIGCONT)
+        connection.socket.settimeout(10)  # a ping of the server's would set it going again after 30
+        while got < count * size:
+            more = len(connection.socket.recv(MIB))
+            self.assertGreater(more, 0)
+            got += more
+
+    def test_a_socket_that_takes_all_at_once(self):
+        """The client has read everything when the server looks again: what is not made into frames yet follows."""
+        for pings in (0, 2):  # as many as leave it with all that it keeps, and none unread
+            self.take_all_at_once(pings)
         self.wait_pins(0)
 
 

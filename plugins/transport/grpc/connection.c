@@ -197,11 +197,10 @@ static void submit_waiting(struct grpc_connection *connection)
         grpc_call_submit(TAILQ_FIRST(&connection->waiting));
 }
 
-/* Turns what waits into frames. True: there may be more when these are written. */
+/* Turns what waits into frames. True: there are bytes to write, and there may be more when they are written. */
 static bool make_frames(struct grpc_connection *connection)
 {
     struct tp_output *output = &connection->base.output;
-    size_t before = output->pending;
     while (output->pending < OUTPUT_HIGH) {
         const uint8_t *data;
         ssize_t size = nghttp2_session_mem_send(connection->session, &data);
@@ -212,7 +211,7 @@ static bool make_frames(struct grpc_connection *connection)
         if (size == 0)
             break;
     }
-    return output->pending > before;
+    return output->pending > 0;
 }
 
 static void move_on(struct grpc_connection *connection)
