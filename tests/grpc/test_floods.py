@@ -7,8 +7,8 @@ import time
 import unittest
 
 from wire import (CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, NO_ERROR, NOT_FOUND, OK, PING, PREFACE,
-                  PRIORITY, RST_STREAM, SETTINGS, CANCEL, Case, Closed, Connection, Host, frame, get_request, message,
-                  reset, settings, window)
+                  PRIORITY, RESOURCE_EXHAUSTED, RST_STREAM, SETTINGS, CANCEL, Case, Closed, Connection, Host, field, frame,
+                  get_request, message, reset, set_request, settings, window)
 
 MIB = 1 << 20
 
@@ -131,7 +131,7 @@ class Floods(Case):
 
 
 class Stalled(Case):
-    PARAMETERS = "workers: 1, max_streams: 100, idle_timeout: 1s"
+    PARAMETERS = "workers: 1, max_streams: 100, idle_timeout: 1s, max_body_bytes: 8MiB"
 
     def test_windows_that_stay_closed(self):
         connection = self.connect(greeting=PREFACE + settings(window=0))
@@ -148,6 +148,23 @@ class Stalled(Case):
             self.assertTrue(answer.reset == CANCEL or answer.code is not None)
         self.wait_pins(0)
         self.assertEqual(connection.wait(connection.get(b"fail:1")).code, NOT_FOUND)
+
+    def assert_stored(self, payload):
+        connection = self.connect()
+        self.assertEqual(connection.wait(connection.call(payload, path="/larder.v1.Cache/Set")).code, OK)
+
+    def test_answers_that_come_later(self):
+        """All are at the node when the first comes back: what they hold is bounded, too."""
+        value = message(set_request(b"slow:200:x", b"v" * MIB))
+        self.assert_stored(value)
+        connection = self.connect(greeting=PREFACE + settings(window=0))
+        connection.auto = False
+        streams = [connection.get(b"slow:200:x") for _ in range(100)]
+        refused = [answer for answer in map(connection.wait, streams) if answer.code is not None]
+        self.assertEqual({(a.code, a.fields["larder-status"]) for a in refused}, {(RESOURCE_EXHAUSTED, "NO_MEMORY")})
+        self.assertGreaterEqual(len(refused), 100 - 5 - 8)
+        self.wait_pins(0)
+        self.assert_stored(value)  # nothing is counted any more
 
     def test_a_client_that_does_not_read(self):
         """Nobody else suffers, little is held, and in the end the connection is closed."""
