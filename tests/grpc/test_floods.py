@@ -166,6 +166,16 @@ class Stalled(Case):
         self.wait_pins(0)
         self.assert_stored(value)  # nothing is counted any more
 
+    def test_a_batch_that_is_not_taken(self):
+        """Its values are copied into the answer, or too large for it: none is kept."""
+        connection = self.connect(greeting=PREFACE + settings(window=0))
+        connection.auto = False
+        batch = field(1, b"g") + field(2, b"big:1000000") * 20
+        stream = connection.call(message(batch), path="/larder.v1.Cache/BatchGet")
+        connection.ping()
+        self.assertEqual(self.host.stats()["pins"], 0)
+        self.assertEqual(connection.wait(stream).reset, CANCEL)
+
     def test_a_client_that_does_not_read(self):
         """Nobody else suffers, little is held, and in the end the connection is closed."""
         connection = self.connect(greeting=PREFACE + settings(window=0x7FFFFFFF) + window(0, 0x7FFF0000),
