@@ -9,6 +9,8 @@
 #define OUTPUT_HIGH ((size_t)1 << 20)
 /* With so much waiting to become frames, no further call is submitted. */
 #define HELD_HIGH ((size_t)4 << 20)
+/* So often frames are made and written in one turn of the loop, before others have theirs. */
+#define ROUNDS 4
 /* What a client may send before it hears of more: on one stream, and on all. */
 #define STREAM_WINDOW     ((int32_t)1 << 20)
 #define CONNECTION_WINDOW ((int32_t)8 << 20)
@@ -216,13 +218,15 @@ static bool make_frames(struct grpc_connection *connection)
 
 static void move_on(struct grpc_connection *connection)
 {
-    bool more;
-    do {
+    for (int round = 0; round < ROUNDS; round++) {
         submit_waiting(connection);
-        more = make_frames(connection);
+        bool some = make_frames(connection);
         if (!connection->broken && !tp_connection_write(&connection->base))
             connection->broken = true;
-    } while (more && !connection->broken && connection->base.output.pending == 0);
+        if (connection->broken || !some || connection->base.output.pending > 0)
+            return;
+    }
+    grpc_connection_look_at(connection, now(connection)); /* the rest follows when others have had their turn */
 }
 
 /* Whether something that the client has asked for is still to be said. */
