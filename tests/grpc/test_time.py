@@ -4,7 +4,7 @@ import time
 import unittest
 
 from wire import (ACK, DEADLINE_EXCEEDED, ENHANCE_YOUR_CALM, HEADERS, LAST_ID, NO_ERROR, NOT_FOUND, OK, PING, PREFACE, Case,
-                  Connection, Host, frame, get_request, message, settings)
+                  Connection, Host, frame, get_request, message, settings, window)
 
 
 class Short(Case):
@@ -85,6 +85,24 @@ class Short(Case):
         cls.host.process.wait()
         cls.host.process.stdin.close()
         cls.host.process.stdout.close()
+
+
+class Steady(Case):
+    PARAMETERS = "workers: 1, keepalive_interval: 400ms, keepalive_timeout: 400ms"
+
+    def test_a_client_that_reads_slowly_stays(self):
+        """The ping is behind much that is still to be read, so that its answer takes longer than it may."""
+        connection = self.connect(greeting=PREFACE + settings(window=LAST_ID) + window(0, 0x7FFF0000), receive_buffer=65536)
+        connection.ping()
+        count, size = 4, 8 << 20
+        for _ in range(count):
+            connection.get(b"big:%d" % size)
+        got, began = 0, time.monotonic()
+        while got < count * size:
+            more = len(connection.socket.recv(200000))
+            self.assertGreater(more, 0)
+            got += more
+            time.sleep(max(0, began + 2 * got / (count * size) - time.monotonic()))
 
 
 class Ends(unittest.TestCase):

@@ -239,6 +239,12 @@ static bool awaited(const struct grpc_connection *connection)
     return false;
 }
 
+/* A sign of life is that the client sends, or that it takes what is sent: a ping may have to wait behind that for long. */
+static uint64_t later(uint64_t since, const struct grpc_connection *connection)
+{
+    return since > connection->base.read_on ? since : connection->base.read_on;
+}
+
 static uint64_t deadline(const struct grpc_connection *connection)
 {
     const struct grpc_options *options = options_of(connection);
@@ -247,10 +253,10 @@ static uint64_t deadline(const struct grpc_connection *connection)
     if (connection->goodbye == GRPC_GOODBYE_NOTICED)
         return connection->noticed + ROUND_TRIP_NS;
     if (connection->pinged)
-        return connection->noticed + options->keepalive_timeout;
+        return later(connection->noticed, connection) + options->keepalive_timeout;
     if (connection->call_count == 0)
         return connection->idle + connection->base.worker->server->options.idle_timeout;
-    return connection->heard + options->keepalive_interval;
+    return later(connection->heard, connection) + options->keepalive_interval;
 }
 
 void grpc_connection_settle(struct tp_connection *base)
