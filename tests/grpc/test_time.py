@@ -158,6 +158,13 @@ class Ends(unittest.TestCase):
             self.assertEqual([g[0] for g in connection.wait_closed()], [LAST_ID, 0])
         self.assertEqual(self.host.process.stdout.readline(), "drained\n")
 
+    def test_draining_does_not_wait_for_who_has_said_nothing(self):
+        with Connection(self.host, greeting=b"") as silent:
+            while self.host.stats()["connections"] == 0:
+                time.sleep(0.01)
+            self.assertEqual(self.host.command("drain 60000"), "drained")
+            self.assertEqual(silent.wait_closed(), [(0, NO_ERROR, b"")])  # not after the time for the handshake
+
     def test_draining_keeps_its_deadline(self):
         with Connection(self.host) as connection:
             stream = connection.get(b"slow:1500:x")

@@ -178,19 +178,6 @@ void grpc_connection_part(struct grpc_connection *connection)
     part(connection, NGHTTP2_NO_ERROR, "");
 }
 
-void grpc_connection_drain(struct tp_connection *base)
-{
-    struct grpc_connection *connection = of(base);
-    struct grpc_call *call;
-    notice(connection);
-    LIST_FOREACH(call, &connection->calls, link)
-    if (call->phase == GRPC_PHASE_PAUSING) {
-        call->due = now(connection); /* it is told that this was all */
-        grpc_connection_look_at(connection, call->due);
-    }
-    grpc_connection_settle(base);
-}
-
 /* ------------------------------------------------------------------------------------------------ moving on */
 
 static void submit_waiting(struct grpc_connection *connection)
@@ -278,6 +265,25 @@ void grpc_connection_settle(struct tp_connection *base)
     set_look_event(connection);
     bool read = !connection->end_seen && !connection->rude && base->output.pending < OUTPUT_HIGH;
     tp_connection_wait(base, read, deadline(connection));
+}
+
+void grpc_connection_drain(struct tp_connection *base)
+{
+    struct grpc_connection *connection = of(base);
+    struct grpc_call *call;
+    if (!connection->greeted) { /* it has no calls, and may not have meant to have any for long */
+        grpc_connection_part(connection);
+        move_on(connection);
+        tp_connection_close(base);
+        return;
+    }
+    notice(connection);
+    LIST_FOREACH(call, &connection->calls, link)
+    if (call->phase == GRPC_PHASE_PAUSING) {
+        call->due = now(connection); /* it is told that this was all */
+        grpc_connection_look_at(connection, call->due);
+    }
+    grpc_connection_settle(base);
 }
 
 /* The frames are no HTTP/2, or there is no memory for them. What nghttp2 has to say of the former is still sent. */
