@@ -173,5 +173,23 @@ class Ends(unittest.TestCase):
             self.assertEqual(connection.wait(stream).code, NOT_FOUND)
 
 
+class RoundTrip(Case):
+    PARAMETERS = "workers: 1, handshake_timeout: 2080ms"  # the clock is looked at four times within it, and deadlines are
+
+    def test_a_drain_leaves_time_for_it(self):
+        """From when the drain begins, and not from when the clock was last looked at."""
+        connection = self.connect()
+        connection.ping()
+        connection.auto = False
+        time.sleep(0.9)
+        self.host.send_command("drain 60000")
+        connection.wait_for(lambda: connection.goaways)
+        began = time.monotonic()
+        connection.wait_for(lambda: len(connection.goaways) == 2)
+        self.assertGreaterEqual(time.monotonic() - began, 0.9)
+        connection.socket.close()
+        self.assertEqual(self.host.process.stdout.readline(), "drained\n")
+
+
 if __name__ == "__main__":
     unittest.main()
