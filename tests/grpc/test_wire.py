@@ -287,7 +287,15 @@ class Limits(Case):
     PARAMETERS = "workers: 2, max_streams: 10, max_header_bytes: 4KiB, max_message: 64KiB, max_body_bytes: 1MiB"
 
     def test_streams(self):
+        for acknowledged in (False, True):
+            with self.subTest(acknowledged=acknowledged):
+                self.use_all_streams(acknowledged)
+
+    def use_all_streams(self, acknowledged):
         connection = self.connect()
+        connection.auto = acknowledged
+        connection.ping()
+        self.assertEqual(connection.settings[0][MAX_CONCURRENT_STREAMS], 10)
         streams = [connection.get(b"slow:500:%d" % i) for i in range(10)]
         refused = connection.get(b"big:1")
         self.assertEqual(connection.wait(refused).reset, 7)

@@ -14,6 +14,9 @@
 /* What a client may send before it hears of more: on one stream, and on all. */
 #define STREAM_WINDOW     ((int32_t)1 << 20)
 #define CONNECTION_WINDOW ((int32_t)8 << 20)
+/* Bytes of a SETTINGS frame with so many entries, and where in it the value of the first is. */
+#define SETTINGS_SIZE(count) (9 + 6 * (count))
+#define FIRST_SETTING        11
 /* Frames that bring nothing: so many at once, and so many in a second. Clients ping to measure the line, or to keep it up. */
 #define IDLE_FRAMES_AT_ONCE  1000
 #define IDLE_FRAMES_A_SECOND 50
@@ -55,18 +58,35 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
     tp_worker_schedule(connection->base.worker, &connection->base);
 }
 
-static bool greet(struct grpc_connection *connection)
+/*
+ * The client is told of `max_streams`, nghttp2 of no limit: it would end the connection for one stream too many, where refusing
+ * that one will do.
+ */
+static bool send_settings(struct grpc_connection *connection)
 {
     const struct grpc_options *options = options_of(connection);
+    nghttp2_session *session = connection->session;
     const nghttp2_settings_entry settings[] = {
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options->max_streams},
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, INT32_MAX},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)STREAM_WINDOW},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)options->max_header_bytes},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
     };
-    nghttp2_session *session = connection->session;
-    return nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, sizeof settings / sizeof *settings) == 0 &&
-           nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW) == 0;
+    const uint8_t *frame;
+    if (nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, sizeof settings / sizeof *settings) != 0 ||
+        nghttp2_session_mem_send(session, &frame) != SETTINGS_SIZE(sizeof settings / sizeof *settings))
+        return false;
+    uint8_t told[SETTINGS_SIZE(sizeof settings / sizeof *settings)];
+    memcpy(told, frame, sizeof told);
+    for (size_t i = 0; i < sizeof options->max_streams; i++)
+        told[FIRST_SETTING + i] = (uint8_t)(options->max_streams >> 8 * (sizeof options->max_streams - 1 - i));
+    return tp_output_copy(&connection->base.output, told, sizeof told);
+}
+
+static bool greet(struct grpc_connection *connection)
+{
+    return send_settings(connection) &&
+           nghttp2_session_set_local_window_size(connection->session, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW) == 0;
 }
 
 bool grpc_connection_opened(struct tp_connection *base)

@@ -45,6 +45,8 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     struct grpc_worker *worker = grpc_worker_of(connection->base.worker);
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
+    if (connection->stream_count >= grpc_server_of(&worker->base)->options.max_streams)
+        return refuse_stream(session, frame->hd.stream_id);
     grpc_connection_keeps_calm(connection, -2);
     /* Calls that the client has given up are still at the node, so that there may be more than it has streams. */
     if (connection->call_count >= 2 * (size_t)grpc_server_of(&worker->base)->options.max_streams)
@@ -52,6 +54,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     struct grpc_call *call = grpc_call_new(worker, connection, frame->hd.stream_id);
     if (call == NULL)
         return refuse_stream(session, frame->hd.stream_id);
+    connection->stream_count++;
     nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, call);
     return 0;
 }
@@ -121,10 +124,12 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t error, void *arg)
 {
     (void)error;
-    (void)arg;
+    struct grpc_connection *connection = arg;
     struct grpc_call *call = call_of(session, stream);
-    if (call != NULL)
-        grpc_call_closed(call);
+    if (call == NULL)
+        return 0; /* it was refused */
+    connection->stream_count--;
+    grpc_call_closed(call);
     return 0;
 }
 
