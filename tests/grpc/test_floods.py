@@ -87,7 +87,7 @@ class Floods(Case):
                             for s in range(first, first + 2000, 2))
         connection.ping()
         with contextlib.suppress(OSError):
-            for i in range(20):
+            for i in range(60):
                 connection.send(some(1 + 2000 * i))
         self.assert_serves()
         self.assert_thrown_out(connection)
@@ -128,6 +128,23 @@ class Floods(Case):
             if len(block) > 16384:
                 break
         self.assert_serves()
+
+
+class Expiring(Case):
+    PARAMETERS = "workers: 1, max_streams: 1000"
+
+    def test_many_calls_that_are_given_up(self):
+        """As many as run out of time in a second, where all streams are used for short calls."""
+        connection = self.connect()
+        self.assert_serves(connection)  # from here on all header blocks are the same
+        block, payload = connection.block(), message(get_request(b"hop:x"))
+        for _ in range(10):
+            streams = [connection.stream() for _ in range(600)]
+            connection.send(b"".join(frame(HEADERS, END_HEADERS, stream, block) +
+                                     frame(DATA, END_STREAM, stream, payload) + reset(stream) for stream in streams))
+        connection.ping()
+        self.assertEqual(connection.goaways, [])
+        self.assert_serves(connection)
 
 
 class Stalled(Case):

@@ -3,11 +3,11 @@
 #include "connection.h"
 
 /*
- * Resets of streams that are forgiven at once, and in a second: a client whose calls run out of time resets each of them. What a reset
- * leaves behind at the node is bounded by `max_streams` in any case.
+ * Resets of streams that are forgiven at once, and again in a second: some, and for each of `max_streams` some. A client whose calls run
+ * out of time resets each of them, and what a reset leaves behind at the node is bounded by `max_streams` in any case.
  */
-#define RESETS_AT_ONCE  2000
-#define RESETS_A_SECOND 500
+#define RESETS          2000
+#define RESETS_A_STREAM 10
 /* CONTINUATION frames of a header block: as many as it takes, and some more. */
 #define CONTINUATIONS 8
 #define FRAME_SIZE    16384
@@ -139,7 +139,8 @@ bool grpc_session_prepare(struct grpc_server *server)
     if (nghttp2_option_new(&server->session_options) != 0)
         return false;
     nghttp2_option *option = server->session_options;
-    nghttp2_option_set_stream_reset_rate_limit(option, RESETS_AT_ONCE, RESETS_A_SECOND);
+    uint64_t resets = RESETS + (uint64_t)RESETS_A_STREAM * server->options.max_streams;
+    nghttp2_option_set_stream_reset_rate_limit(option, resets, resets);
     nghttp2_option_set_max_continuations(option, server->options.max_header_bytes / FRAME_SIZE + CONTINUATIONS);
     nghttp2_option_set_no_closed_streams(option, 1);
     if (nghttp2_session_callbacks_new(&callbacks) != 0) {
