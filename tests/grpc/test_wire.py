@@ -373,6 +373,29 @@ class Limits(Case):
         self.assertEqual(self.host.stats()["requests_refused"], before + 2)
 
 
+class Metadata(Case):
+    PARAMETERS = "workers: 1, max_header_bytes: 64KiB"
+
+    def test_as_much_as_can_be(self):
+        connection = self.connect()
+        usual = sum(len(n) + len(v) + 32 for n, v in (
+            (":method", "POST"), (":scheme", "http"), (":path", "/larder.v1.Cache/Get"), (":authority", "test"),
+            ("te", "trailers"), ("content-type", "application/grpc")))
+        for size, code in ((65536 - usual - 33, OK), (65537 - usual - 33, RESOURCE_EXHAUSTED)):
+            stream = connection.stream()
+            block = connection.block(more=[("x", "y" * size)])
+            connection.send(frame(HEADERS, 0, stream, block[:16384]))
+            for at in range(16384, len(block), 16384):
+                connection.send(frame(CONTINUATION, END_HEADERS if at + 16384 >= len(block) else 0, stream,
+                                      block[at:at + 16384]))
+            connection.data(stream, message(get_request(b"big:1")))
+            self.assertEqual(connection.wait(stream).code, code)
+
+    def test_more_cannot_be_asked_for(self):
+        with self.assertRaises(RuntimeError):
+            Host("max_header_bytes: 65KiB").close()
+
+
 class Few(Case):
     PARAMETERS = "workers: 1, max_streams: 1000, max_body_bytes: 64KiB"
 
