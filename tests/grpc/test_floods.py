@@ -1,12 +1,14 @@
 """Clients that send what costs them little and the server much, and clients that do not take what they asked for."""
 
 import contextlib
+import signal
 import struct
+import time
 import unittest
 
 from wire import (CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, NO_ERROR, NOT_FOUND, OK, PING, PREFACE,
-                  PRIORITY, RST_STREAM, SETTINGS, CANCEL, Case, Closed, Connection, Host, frame, get_request, message,
-                  reset, settings, window)
+                  PRIORITY, RESOURCE_EXHAUSTED, RST_STREAM, SETTINGS, CANCEL, Case, Closed, Connection, Host, field, frame,
+                  get_request, message, reset, set_request, settings, window)
 
 MIB = 1 << 20
 
@@ -85,7 +87,7 @@ class Floods(Case):
                             for s in range(first, first + 2000, 2))
         connection.ping()
         with contextlib.suppress(OSError):
-            for i in range(20):
+            for i in range(60):
                 connection.send(some(1 + 2000 * i))
         self.assert_serves()
         self.assert_thrown_out(connection)
@@ -128,8 +130,25 @@ class Floods(Case):
         self.assert_serves()
 
 
+class Expiring(Case):
+    PARAMETERS = "workers: 1, max_streams: 1000"
+
+    def test_many_calls_that_are_given_up(self):
+        """As many as run out of time in a second, where all streams are used for short calls."""
+        connection = self.connect()
+        self.assert_serves(connection)  # from here on all header blocks are the same
+        block, payload = connection.block(), message(get_request(b"hop:x"))
+        for _ in range(10):
+            streams = [connection.stream() for _ in range(600)]
+            connection.send(b"".join(frame(HEADERS, END_HEADERS, stream, block) +
+                                     frame(DATA, END_STREAM, stream, payload) + reset(stream) for stream in streams))
+        connection.ping()
+        self.assertEqual(connection.goaways, [])
+        self.assert_serves(connection)
+
+
 class Stalled(Case):
-    PARAMETERS = "workers: 1, max_streams: 100, idle_timeout: 1s"
+    PARAMETERS = "workers: 1, max_streams: 100, idle_timeout: 1s, max_body_bytes: 8MiB"
 
     def test_windows_that_stay_closed(self):
         connection = self.connect(greeting=PREFACE + settings(window=0))
@@ -146,6 +165,36 @@ class Stalled(Case):
             self.assertTrue(answer.reset == CANCEL or answer.code is not None)
         self.wait_pins(0)
         self.assertEqual(connection.wait(connection.get(b"fail:1")).code, NOT_FOUND)
+
+    def assert_stored(self, payload):
+        connection = self.connect()
+        self.assertEqual(connection.wait(connection.call(payload, path="/larder.v1.Cache/Set")).code, OK)
+
+    def test_answers_that_come_later(self):
+        """All are at the node when the first comes back: what they hold is bounded, too."""
+        value = message(set_request(b"slow:400:x", b"v" * MIB))
+        self.assert_stored(value)
+        connection = self.connect(greeting=PREFACE + settings(window=0))
+        connection.auto = False
+        streams = [connection.get(b"slow:400:x") for _ in range(100)]
+        connection.ping()
+        self.wait_until(lambda: self.host.stats()["completed"] == self.host.stats()["submitted"], "all have come back")
+        connection.ping()
+        self.assertLessEqual(self.host.stats()["pins"], 5 + 8)
+        refused = [answer for answer in map(connection.wait, streams) if answer.code is not None]
+        self.assertEqual({(a.code, a.fields["larder-status"]) for a in refused}, {(RESOURCE_EXHAUSTED, "NO_MEMORY")})
+        self.wait_pins(0)
+        self.assert_stored(value)  # nothing is counted any more
+
+    def test_a_batch_that_is_not_taken(self):
+        """Its values are copied into the answer, or too large for it: none is kept."""
+        connection = self.connect(greeting=PREFACE + settings(window=0))
+        connection.auto = False
+        batch = field(1, b"g") + field(2, b"big:1000000") * 20
+        stream = connection.call(message(batch), path="/larder.v1.Cache/BatchGet")
+        connection.ping()
+        self.assertEqual(self.host.stats()["pins"], 0)
+        self.assertEqual(connection.wait(stream).reset, CANCEL)
 
     def test_a_client_that_does_not_read(self):
         """Nobody else suffers, little is held, and in the end the connection is closed."""
@@ -180,6 +229,39 @@ class Stalled(Case):
         for stream in streams:
             answer = connection.wait(stream)
             self.assertEqual((answer.code, len(answer.data) > 100000), (OK, True))
+        self.wait_pins(0)
+
+
+class Standing(Case):
+    PARAMETERS = "workers: 1"
+
+    def take_all_at_once(self, pings):
+        count, size = 40, 300000
+        connection = self.connect(greeting=PREFACE + settings(window=MIB) + window(0, count * MIB))
+        connection.ping()
+        for _ in range(count):
+            connection.get(b"big:%d" % size)
+        time.sleep(0.3)
+        for _ in range(pings):  # each has the server look whether there is room
+            connection.send(frame(PING, 0, 0, bytes(8)))
+            time.sleep(0.1)
+        self.host.process.send_signal(signal.SIGSTOP)
+        got = 0
+        connection.socket.settimeout(0.2)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                got += len(connection.socket.recv(MIB))
+        self.host.process.send_signal(signal.SIGCONT)
+        connection.socket.settimeout(10)  # a ping of the server's would set it going again after 30
+        while got < count * size:
+            more = len(connection.socket.recv(MIB))
+            self.assertGreater(more, 0)
+            got += more
+
+    def test_a_socket_that_takes_all_at_once(self):
+        """The client has read everything when the server looks again: what is not made into frames yet follows."""
+        for pings in (0, 2):  # as many as leave it with all that it keeps, and none unread
+            self.take_all_at_once(pings)
         self.wait_pins(0)
 
 

@@ -4,7 +4,7 @@ import time
 import unittest
 
 from wire import (ACK, DEADLINE_EXCEEDED, ENHANCE_YOUR_CALM, HEADERS, LAST_ID, NO_ERROR, NOT_FOUND, OK, PING, PREFACE, Case,
-                  Connection, Host, frame, get_request, message, settings)
+                  Connection, Host, frame, get_request, message, settings, window)
 
 
 class Short(Case):
@@ -87,6 +87,24 @@ class Short(Case):
         cls.host.process.stdout.close()
 
 
+class Steady(Case):
+    PARAMETERS = "workers: 1, keepalive_interval: 400ms, keepalive_timeout: 400ms"
+
+    def test_a_client_that_reads_slowly_stays(self):
+        """The ping is behind much that is still to be read, so that its answer takes longer than it may."""
+        connection = self.connect(greeting=PREFACE + settings(window=LAST_ID) + window(0, 0x7FFF0000), receive_buffer=65536)
+        connection.ping()
+        count, size = 4, 8 << 20
+        for _ in range(count):
+            connection.get(b"big:%d" % size)
+        got, began = 0, time.monotonic()
+        while got < count * size:
+            more = len(connection.socket.recv(200000))
+            self.assertGreater(more, 0)
+            got += more
+            time.sleep(max(0, began + 2 * got / (count * size) - time.monotonic()))
+
+
 class Ends(unittest.TestCase):
     def setUp(self):
         self.host = Host("workers: 2, max_connections: 3")
@@ -140,12 +158,37 @@ class Ends(unittest.TestCase):
             self.assertEqual([g[0] for g in connection.wait_closed()], [LAST_ID, 0])
         self.assertEqual(self.host.process.stdout.readline(), "drained\n")
 
+    def test_draining_does_not_wait_for_who_has_said_nothing(self):
+        with Connection(self.host, greeting=b"") as silent:
+            while self.host.stats()["connections"] == 0:
+                time.sleep(0.01)
+            self.assertEqual(self.host.command("drain 60000"), "drained")
+            self.assertEqual(silent.wait_closed(), [(0, NO_ERROR, b"")])  # not after the time for the handshake
+
     def test_draining_keeps_its_deadline(self):
         with Connection(self.host) as connection:
             stream = connection.get(b"slow:1500:x")
             connection.ping()
             self.assertEqual(self.host.command("drain 100"), "drained")
             self.assertEqual(connection.wait(stream).code, NOT_FOUND)
+
+
+class RoundTrip(Case):
+    PARAMETERS = "workers: 1, handshake_timeout: 2080ms"  # the clock is looked at four times within it, and deadlines are
+
+    def test_a_drain_leaves_time_for_it(self):
+        """From when the drain begins, and not from when the clock was last looked at."""
+        connection = self.connect()
+        connection.ping()
+        connection.auto = False
+        time.sleep(0.9)
+        self.host.send_command("drain 60000")
+        connection.wait_for(lambda: connection.goaways)
+        began = time.monotonic()
+        connection.wait_for(lambda: len(connection.goaways) == 2)
+        self.assertGreaterEqual(time.monotonic() - began, 0.9)
+        connection.socket.close()
+        self.assertEqual(self.host.process.stdout.readline(), "drained\n")
 
 
 if __name__ == "__main__":

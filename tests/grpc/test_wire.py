@@ -287,7 +287,15 @@ class Limits(Case):
     PARAMETERS = "workers: 2, max_streams: 10, max_header_bytes: 4KiB, max_message: 64KiB, max_body_bytes: 1MiB"
 
     def test_streams(self):
+        for acknowledged in (False, True):
+            with self.subTest(acknowledged=acknowledged):
+                self.use_all_streams(acknowledged)
+
+    def use_all_streams(self, acknowledged):
         connection = self.connect()
+        connection.auto = acknowledged
+        connection.ping()
+        self.assertEqual(connection.settings[0][MAX_CONCURRENT_STREAMS], 10)
         streams = [connection.get(b"slow:500:%d" % i) for i in range(10)]
         refused = connection.get(b"big:1")
         self.assertEqual(connection.wait(refused).reset, 7)
@@ -375,6 +383,29 @@ class Limits(Case):
         connection.wait(connection.get(b"x", path="/nothing"))
         connection.wait(connection.get(b"x", kind="text/plain"))
         self.assertEqual(self.host.stats()["requests_refused"], before + 2)
+
+
+class Metadata(Case):
+    PARAMETERS = "workers: 1, max_header_bytes: 64KiB"
+
+    def test_as_much_as_can_be(self):
+        connection = self.connect()
+        usual = sum(len(n) + len(v) + 32 for n, v in (
+            (":method", "POST"), (":scheme", "http"), (":path", "/larder.v1.Cache/Get"), (":authority", "test"),
+            ("te", "trailers"), ("content-type", "application/grpc")))
+        for size, code in ((65536 - usual - 33, OK), (65537 - usual - 33, RESOURCE_EXHAUSTED)):
+            stream = connection.stream()
+            block = connection.block(more=[("x", "y" * size)])
+            connection.send(frame(HEADERS, 0, stream, block[:16384]))
+            for at in range(16384, len(block), 16384):
+                connection.send(frame(CONTINUATION, END_HEADERS if at + 16384 >= len(block) else 0, stream,
+                                      block[at:at + 16384]))
+            connection.data(stream, message(get_request(b"big:1")))
+            self.assertEqual(connection.wait(stream).code, code)
+
+    def test_more_cannot_be_asked_for(self):
+        with self.assertRaises(RuntimeError):
+            Host("max_header_bytes: 65KiB").close()
 
 
 class Few(Case):

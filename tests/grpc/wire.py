@@ -162,8 +162,8 @@ class Connection:
         self.data(stream, payload)
         return stream
 
-    def get(self, key, **fields):
-        return self.call(message(get_request(key)), **fields)
+    def get(self, key, group=b"g", **fields):
+        return self.call(message(get_request(key, group)), **fields)
 
     # -------------------------------------------------------------------------------------------- answers
 

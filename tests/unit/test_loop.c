@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "plugins/transport/common/loop.h"
 
@@ -160,6 +162,71 @@ static void events_of_its_base_fire(void **state)
     tp_loop_close(NULL);
 }
 
+#define RESTLESS 100000
+
+/* An event that makes itself ready again and again, beside one whose file is readable from the beginning. */
+struct restless {
+    struct tp_task task;
+    struct tp_loop *loop;
+    struct event *again, *readable;
+    int fd, count, seen_after; /* of `again` */
+    sem_t over;
+};
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct restless *restless = arg;
+    if (++restless->count < RESTLESS)
+        event_active(restless->again, EV_TIMEOUT, 1);
+    else
+        sem_post(&restless->over);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct restless *restless = arg;
+    restless->seen_after = restless->count;
+}
+
+static void start_restless(struct tp_task *task)
+{
+    struct restless *restless = (struct restless *)task;
+    struct event_base *base = tp_loop_base(restless->loop);
+    restless->again = event_new(base, -1, 0, on_again, restless);
+    restless->readable = event_new(base, restless->fd, EV_READ, on_readable, restless);
+    event_add(restless->readable, NULL);
+    event_active(restless->again, EV_TIMEOUT, 1);
+}
+
+static void stop_restless(struct tp_task *task)
+{
+    struct restless *restless = (struct restless *)task;
+    event_free(restless->again);
+    event_free(restless->readable);
+}
+
+static void who_is_always_ready_leaves_others_their_turn(void **state)
+{
+    (void)state;
+    struct restless restless = {
+        .task = {start_restless, NULL}, .loop = tp_loop_open(), .fd = eventfd(1, EFD_CLOEXEC), .seen_after = RESTLESS};
+    assert_non_null(restless.loop);
+    assert_true(restless.fd >= 0);
+    sem_init(&restless.over, 0, 0);
+    tp_loop_post(restless.loop, &restless.task);
+    sem_wait(&restless.over);
+    restless.task.run = stop_restless;
+    tp_loop_post(restless.loop, &restless.task);
+    tp_loop_close(restless.loop);
+    assert_true(restless.seen_after < 1000);
+    sem_destroy(&restless.over);
+    close(restless.fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +234,7 @@ int main(void)
         cmocka_unit_test(tasks_posted_by_tasks_run_before_it_is_closed),
         cmocka_unit_test(it_can_be_closed_as_soon_as_a_task_has_run),
         cmocka_unit_test(events_of_its_base_fire),
+        cmocka_unit_test(who_is_always_ready_leaves_others_their_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* So many events are handled before the sockets are looked at again. */
+#define CALLBACKS 64
+
 struct tp_loop {
     struct event_base *base;
     struct event *wake;
@@ -114,7 +117,9 @@ static struct event_base *new_base(void)
     /* No EPOLL_USE_CHANGELIST: it would remove a socket from epoll after it was closed, when its number may already stand
        for a socket of another thread. */
     int flags = EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV;
+    /* Else what makes itself ready again, as a socket that is not empty does, would never let the others be looked at. */
     if (event_config_set_flag(config, flags) == 0 &&
+        event_config_set_max_dispatch_interval(config, NULL, CALLBACKS, 0) == 0 &&
         event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE) == 0)
         base = event_base_new_with_config(config);
     event_config_free(config);

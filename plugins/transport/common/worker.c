@@ -141,6 +141,7 @@ void tp_worker_listen(struct tp_worker *worker)
 static void drain_here(struct tp_task *task)
 {
     struct tp_worker *worker = worker_of(task);
+    tp_worker_now(worker); /* the deadlines of the end begin here */
     stop_accepting(worker);
     struct tp_connection *connection = LIST_FIRST(&worker->connections);
     while (connection != NULL) {

@@ -270,6 +270,19 @@ void grpc_answer_failure(struct grpc_call *call)
     }
 }
 
+/*
+ * No call is submitted while too much waits to be sent; what comes back from the node later than that is counted as memory of
+ * bodies, which is bounded for all connections together. False: there is too much of it.
+ */
+static bool may_wait(struct grpc_call *call)
+{
+    if (grpc_connection_has_room(call->connection) ||
+        grpc_call_charge(call, call->base.charged + call->head.size + call->value.size))
+        return true;
+    larder_reply_release(&call->base.reply);
+    return false;
+}
+
 void grpc_answer_reply(struct grpc_call *call)
 {
     enum larder_status status = call->base.reply.status;
@@ -277,7 +290,7 @@ void grpc_answer_reply(struct grpc_call *call)
         tp_worker_count(call->base.worker, status);
     if (call->method->tells_status)
         status = LARDER_OK;
-    if (status == LARDER_OK && !call->method->encode(call))
+    if (status == LARDER_OK && (!call->method->encode(call) || !may_wait(call)))
         status = LARDER_NO_MEMORY;
     if (status != LARDER_OK) {
         call->reason = status;

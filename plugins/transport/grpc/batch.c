@@ -103,7 +103,10 @@ bool grpc_encode_batch_get(struct grpc_call *call)
         response.results[i] = &results[i].result;
     }
     response.n_results = count;
-    return grpc_pack(call, &response.base, 0, (struct larder_slice){0});
+    bool packed = grpc_pack(call, &response.base, 0, (struct larder_slice){0});
+    for (size_t i = 0; i < count; i++) /* they are copied, and the client may take its time */
+        larder_reply_release(&call->parts[i].reply);
+    return packed;
 }
 
 struct set_result {

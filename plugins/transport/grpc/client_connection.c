@@ -112,21 +112,21 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 /* The session puts as much into `output` as that takes (see client_session.c), again and again. */
 static void write_all(struct grpc_client_connection *connection)
 {
-    uint64_t before;
+    bool some;
     do {
-        before = connection->queued;
         int result = nghttp2_session_send(connection->session);
         if (result != 0)
             grpc_client_connection_fail(connection, nghttp2_strerror(result));
         if (connection->failure[0] != '\0')
             return;
+        some = connection->output.pending > 0;
         if (tp_output_write(&connection->output, connection->fd) != 0) {
             int error = errno;
             read_all(connection); /* what the peer said before it closed comes first */
             fail_with_error(connection, error);
             return;
         }
-    } while (connection->output.pending == 0 && connection->queued > before);
+    } while (some && connection->output.pending == 0);
     if (connection->output.pending > 0 && event_add(&connection->writable, NULL) != 0)
         grpc_client_connection_fail(connection, "out of memory");
 }

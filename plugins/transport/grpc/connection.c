@@ -9,9 +9,14 @@
 #define OUTPUT_HIGH ((size_t)1 << 20)
 /* With so much waiting to become frames, no further call is submitted. */
 #define HELD_HIGH ((size_t)4 << 20)
+/* So often frames are made and written in one turn of the loop, before others have theirs. */
+#define ROUNDS 4
 /* What a client may send before it hears of more: on one stream, and on all. */
 #define STREAM_WINDOW     ((int32_t)1 << 20)
 #define CONNECTION_WINDOW ((int32_t)8 << 20)
+/* Bytes of a SETTINGS frame with so many entries, and where in it the value of the first is. */
+#define SETTINGS_SIZE(count) (9 + 6 * (count))
+#define FIRST_SETTING        11
 /* Frames that bring nothing: so many at once, and so many in a second. Clients ping to measure the line, or to keep it up. */
 #define IDLE_FRAMES_AT_ONCE  1000
 #define IDLE_FRAMES_A_SECOND 50
@@ -55,18 +60,35 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
     tp_worker_schedule(connection->base.worker, &connection->base);
 }
 
-static bool greet(struct grpc_connection *connection)
+/*
+ * The client is told of `max_streams`, nghttp2 of no limit: it would end the connection for one stream too many, where refusing
+ * that one will do.
+ */
+static bool send_settings(struct grpc_connection *connection)
 {
     const struct grpc_options *options = options_of(connection);
+    nghttp2_session *session = connection->session;
     const nghttp2_settings_entry settings[] = {
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options->max_streams},
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, INT32_MAX},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)STREAM_WINDOW},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)options->max_header_bytes},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
     };
-    nghttp2_session *session = connection->session;
-    return nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, sizeof settings / sizeof *settings) == 0 &&
-           nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW) == 0;
+    const uint8_t *frame;
+    if (nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, sizeof settings / sizeof *settings) != 0 ||
+        nghttp2_session_mem_send(session, &frame) != SETTINGS_SIZE(sizeof settings / sizeof *settings))
+        return false;
+    uint8_t told[SETTINGS_SIZE(sizeof settings / sizeof *settings)];
+    memcpy(told, frame, sizeof told);
+    for (size_t i = 0; i < sizeof options->max_streams; i++)
+        told[FIRST_SETTING + i] = (uint8_t)(options->max_streams >> 8 * (sizeof options->max_streams - 1 - i));
+    return tp_output_copy(&connection->base.output, told, sizeof told);
+}
+
+static bool greet(struct grpc_connection *connection)
+{
+    return send_settings(connection) &&
+           nghttp2_session_set_local_window_size(connection->session, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW) == 0;
 }
 
 bool grpc_connection_opened(struct tp_connection *base)
@@ -179,19 +201,6 @@ void grpc_connection_part(struct grpc_connection *connection)
     part(connection, NGHTTP2_NO_ERROR, "");
 }
 
-void grpc_connection_drain(struct tp_connection *base)
-{
-    struct grpc_connection *connection = of(base);
-    struct grpc_call *call;
-    notice(connection);
-    LIST_FOREACH(call, &connection->calls, link)
-    if (call->phase == GRPC_PHASE_PAUSING) {
-        call->due = now(connection); /* it is told that this was all */
-        grpc_connection_look_at(connection, call->due);
-    }
-    grpc_connection_settle(base);
-}
-
 /* ------------------------------------------------------------------------------------------------ moving on */
 
 static void submit_waiting(struct grpc_connection *connection)
@@ -200,11 +209,10 @@ static void submit_waiting(struct grpc_connection *connection)
         grpc_call_submit(TAILQ_FIRST(&connection->waiting));
 }
 
-/* Turns what waits into frames. True: there may be more when these are written. */
+/* Turns what waits into frames. True: there are bytes to write, and there may be more when they are written. */
 static bool make_frames(struct grpc_connection *connection)
 {
     struct tp_output *output = &connection->base.output;
-    size_t before = output->pending;
     while (output->pending < OUTPUT_HIGH) {
         const uint8_t *data;
         ssize_t size = nghttp2_session_mem_send(connection->session, &data);
@@ -215,18 +223,20 @@ static bool make_frames(struct grpc_connection *connection)
         if (size == 0)
             break;
     }
-    return output->pending > before;
+    return output->pending > 0;
 }
 
 static void move_on(struct grpc_connection *connection)
 {
-    bool more;
-    do {
+    for (int round = 0; round < ROUNDS; round++) {
         submit_waiting(connection);
-        more = make_frames(connection);
+        bool some = make_frames(connection);
         if (!connection->broken && !tp_connection_write(&connection->base))
             connection->broken = true;
-    } while (more && !connection->broken && connection->base.output.pending == 0);
+        if (connection->broken || !some || connection->base.output.pending > 0)
+            return;
+    }
+    grpc_connection_look_at(connection, now(connection)); /* the rest follows when others have had their turn */
 }
 
 /* Whether something that the client has asked for is still to be said. */
@@ -239,6 +249,12 @@ static bool awaited(const struct grpc_connection *connection)
     return false;
 }
 
+/* A sign of life is that the client sends, or that it takes what is sent: a ping may have to wait behind that for long. */
+static uint64_t later(uint64_t since, const struct grpc_connection *connection)
+{
+    return since > connection->base.read_on ? since : connection->base.read_on;
+}
+
 static uint64_t deadline(const struct grpc_connection *connection)
 {
     const struct grpc_options *options = options_of(connection);
@@ -247,10 +263,10 @@ static uint64_t deadline(const struct grpc_connection *connection)
     if (connection->goodbye == GRPC_GOODBYE_NOTICED)
         return connection->noticed + ROUND_TRIP_NS;
     if (connection->pinged)
-        return connection->noticed + options->keepalive_timeout;
+        return later(connection->noticed, connection) + options->keepalive_timeout;
     if (connection->call_count == 0)
         return connection->idle + connection->base.worker->server->options.idle_timeout;
-    return connection->heard + options->keepalive_interval;
+    return later(connection->heard, connection) + options->keepalive_interval;
 }
 
 void grpc_connection_settle(struct tp_connection *base)
@@ -272,6 +288,25 @@ void grpc_connection_settle(struct tp_connection *base)
     set_look_event(connection);
     bool read = !connection->end_seen && !connection->rude && base->output.pending < OUTPUT_HIGH;
     tp_connection_wait(base, read, deadline(connection));
+}
+
+void grpc_connection_drain(struct tp_connection *base)
+{
+    struct grpc_connection *connection = of(base);
+    struct grpc_call *call;
+    if (!connection->greeted) { /* it has no calls, and may not have meant to have any for long */
+        grpc_connection_part(connection);
+        move_on(connection);
+        tp_connection_close(base);
+        return;
+    }
+    notice(connection);
+    LIST_FOREACH(call, &connection->calls, link)
+    if (call->phase == GRPC_PHASE_PAUSING) {
+        call->due = now(connection); /* it is told that this was all */
+        grpc_connection_look_at(connection, call->due);
+    }
+    grpc_connection_settle(base);
 }
 
 /* The frames are no HTTP/2, or there is no memory for them. What nghttp2 has to say of the former is still sent. */

@@ -20,6 +20,7 @@ struct grpc_connection {
     bool looking;            /* the event waits */
     struct grpc_calls calls;
     size_t call_count;
+    size_t stream_count;       /* calls whose stream is open: others are still at the node */
     struct grpc_queue waiting; /* calls in their phase WAITING, oldest first */
     size_t held;               /* bytes of answers that nghttp2 has not taken yet */
     enum grpc_goodbye goodbye;

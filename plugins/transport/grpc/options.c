@@ -42,7 +42,7 @@ const struct larder_param grpc_params[] = {
                               .type = LARDER_PARAM_SIZE,
                               .default_text = "16KiB",
                               .minimum = 512,
-                              .maximum = 1 << 20,
+                              .maximum = 65536, /* nghttp2 takes no more */
                               .help = "bytes of a call's metadata, with 32 more for each field"},
     [ROW_MAX_BODY_BYTES] = TP_ROW_MAX_BODY_BYTES("beyond it RESOURCE_EXHAUSTED, except for one alone"),
     [ROW_HANDSHAKE_TIMEOUT] = {.name = "handshake_timeout",

@@ -3,11 +3,11 @@
 #include "connection.h"
 
 /*
- * Resets of streams that are forgiven at once, and in a second: a client whose calls run out of time resets each of them. What a reset
- * leaves behind at the node is bounded by `max_streams` in any case.
+ * Resets of streams that are forgiven at once, and again in a second: some, and for each of `max_streams` some. A client whose calls run
+ * out of time resets each of them, and what a reset leaves behind at the node is bounded by `max_streams` in any case.
  */
-#define RESETS_AT_ONCE  2000
-#define RESETS_A_SECOND 500
+#define RESETS          2000
+#define RESETS_A_STREAM 10
 /* CONTINUATION frames of a header block: as many as it takes, and some more. */
 #define CONTINUATIONS 8
 #define FRAME_SIZE    16384
@@ -45,10 +45,13 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     struct grpc_worker *worker = grpc_worker_of(connection->base.worker);
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
+    if (connection->stream_count >= grpc_server_of(&worker->base)->options.max_streams)
+        return refuse_stream(session, frame->hd.stream_id);
     grpc_connection_keeps_calm(connection, -2);
     struct grpc_call *call = grpc_call_new(worker, connection, frame->hd.stream_id);
     if (call == NULL)
         return refuse_stream(session, frame->hd.stream_id);
+    connection->stream_count++;
     nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, call);
     return 0;
 }
@@ -118,10 +121,12 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t error, void *arg)
 {
     (void)error;
-    (void)arg;
+    struct grpc_connection *connection = arg;
     struct grpc_call *call = call_of(session, stream);
-    if (call != NULL)
-        grpc_call_closed(call);
+    if (call == NULL)
+        return 0; /* it was refused */
+    connection->stream_count--;
+    grpc_call_closed(call);
     return 0;
 }
 
@@ -131,7 +136,8 @@ bool grpc_session_prepare(struct grpc_server *server)
     if (nghttp2_option_new(&server->session_options) != 0)
         return false;
     nghttp2_option *option = server->session_options;
-    nghttp2_option_set_stream_reset_rate_limit(option, RESETS_AT_ONCE, RESETS_A_SECOND);
+    uint64_t resets = RESETS + (uint64_t)RESETS_A_STREAM * server->options.max_streams;
+    nghttp2_option_set_stream_reset_rate_limit(option, resets, resets);
     nghttp2_option_set_max_continuations(option, server->options.max_header_bytes / FRAME_SIZE + CONTINUATIONS);
     nghttp2_option_set_no_closed_streams(option, 1);
     if (nghttp2_session_callbacks_new(&callbacks) != 0) {
