@@ -3,7 +3,7 @@
 import json
 import time
 
-from kit import SANITIZER, Case, free_port, loader, main, owner_of, static_members, wait_until
+from kit import PEERS, SANITIZER, Case, free_port, loader, main, owner_of, static_members, wait_until
 
 GROUP = "default"
 HOUR = "1h"  # near copies that do not end by themselves
@@ -100,7 +100,7 @@ class Near(Case):
         deaf = self.others[0]
         for member in self.owner.config["cluster"]["discovery"]["members"]:
             if member["name"] == deaf.name:
-                member["http"] = f"127.0.0.1:{free_port()}"
+                member[PEERS] = f"127.0.0.1:{free_port()}"
         self.owner.restart()
         wait_until(lambda: self.owner.put(GROUP, "hot", "old").status in (201, 204), "the owner takes writes")
         wait_until(lambda: deaf.members()[self.owner.name]["state"] == "up", "the owner is up again")
