@@ -419,7 +419,7 @@ class Case(unittest.TestCase):
         """
         made, discovery = Cluster(), discovery_section()
         for name in names:
-            section = {"discovery": discovery, "peer_timeout": "10s", **json.loads(json.dumps(cluster or {}))}
+            section = {"discovery": dict(discovery), "peer_timeout": "10s", **json.loads(json.dumps(cluster or {}))}
             made[name] = self.node(name, cluster=section, groups=json.loads(json.dumps(list(groups))), node=dict(node or {}),
                                    http=dict(http or {}))
         for each in made.nodes():
