@@ -476,9 +476,11 @@ bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *p
 
 bool ldr_cluster_is_changing(struct ldr_cluster *cluster)
 {
-    uint64_t now = larder_now(cluster->options.runtime), limit = ldr_ns(cluster->options.peer_timeout_ms);
-    bool sealed = read(&cluster->sealed) == ldr_cluster_serial(cluster);
+    uint64_t limit = ldr_ns(cluster->options.peer_timeout_ms), serial = ldr_cluster_serial(cluster);
     pthread_mutex_lock(&cluster->standing_lock);
+    uint64_t now = larder_now(
+        cluster->options.runtime); /* not before the times it is compared with, which come under the lock */
+    bool sealed = read(&cluster->sealed) == serial;
     bool changing = sealed ? now - cluster->changed_at < limit : now - cluster->listed_at < 2 * limit;
     pthread_mutex_unlock(&cluster->standing_lock);
     return changing;

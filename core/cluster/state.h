@@ -75,7 +75,7 @@ struct ldr_cluster {
     uint64_t incarnation;          /* of this node's registration; 0: none yet */
     uint64_t active_last;          /* the last list with this node on it that somebody may have acted under */
     uint64_t listed_last;          /* the last list that this node was on before it came back */
-    struct ldr_view **past;        /* lists since the last one in which all was in its place; under list_lock */
+    struct ldr_view **past;        /* lists since this node was caught up; under list_lock */
     size_t past_count;
     uint64_t listed_at, changed_at;     /* when the current list came; and when something last came of it */
     uint64_t leaves_since;              /* when the first one came that says that this node leaves; 0: it does not */

@@ -44,14 +44,26 @@ static void leave(struct asking *asking)
     }
 }
 
-/* Takes the reply if it is newer than the others. Of what is remembered as deleted or not found only the version counts. */
+/* What remains of a time to live that counts from the question: it has become no longer on the way. 0: it is over. */
+static int64_t remains(const struct question *question, int64_t ttl_ms)
+{
+    uint64_t now = larder_now(question->asking->flight->group->context->runtime);
+    int64_t age = (int64_t)((now - question->asked) / LARDER_NS_PER_MS);
+    return ttl_ms == LARDER_TTL_NONE ? ttl_ms : ttl_ms > age ? ttl_ms - age : 0;
+}
+
+/*
+ * Takes the reply if it is newer than the others. Of what is remembered as deleted or not found, or past its time, only the
+ * version counts.
+ */
 static void keep_newest(struct question *question, struct larder_reply *reply)
 {
     struct asking *asking = question->asking;
     struct ldr_header header;
     if (reply->status != LARDER_OK || !ldr_header_decode(reply->cluster, &header))
         return;
-    bool value = (header.flags & (LDR_HEADER_NEGATIVE | LDR_HEADER_TOMBSTONE)) == 0;
+    reply->ttl_ms = remains(question, reply->ttl_ms);
+    bool value = (header.flags & (LDR_HEADER_NEGATIVE | LDR_HEADER_TOMBSTONE)) == 0 && reply->ttl_ms != 0;
     reply->source = value ? LARDER_SOURCE_PEER : LARDER_SOURCE_NONE;
     reply->cluster = (struct larder_slice){0};
     pthread_mutex_lock(&asking->lock);

@@ -47,7 +47,7 @@ struct ldr_context {
     struct ldr_seen *seen;       /* strict: numbers of writes; else NULL */
     uint64_t request_timeout_ms, peer_timeout_ms, tombstone_ttl_ms;
     uint64_t fallback_ttl_ms; /* most time to live of what is stored for an owner that cannot be reached */
-    /* The lowest 8 bits of clocks drawn in a cluster: two members that write a key in the same moment have versions that differ. */
+    /* The lowest 8 bits of clocks drawn in a cluster: versions of two members that write a key in the same moment nearly always differ. */
     uint8_t clock_mark;
     struct ldr_strict_wait strict;
     struct ldr_near_wait near;

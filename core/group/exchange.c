@@ -1,4 +1,4 @@
-/* What other members want of the copies here: to store some, to know which are wanted, to have one. */
+/* What other members want of the copies here: to store some, to know which are wanted, to have one, or sums over ranges of them. */
 #include <stdlib.h>
 
 #include "core/base/fail.h"

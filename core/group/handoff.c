@@ -136,7 +136,7 @@ static bool begin(struct ldr_handoff *handoff)
         return false;
     }
     handoff->total = handoff->scanned = 0;
-    handoff->missed = false;
+    handoff->again = false;
     ldr_registry_each(handoff->registry, collect, handoff);
     return true;
 }
@@ -145,10 +145,9 @@ static bool begin(struct ldr_handoff *handoff)
 static void end(struct ldr_handoff *handoff)
 {
     struct ldr_cluster *cluster = handoff->context->cluster;
-    bool current = ldr_cluster_serial(cluster) == handoff->serial, failed = !current || handoff->missed;
+    bool current = ldr_cluster_serial(cluster) == handoff->serial, failed = !current || handoff->again;
     for (size_t i = 0; i < handoff->target_count; i++) {
         const struct ldr_handoff_target *target = &handoff->targets[i];
-        failed |= target->failed;
         if (current && !target->failed)
             ldr_cluster_passed(cluster, target->peer, handoff->serial, target->boot);
         else if (target->full)

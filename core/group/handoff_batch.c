@@ -51,15 +51,21 @@ static bool is_for(struct ldr_handoff *handoff, const struct ldr_placement *plac
     return !even;
 }
 
-/* Nobody can be told of it now: the pass does not count for the peer. */
-static void miss(struct ldr_handoff *handoff, struct ldr_peer *peer)
+/* The pass does not count for the peer. */
+static void hold_back(struct ldr_handoff *handoff, struct ldr_peer *peer)
 {
     struct ldr_handoff_target *target = ldr_handoff_target_of(handoff, peer);
-    handoff->missed |= target == NULL;
     if (target != NULL)
         target->failed = true;
     else
         ldr_cluster_behind_quietly(handoff->context->cluster, peer);
+}
+
+/* Something did not arrive: another pass begins by itself. */
+static void miss(struct ldr_handoff *handoff, struct ldr_peer *peer)
+{
+    handoff->again = true;
+    hold_back(handoff, peer);
 }
 
 /* Takes the entry's pin. */
@@ -161,9 +167,13 @@ static void finish(struct ldr_handoff *handoff)
     struct ldr_context *context = handoff->context;
     for (size_t i = 0; i < handoff->message_count; i++)
         count_missing(handoff, handoff->messages[i]);
-    for (size_t i = 0; i < handoff->message_count; i++)
-        if (handoff->messages[i]->failed || leaves_stray(handoff, handoff->messages[i]))
-            miss(handoff, handoff->messages[i]->peer);
+    for (size_t i = 0; i < handoff->message_count; i++) {
+        struct ldr_handoff_message *message = handoff->messages[i];
+        if (message->failed)
+            miss(handoff, message->peer);
+        else if (leaves_stray(handoff, message))
+            hold_back(handoff, message->peer);
+    }
     drop_strays(handoff, handoff->groups[handoff->group]);
     ldr_handoff_drop_batch(handoff);
     if (handoff->walked)

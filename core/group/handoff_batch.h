@@ -14,7 +14,7 @@ struct ldr_handoff_target {
     struct ldr_peer *peer; /* a counted reference */
     uint64_t boot;
     bool full;   /* it is offered all, whatever it had before this list */
-    bool failed; /* something did not arrive */
+    bool failed; /* something did not arrive, or that it has stays here, as others that should have it do not */
     /* By range, of the group under way: what differs between here and there; NULL: everything may. */
     uint64_t *sums;
 };
@@ -32,7 +32,7 @@ struct ldr_handoff_message {
     struct ldr_peer *peer; /* a counted reference */
     bool failed;
     unsigned count, from, to; /* items; those of the push under way */
-    uint32_t walk[3];         /* how far the peer has summed up */
+    uint32_t walk[3], parts;  /* how far the peer has summed up, in how many answers */
     struct larder_request request;
     struct ldr_buffer bytes;
     unsigned char header[LDR_HEADER_SIZE];
@@ -62,10 +62,11 @@ struct ldr_handoff {
     struct ldr_group *groups[LDR_HANDOFF_GROUPS]; /* counted references */
     size_t group_count, group;
     enum ldr_handoff_phase phase;
-    uint32_t ranges; /* of the group's keys; a power of two */
+    uint32_t ranges;     /* of the group's keys; a power of two */
+    uint32_t parts_most; /* answers with sums that are worth it */
     struct ldr_store_walk walk;
     bool walked; /* to the end of the group */
-    bool missed; /* somebody who is no target did not get something */
+    bool again;  /* somebody did not get something */
     _Atomic uint64_t total, scanned;
 
     /* The batch. */

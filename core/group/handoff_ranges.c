@@ -7,7 +7,7 @@
 
 #include "core/group/handoff_batch.h"
 
-#define ENTRIES_A_RANGE 16   /* about so many are offered for one that differs */
+#define ENTRIES_A_RANGE 16   /* and more where there would be too many ranges */
 #define SUMMED_AT_ONCE  4096 /* entries, before others get their turn */
 
 /* ------------------------------------------------------------------------------------------------ what is here */
@@ -36,6 +36,9 @@ static bool begin(struct ldr_handoff *handoff, struct ldr_group *group)
     ldr_store_stats(group->store, &stats);
     ldr_handoff_forget_sums(handoff);
     handoff->ranges = ranges_for(stats.entries);
+    /* An answer has 8 bytes a range, an offer about 48 an entry: beyond half of that it is no longer worth it. */
+    uint64_t most = stats.entries * 3 / handoff->ranges + 1;
+    handoff->parts_most = most < UINT32_MAX ? (uint32_t)most : UINT32_MAX;
     for (size_t i = 0; i < handoff->target_count && stats.entries > 0; i++) {
         struct ldr_handoff_target *target = &handoff->targets[i];
         if (target->full && !target->failed)
@@ -85,15 +88,18 @@ static void answered(void *arg, struct larder_reply *reply)
     struct ldr_handoff_target *target = ldr_handoff_target_of(handoff, message->peer);
     struct ldr_wire_sums part = {0};
     bool good = reply->status == LARDER_OK && ldr_sums_decode(reply->value, handoff->ranges, &part);
+    atomic_fetch_add_explicit(&handoff->bytes, reply->value.size, memory_order_relaxed);
     for (uint32_t i = 0; i < handoff->ranges && good; i++)
         target->sums[i] -= ldr_sum_of_range(&part, i);
     memcpy(message->walk, part.at, sizeof part.at);
     larder_reply_release(reply);
-    if (good && part.at[0] != LDR_SUMS_END) {
+    bool end = part.at[0] == LDR_SUMS_END;
+    if (good && !end && ++message->parts < handoff->parts_most &&
+        ldr_cluster_serial(handoff->context->cluster) == handoff->serial) {
         ask(message);
         return;
     }
-    if (!good) { /* it will be offered everything */
+    if (!good || !end) { /* it will be offered everything */
         free(target->sums);
         target->sums = NULL;
     }

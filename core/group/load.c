@@ -360,7 +360,9 @@ void ldr_group_load(struct ldr_flight *flight)
     /* Another flight may have stored the key between the look into the store and the beginning of this one. */
     if (finish_with_stored(flight, LARDER_SOURCE_LOCAL))
         return;
-    if (ldr_group_must_ask(flight->group) || is_elsewhere(flight))
+    bool elsewhere = is_elsewhere(flight);
+    flight->stand_in |= elsewhere; /* what is loaded here takes the place of nothing that the holders have */
+    if (ldr_group_must_ask(flight->group) || elsewhere)
         ldr_group_ask(flight, asked);
     else if (ldr_group_loads(flight->group))
         ldr_group_load_from_origin(flight);

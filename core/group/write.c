@@ -298,6 +298,7 @@ static void peer_answered(void *arg, struct larder_reply *reply)
     if (to_be_done_here(request, reply) && group->store != NULL &&
         larder_now(group->context->runtime) < request->deadline) {
         larder_reply_release(reply);
+        ldr_near_drop(group, request->key);
         write->stand_in = !ldr_group_holds(group, request->group, request->key);
         write_here(write);
     } else {

@@ -52,7 +52,8 @@ void ldr_node_look_after_leave(struct larder_node *node)
     if (left == NULL)
         return;
     ldr_log(node->log, LARDER_LOG_INFO, "left: %s",
-            ldr_node_has_left(node) ? "the other members have all keys" : "leave_timeout has passed");
+            ldr_handoff_finished(node->context.handoff) ? "the other members have all keys"
+                                                        : "leave_timeout has passed");
     left(node->left_arg);
 }
 
@@ -68,6 +69,6 @@ void ldr_node_hand_over(struct larder_node *node)
     }
     while (!ldr_node_has_left(node) && larder_now(node->runtime) < node->leave_by)
         ldr_handoff_wait(node->context.handoff, node->leave_by);
-    if (!ldr_node_has_left(node))
+    if (!ldr_handoff_finished(node->context.handoff))
         ldr_log(node->log, LARDER_LOG_WARN, "leave_timeout has passed: not all keys were handed over");
 }
