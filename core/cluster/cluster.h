@@ -139,8 +139,8 @@ bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *p
                            bool stand_in);
 
 /*
- * Strict: the list was sealed less than peer_timeout ago, or came less than twice that ago and is not yet; who may answer will be
- * known in a moment.
+ * Strict: the list was sealed less than twice peer_timeout ago, or came less than that ago and is not yet; who may answer will be
+ * known in a moment: others may seal it when this node has.
  */
 bool ldr_cluster_is_changing(struct ldr_cluster *cluster);
 

@@ -481,7 +481,7 @@ bool ldr_cluster_is_changing(struct ldr_cluster *cluster)
     uint64_t now = larder_now(
         cluster->options.runtime); /* not before the times it is compared with, which come under the lock */
     bool sealed = read(&cluster->sealed) == serial;
-    bool changing = sealed ? now - cluster->changed_at < limit : now - cluster->listed_at < 2 * limit;
+    bool changing = now - (sealed ? cluster->changed_at : cluster->listed_at) < 2 * limit;
     pthread_mutex_unlock(&cluster->standing_lock);
     return changing;
 }
