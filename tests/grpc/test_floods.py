@@ -7,8 +7,9 @@ import time
 import unittest
 
 from wire import (CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, NO_ERROR, NOT_FOUND, OK, PING, PREFACE,
-                  PRIORITY, RESOURCE_EXHAUSTED, RST_STREAM, SETTINGS, CANCEL, Case, Closed, Connection, Host, field, frame,
-                  get_request, message, reset, set_request, settings, window)
+                  PRIORITY, RESOURCE_EXHAUSTED, RST_STREAM, SETTINGS, CANCEL, Case, Closed, Connection, Host, call_request, field,
+                  frame, get_request, message, messages, reset, set_request, settings, window)
+from stub import larder
 
 MIB = 1 << 20
 
@@ -230,6 +231,31 @@ class Stalled(Case):
             answer = connection.wait(stream)
             self.assertEqual((answer.code, len(answer.data) > 100000), (OK, True))
         self.wait_pins(0)
+
+
+class Carried(Case):
+    """Requests of peers, of which one stream carries many."""
+
+    PARAMETERS = "workers: 1"
+
+    def call(self, connection, *requests):
+        return connection.call(b"".join(map(message, requests)), path="/larder.v1.Peer/Call")
+
+    def replies(self, answer):
+        return [larder.CallResponse.FromString(m) for m in messages(answer.data)]
+
+    def test_deadlines_that_pass_while_requests_wait(self):
+        connection = self.connect(greeting=PREFACE + settings(window=0))
+        refused = self.host.stats()["requests_refused"]
+        large, small = [call_request(b"big:1000000")] * 5, [call_request(b"big:1", timeout_us=20000)] * 20
+        stream = self.call(connection, *large, *small)
+        self.wait_until(lambda: self.host.stats()["requests_refused"] == refused + 20, "their time is over")
+        connection.send(settings(window=MIB))
+        answer = connection.wait(stream)
+        self.assertEqual((answer.code, sorted((r.request, r.status) for r in self.replies(answer))),
+                         (OK, [(i, larder.STATUS_OK if i < 5 else larder.STATUS_DEADLINE) for i in range(25)]))
+        self.wait_pins(0)
+        self.assert_serves(connection)
 
 
 class Standing(Case):

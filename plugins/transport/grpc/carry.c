@@ -54,6 +54,7 @@ void grpc_carry(struct grpc_call *call)
 void grpc_carry_failure(struct grpc_call *call)
 {
     struct larder_slice why = {call->base.message, call->base.message_size};
+    grpc_call_enter(call, GRPC_PHASE_NODE, LARDER_NEVER); /* it may have waited for its turn */
     larder_reply_release(&call->base.reply);
     call->base.reply = (struct larder_reply){.status = call->reason, .message = why};
     if (!grpc_encode_call(call))
