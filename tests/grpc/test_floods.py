@@ -257,6 +257,21 @@ class Carried(Case):
         self.wait_pins(0)
         self.assert_serves(connection)
 
+    def test_nonsense_without_end(self):
+        """Each has its reply as long as not too much waits to be sent."""
+        connection = self.connect(greeting=PREFACE + settings(window=0))
+        stream = connection.begin(path="/larder.v1.Peer/Call")
+        connection.data(stream, message(b"\x08\x4d") * 100000, end=False)
+        connection.ping()
+        connection.send(settings(window=1 << 24) + window(0, 1 << 24))
+        answer = connection.wait(stream)
+        self.assertEqual((answer.code, answer.fields["larder-status"]), (RESOURCE_EXHAUSTED, "BUSY"))
+        self.assertLess(len(answer.data), 5 * MIB)
+        replies = self.replies(answer)
+        self.assertEqual([(r.request, r.status) for r in replies], [(i, larder.STATUS_INVALID) for i in range(len(replies))])
+        self.assertGreater(len(replies), 20000)
+        self.assert_serves(connection)
+
 
 class Standing(Case):
     PARAMETERS = "workers: 1"

@@ -96,6 +96,12 @@ bool tp_submit_parts(struct tp_submission *submission, struct tp_part *parts, si
     return end(submission);
 }
 
+void tp_submission_count_refusal(const struct tp_submission *submission)
+{
+    /* Relaxed: a count that stands for nothing else. */
+    atomic_fetch_add_explicit(&submission->worker->server->refused_requests, 1, memory_order_relaxed);
+}
+
 void tp_submission_refuse(struct tp_submission *submission, const char *format, va_list arguments)
 {
     int size = vasprintf(&submission->message, format, arguments);
@@ -103,7 +109,7 @@ void tp_submission_refuse(struct tp_submission *submission, const char *format, 
         submission->message = NULL; /* the answer then tells its status alone */
     submission->message_size = size < 0 ? 0 : (size_t)size;
     submission->done = true;
-    atomic_fetch_add_explicit(&submission->worker->server->refused_requests, 1, memory_order_relaxed);
+    tp_submission_count_refusal(submission);
 }
 
 bool tp_submission_charge(struct tp_submission *submission, size_t size)

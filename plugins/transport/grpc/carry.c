@@ -1,6 +1,9 @@
 #include "carry.h"
 
+#include <string.h>
+
 #include "answer.h"
+#include "call_form.h"
 #include "connection.h"
 #include "method.h"
 
@@ -60,4 +63,21 @@ void grpc_carry_failure(struct grpc_call *call)
     if (!grpc_encode_call(call))
         call->connection->broken = true;
     grpc_carry(call);
+}
+
+void grpc_carry_refusal(struct grpc_call *carrier, enum larder_status status, const char *text)
+{
+    char space[256];
+    struct grpc_arena arena;
+    struct larder_slice head;
+    const struct larder_reply reply = {.status = status, .message = {text, strlen(text)}};
+    tp_submission_count_refusal(&carrier->base);
+    grpc_arena_init(&arena, space, sizeof space, PIECE);
+    if (call_form_encode_reply(&reply, carrier->number++, &arena, &head) &&
+        tp_output_copy(&carrier->replies, head.data, head.size))
+        carrier->connection->held += head.size;
+    else
+        carrier->connection->broken = true;
+    grpc_arena_reset(&arena);
+    grpc_carry_on(carrier);
 }
