@@ -236,7 +236,7 @@ class Stalled(Case):
 class Carried(Case):
     """Requests of peers, of which one stream carries many."""
 
-    PARAMETERS = "workers: 1"
+    PARAMETERS = "workers: 1, max_streams: 100, max_body_bytes: 8MiB"
 
     def call(self, connection, *requests):
         return connection.call(b"".join(map(message, requests)), path="/larder.v1.Peer/Call")
@@ -271,6 +271,42 @@ class Carried(Case):
         self.assertEqual([(r.request, r.status) for r in replies], [(i, larder.STATUS_INVALID) for i in range(len(replies))])
         self.assertGreater(len(replies), 20000)
         self.assert_serves(connection)
+
+
+    def assert_stored(self, payload):
+        connection = self.connect()
+        self.assertEqual(connection.wait(connection.call(payload, path="/larder.v1.Cache/Set")).code, OK)
+
+    def test_replies_that_come_later(self):
+        """What the stream holds of them is bounded, and given back."""
+        value = message(set_request(b"slow:400:x", b"v" * MIB))
+        self.assert_stored(value)
+        connection = self.connect(greeting=PREFACE + settings(window=0))
+        stream = self.call(connection, *[call_request(b"slow:400:x")] * 100)
+        connection.ping()
+        self.wait_until(lambda: self.host.stats()["completed"] == self.host.stats()["submitted"], "all have come back")
+        connection.ping()
+        self.assertLessEqual(self.host.stats()["pins"], 5 + 8)
+        connection.send(settings(window=MIB))
+        answer = connection.wait(stream)
+        replies = self.replies(answer)
+        self.assertEqual((answer.code, sorted(r.request for r in replies)), (OK, list(range(100))))
+        self.assertEqual({r.status for r in replies}, {larder.STATUS_OK, larder.STATUS_NO_MEMORY})
+        self.assertTrue(all(len(r.value) == (MIB if r.status == larder.STATUS_OK else 0) for r in replies))
+        self.wait_pins(0)
+        # Nothing is counted any more: nor what a stream has held that is given up.
+        stream = self.call(connection, *[call_request(b"slow:400:x")] * 100)
+        connection.ping()
+        self.wait_until(lambda: self.host.stats()["completed"] == self.host.stats()["submitted"], "all have come back")
+        connection.send(reset(stream))
+        self.wait_pins(0)
+        with contextlib.ExitStack() as stack:
+            for _ in range(2):  # one alone may always arrive
+                half = stack.enter_context(Connection(self.host))
+                upload = half.begin(path="/larder.v1.Cache/Set")
+                half.data(upload, message(b"x" * (3 * MIB), size=3 * MIB + 1), end=False)
+                half.ping()
+                self.assertIsNone(half.answer(upload).code)
 
 
 class Standing(Case):

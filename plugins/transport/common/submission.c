@@ -127,12 +127,19 @@ bool tp_submission_charge(struct tp_submission *submission, size_t size)
     return true;
 }
 
+void tp_submission_uncharge(struct tp_submission *submission, size_t size)
+{
+    if (size == 0)
+        return;
+    submission->charged -= size;
+    /* Relaxed, as above. */
+    atomic_fetch_sub_explicit(&submission->worker->server->body_bytes, size, memory_order_relaxed);
+}
+
 void tp_submission_free(struct tp_submission *submission)
 {
     larder_reply_release(&submission->reply);
-    if (submission->charged > 0)
-        atomic_fetch_sub_explicit(&submission->worker->server->body_bytes, submission->charged, memory_order_relaxed);
-    submission->charged = 0;
+    tp_submission_uncharge(submission, submission->charged);
     free(submission->message);
     submission->message = NULL;
     submission->message_size = 0;

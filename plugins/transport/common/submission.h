@@ -49,6 +49,9 @@ void tp_submission_count_refusal(const struct tp_submission *submission);
 /* Counts `size` bytes as the memory of the body. False: too much for all bodies together; nothing was counted. */
 bool tp_submission_charge(struct tp_submission *submission, size_t size);
 
+/* Counts `size` bytes less, which are not more than were counted. */
+void tp_submission_uncharge(struct tp_submission *submission, size_t size);
+
 /* Releases the reply, the message and the charge. Not while it is submitted. */
 void tp_submission_free(struct tp_submission *submission);
 

@@ -28,6 +28,16 @@ static bool queue_value(struct grpc_call *call, struct tp_output *replies)
     return true;
 }
 
+/* What is charged for the call's reply is charged for the carrier's replies from now on. */
+static void hand_charge_over(struct grpc_call *call, size_t size)
+{
+    struct grpc_call *carrier = call->carrier;
+    size_t charged = size < call->base.charged ? size : call->base.charged;
+    call->base.charged -= charged;
+    carrier->base.charged += charged;
+    carrier->kept += charged;
+}
+
 void grpc_carry_on(struct grpc_call *carrier)
 {
     if (carrier->ended && carrier->carried == 0)
@@ -44,7 +54,9 @@ void grpc_carry(struct grpc_call *call)
     struct grpc_call *carrier = call->carrier;
     bool wanted = carrier->streaming; /* it has not failed meanwhile */
     if (wanted) {
-        call->connection->held += call->head.size + call->value.size;
+        size_t size = call->head.size + call->value.size;
+        call->connection->held += size;
+        hand_charge_over(call, size);
         if (!tp_output_copy(&carrier->replies, call->head.data, call->head.size) ||
             !queue_value(call, &carrier->replies))
             call->connection->broken = true;
@@ -62,6 +74,8 @@ void grpc_carry_failure(struct grpc_call *call)
     call->base.reply = (struct larder_reply){.status = call->reason, .message = why};
     if (!grpc_encode_call(call))
         call->connection->broken = true;
+    if (!grpc_answer_may_wait(call))
+        grpc_call_refuse(call->carrier, LARDER_NO_MEMORY, "no memory for the replies");
     grpc_carry(call);
 }
 

@@ -16,8 +16,8 @@ static void move_message(struct grpc_call *carrier, struct grpc_call *call, stru
 {
     call->owned = carrier->owned != NULL ? carrier->owned : grpc_reader_detach(&carrier->reader);
     carrier->owned = NULL;
-    call->base.charged = carrier->base.charged;
-    carrier->base.charged = 0;
+    call->base.charged = carrier->base.charged - carrier->kept;
+    carrier->base.charged = carrier->kept;
     if (call->owned == NULL && message->size > 0)
         message->data = memcpy(call->small, message->data, message->size);
 }
