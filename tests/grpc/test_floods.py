@@ -7,8 +7,9 @@ import time
 import unittest
 
 from wire import (CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, NO_ERROR, NOT_FOUND, OK, PING, PREFACE,
-                  PRIORITY, RESOURCE_EXHAUSTED, RST_STREAM, SETTINGS, CANCEL, Case, Closed, Connection, Host, field, frame,
-                  get_request, message, reset, set_request, settings, window)
+                  PRIORITY, RESOURCE_EXHAUSTED, RST_STREAM, SETTINGS, CANCEL, Case, Closed, Connection, Host, call_request, field,
+                  frame, get_request, message, messages, reset, set_request, settings, window)
+from stub import larder
 
 MIB = 1 << 20
 
@@ -230,6 +231,82 @@ class Stalled(Case):
             answer = connection.wait(stream)
             self.assertEqual((answer.code, len(answer.data) > 100000), (OK, True))
         self.wait_pins(0)
+
+
+class Carried(Case):
+    """Requests of peers, of which one stream carries many."""
+
+    PARAMETERS = "workers: 1, max_streams: 100, max_body_bytes: 8MiB"
+
+    def call(self, connection, *requests):
+        return connection.call(b"".join(map(message, requests)), path="/larder.v1.Peer/Call")
+
+    def replies(self, answer):
+        return [larder.CallResponse.FromString(m) for m in messages(answer.data)]
+
+    def test_deadlines_that_pass_while_requests_wait(self):
+        connection = self.connect(greeting=PREFACE + settings(window=0))
+        refused = self.host.stats()["requests_refused"]
+        large, small = [call_request(b"big:1000000")] * 5, [call_request(b"big:1", timeout_us=20000)] * 20
+        stream = self.call(connection, *large, *small)
+        self.wait_until(lambda: self.host.stats()["requests_refused"] == refused + 20, "their time is over")
+        connection.send(settings(window=MIB))
+        answer = connection.wait(stream)
+        self.assertEqual((answer.code, sorted((r.request, r.status) for r in self.replies(answer))),
+                         (OK, [(i, larder.STATUS_OK if i < 5 else larder.STATUS_DEADLINE) for i in range(25)]))
+        self.wait_pins(0)
+        self.assert_serves(connection)
+
+    def test_nonsense_without_end(self):
+        """Each has its reply as long as not too much waits to be sent."""
+        connection = self.connect(greeting=PREFACE + settings(window=0))
+        stream = connection.begin(path="/larder.v1.Peer/Call")
+        connection.data(stream, message(b"\x08\x4d") * 100000, end=False)
+        connection.ping()
+        connection.send(settings(window=1 << 24) + window(0, 1 << 24))
+        answer = connection.wait(stream)
+        self.assertEqual((answer.code, answer.fields["larder-status"]), (RESOURCE_EXHAUSTED, "BUSY"))
+        self.assertLess(len(answer.data), 5 * MIB)
+        replies = self.replies(answer)
+        self.assertEqual([(r.request, r.status) for r in replies], [(i, larder.STATUS_INVALID) for i in range(len(replies))])
+        self.assertGreater(len(replies), 20000)
+        self.assert_serves(connection)
+
+
+    def assert_stored(self, payload):
+        connection = self.connect()
+        self.assertEqual(connection.wait(connection.call(payload, path="/larder.v1.Cache/Set")).code, OK)
+
+    def test_replies_that_come_later(self):
+        """What the stream holds of them is bounded, and given back."""
+        value = message(set_request(b"slow:400:x", b"v" * MIB))
+        self.assert_stored(value)
+        connection = self.connect(greeting=PREFACE + settings(window=0))
+        stream = self.call(connection, *[call_request(b"slow:400:x")] * 100)
+        connection.ping()
+        self.wait_until(lambda: self.host.stats()["completed"] == self.host.stats()["submitted"], "all have come back")
+        connection.ping()
+        self.assertLessEqual(self.host.stats()["pins"], 5 + 8)
+        connection.send(settings(window=MIB))
+        answer = connection.wait(stream)
+        replies = self.replies(answer)
+        self.assertEqual((answer.code, sorted(r.request for r in replies)), (OK, list(range(100))))
+        self.assertEqual({r.status for r in replies}, {larder.STATUS_OK, larder.STATUS_NO_MEMORY})
+        self.assertTrue(all(len(r.value) == (MIB if r.status == larder.STATUS_OK else 0) for r in replies))
+        self.wait_pins(0)
+        # Nothing is counted any more: nor what a stream has held that is given up.
+        stream = self.call(connection, *[call_request(b"slow:400:x")] * 100)
+        connection.ping()
+        self.wait_until(lambda: self.host.stats()["completed"] == self.host.stats()["submitted"], "all have come back")
+        connection.send(reset(stream))
+        self.wait_pins(0)
+        with contextlib.ExitStack() as stack:
+            for _ in range(2):  # one alone may always arrive
+                half = stack.enter_context(Connection(self.host))
+                upload = half.begin(path="/larder.v1.Cache/Set")
+                half.data(upload, message(b"x" * (3 * MIB), size=3 * MIB + 1), end=False)
+                half.ping()
+                self.assertIsNone(half.answer(upload).code)
 
 
 class Standing(Case):

@@ -9,8 +9,9 @@ import zlib
 from wire import (ACK, COMPRESSION_ERROR, CONTINUATION, DATA, DEADLINE_EXCEEDED, END_HEADERS, END_STREAM,
                   FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, HEADERS, INITIAL_WINDOW_SIZE, INTERNAL, MAX_CONCURRENT_STREAMS,
                   NO_ERROR, NOT_FOUND, OK, PADDED, PING, PREFACE, PRIORITY, PROTOCOL_ERROR, PUSH_PROMISE,
-                  RESOURCE_EXHAUSTED, SETTINGS, UNIMPLEMENTED, WINDOW_UPDATE, Case, Connection, Host, field, frame,
-                  get_request, message, reset, set_request, settings, varint, window)
+                  RESOURCE_EXHAUSTED, SETTINGS, UNIMPLEMENTED, WINDOW_UPDATE, Case, Connection, Host, call_request, field,
+                  frame, get_request, message, messages, reset, set_request, settings, varint, window)
+from stub import larder
 
 MIB = 1 << 20
 
@@ -313,13 +314,17 @@ class Limits(Case):
 
     def test_requests_of_peers_count(self):
         connection = self.connect()
-        get = message(b"\x08\x01" + field(3, b"g") + field(4, b"slow:700:x"))
+        get = message(call_request(b"slow:700:x"))
         taken = connection.call(get * 29, path="/larder.v1.Peer/Call")  # they, and their stream
         answer = connection.wait(connection.call(get, path="/larder.v1.Peer/Call"))
         self.assertEqual(answer.reset, 7)
         self.assertEqual(connection.wait(taken).code, OK)
+        refused = self.host.stats()["requests_refused"]
         answer = connection.wait(connection.call(get * 40, path="/larder.v1.Peer/Call"))
-        self.assertEqual((answer.code, answer.fields["larder-status"]), (RESOURCE_EXHAUSTED, "BUSY"))
+        replies = [larder.CallResponse.FromString(m) for m in messages(answer.data)]
+        self.assertEqual((answer.code, sorted((r.request, r.status) for r in replies)),
+                         (OK, [(i, larder.STATUS_NOT_FOUND if i < 29 else larder.STATUS_BUSY) for i in range(40)]))
+        self.assertEqual(self.host.stats()["requests_refused"], refused + 11)
         self.wait_until(lambda: self.host.stats()["completed"] == self.host.stats()["submitted"], "all are answered")
         self.assert_serves(connection)
 

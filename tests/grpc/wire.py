@@ -66,6 +66,19 @@ def set_request(key, value, group=b"g"):
     return field(1, group) + field(2, key) + field(7, value)
 
 
+def call_request(key, timeout_us=0, group=b"g"):
+    """A get of a peer's."""
+    return b"\x08\x01" + field(3, group) + field(4, key) + b"\x38" + varint(timeout_us)
+
+
+def messages(data):
+    """The messages that one stream has carried."""
+    while data:
+        size = struct.unpack(">I", data[1:5])[0]
+        yield data[5:5 + size]
+        data = data[5 + size:]
+
+
 class Closed(Exception):
     """The server closed the connection where something was expected."""
 

@@ -268,6 +268,25 @@ class Readers(Case):
         wait_until(lambda: self.host.stats()["connections"] == 0, "the connection is closed")
         self.assertEqual(self.host.stats()["pins"], 0)
 
+    def test_values_are_not_held_beyond_the_output(self):
+        """Gets that come at once go to the node one after the other when there is something to be written already."""
+        connection = self.connect(receive_buffer=4096)
+        for count in range(1, 100):
+            submitted = self.host.stats()["submitted"]
+            connection.send(request("GET", KEYS + "big:700000"))
+            wait_until(lambda: self.host.stats()["submitted"] == submitted + 1, "it is at the node")
+            time.sleep(0.1)
+            if self.host.stats()["pins"] == 1:
+                break
+        connection.send(request("GET", KEYS + "big:5000000") * 15)
+        wait_until(lambda: self.host.stats()["submitted"] > submitted + 1, "more is at the node")
+        self.assertEqual(self.ask("GET", "/health").status, 200)
+        self.assertEqual(self.host.stats()["pins"], 2)
+        sizes = [len(connection.response().body) for _ in range(count + 15)]
+        self.assertEqual(sizes, [700000] * count + [5000000] * 15)
+        connection.socket.close()
+        wait_until(lambda: self.host.stats()["connections"] == 0, "the connection is closed")
+
     def test_a_slow_reader_gets_everything(self):
         connection = self.connect(receive_buffer=4096)
         connection.send(request("GET", KEYS + "big:3000000") + request("GET", KEYS + "big:10"))

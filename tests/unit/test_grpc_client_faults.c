@@ -766,6 +766,60 @@ static void an_early_refusal_of_a_large_value_is_understood(void **state)
     }
 }
 
+/* Reads nothing until the gate opens. When no more bytes come, the client has some that it cannot send. */
+static void turn_deaf(struct h2_connection *connection)
+{
+    connection->deaf = true;
+    for (int before = 0, now = 0, same = 0; same < 20; before = now) {
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+        if (ioctl(connection->fd, FIONREAD, &now) != 0)
+            abort();
+        same = now > 60000 && now == before ? same + 1 : 0;
+    }
+}
+
+static void refuse_deaf(struct h2_connection *connection, struct h2_stream *stream)
+{
+    turn_deaf(connection);
+    refuse_early(connection, stream);
+}
+
+static void break_off_deaf(struct h2_connection *connection, struct h2_stream *stream)
+{
+    turn_deaf(connection);
+    nghttp2_submit_rst_stream(connection->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_INTERNAL_ERROR);
+}
+
+static void a_value_may_go_when_its_call_is_refused(void **state)
+{
+    (void)state;
+    void (*const ways[])(struct h2_connection *, struct h2_stream *) = {refuse_deaf, break_off_deaf};
+    for (int way = 0; way < 2; way++) {
+        struct h2_server *server = h2_new(echo);
+        server->headers = ways[way];
+        server->window = 64 << 20;
+        h2_start(server);
+        struct fixture *fixture = open_client(usual());
+        struct tp_peer *peer = open_peer(fixture, server->port);
+        size_t size = 32 << 20;
+        char *value = calloc(1, size);
+        assert_non_null(value);
+        struct outcome outcome;
+        outcome_init(&outcome, "key");
+        outcome.request.operation = LARDER_OP_SET;
+        outcome.request.value = (struct larder_slice){value, size};
+        call(peer, &outcome);
+        free(value);
+        assert_failed(&outcome, way == 0 ? LARDER_TOO_LARGE : LARDER_UNAVAILABLE, 0);
+        server->headers = NULL; /* the server's thread sleeps until the gate opens */
+        h2_gate(server, true);
+        assert_works(peer);
+        assert_int_equal(h2_count(server, &server->accepts), 1);
+        close_client(fixture);
+        h2_stop(server);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -787,6 +841,7 @@ int main(void)
         cmocka_unit_test(an_answer_that_makes_no_sense_fails_the_call_alone),
         cmocka_unit_test(headers_without_end_are_not_taken),
         cmocka_unit_test(an_early_refusal_of_a_large_value_is_understood),
+        cmocka_unit_test(a_value_may_go_when_its_call_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

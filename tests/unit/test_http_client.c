@@ -413,36 +413,74 @@ static void a_late_answer_is_dropped_and_the_connection_goes_on(void **state)
     server_stop(server);
 }
 
-/* The peer's machine may be gone: what has been idle for longer than the connection that was silent is given up with it. */
-static void idle_connections_are_given_up_with_one_that_is_silent(void **state)
+#define IDLE_CONNECTIONS 4
+
+/* As many calls at a time, each of which gets its answer. */
+static void call_at_a_time(struct server *server, struct tp_peer *peer, int count)
 {
-    (void)state;
-    enum { CONNECTIONS = 4 };
-    struct server *server = server_start(slow_waits);
-    struct http_client_options options = usual();
-    options.common.loop_count = 1;
-    options.peer_connections = CONNECTIONS;
-    struct fixture *fixture = open_client(options);
-    struct tp_peer *peer = open_peer(fixture, server->port);
-    struct outcome calls[CONNECTIONS], silent;
-    for (int i = 0; i < CONNECTIONS; i++) {
+    struct outcome calls[IDLE_CONNECTIONS];
+    int before = server_count(server, &server->requests);
+    server_gate(server, false);
+    for (int i = 0; i < count; i++) {
         outcome_init(&calls[i], "slow");
         begin(peer, &calls[i]);
     }
-    server_wait(server, &server->requests, CONNECTIONS);
+    server_wait(server, &server->requests, before + count);
     server_gate(server, true);
-    for (int i = 0; i < CONNECTIONS; i++) {
+    for (int i = 0; i < count; i++) {
         await(&calls[i]);
         assert_got(&calls[i], "slow", 4);
     }
     server_gate(server, false);
-    assert_int_equal(server_count(server, &server->accepts), CONNECTIONS);
+}
+
+static struct fixture *open_idle(struct server *server, struct tp_peer **peer)
+{
+    struct http_client_options options = usual();
+    options.common.loop_count = 1;
+    options.peer_connections = IDLE_CONNECTIONS;
+    struct fixture *fixture = open_client(options);
+    *peer = open_peer(fixture, server->port);
+    call_at_a_time(server, *peer, IDLE_CONNECTIONS);
+    assert_int_equal(server_count(server, &server->accepts), IDLE_CONNECTIONS);
+    return fixture;
+}
+
+/* The peer's machine may be gone: what has been idle for longer than the connection that was silent is given up with it. */
+static void idle_connections_are_given_up_with_one_that_is_silent(void **state)
+{
+    (void)state;
+    struct server *server = server_start(slow_waits);
+    struct tp_peer *peer;
+    struct fixture *fixture = open_idle(server, &peer);
+    struct outcome silent;
     begin_slow(server, peer, &silent);
     await(&silent);
     assert_failed(&silent, LARDER_DEADLINE, 0);
-    server_wait(server, &server->ends, CONNECTIONS - 1);
+    server_wait(server, &server->ends, IDLE_CONNECTIONS - 1);
     assert_works(peer);
-    assert_int_equal(server_count(server, &server->accepts), CONNECTIONS + 1);
+    assert_int_equal(server_count(server, &server->accepts), IDLE_CONNECTIONS + 1);
+    server_gate(server, true);
+    tp_peer_close(peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
+static void idle_connections_are_kept_when_the_peer_has_answered_meanwhile(void **state)
+{
+    (void)state;
+    struct server *server = server_start(slow_waits);
+    struct tp_peer *peer;
+    struct fixture *fixture = open_idle(server, &peer);
+    struct outcome silent;
+    outcome_init(&silent, "slow");
+    silent.request.deadline = in_ms(1000);
+    begin(peer, &silent);
+    assert_works(peer);
+    await(&silent);
+    assert_failed(&silent, LARDER_DEADLINE, 0);
+    call_at_a_time(server, peer, IDLE_CONNECTIONS - 1);
+    assert_int_equal(server_count(server, &server->accepts), IDLE_CONNECTIONS);
     server_gate(server, true);
     tp_peer_close(peer);
     close_client(fixture);
@@ -1039,6 +1077,7 @@ int main(void)
         cmocka_unit_test(a_completion_may_call_again),
         cmocka_unit_test(a_late_answer_is_dropped_and_the_connection_goes_on),
         cmocka_unit_test(idle_connections_are_given_up_with_one_that_is_silent),
+        cmocka_unit_test(idle_connections_are_kept_when_the_peer_has_answered_meanwhile),
         cmocka_unit_test(a_connection_whose_answer_is_overdue_is_closed),
         cmocka_unit_test(what_is_not_written_at_the_deadline_is_not_looked_at_again),
         cmocka_unit_test(a_refused_connection_is_not_sent),

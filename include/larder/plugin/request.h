@@ -72,8 +72,11 @@ static inline bool larder_operation_known(uint32_t operation)
 /* Orders all writes of a key: newer epoch first, then newer clock. Both 0: no version. */
 struct larder_version {
     uint64_t epoch; /* of the member list under which the owner wrote */
-    uint64_t
-        clock; /* hybrid logical clock: milliseconds since 1970 << 16, plus a counter, in a cluster of 256s and a mark of the member */
+    /*
+     * Hybrid logical clock: milliseconds since 1970, shifted left by 16, and below them a counter. In a cluster the counter has the
+     * upper 8 of these bits, and the lowest 8 are a mark of the member that wrote.
+     */
+    uint64_t clock;
 };
 
 /* How the sender of a request between peers sees the ring; all zero when the request came from a client. */

@@ -96,6 +96,12 @@ bool tp_submit_parts(struct tp_submission *submission, struct tp_part *parts, si
     return end(submission);
 }
 
+void tp_submission_count_refusal(const struct tp_submission *submission)
+{
+    /* Relaxed: a count that stands for nothing else. */
+    atomic_fetch_add_explicit(&submission->worker->server->refused_requests, 1, memory_order_relaxed);
+}
+
 void tp_submission_refuse(struct tp_submission *submission, const char *format, va_list arguments)
 {
     int size = vasprintf(&submission->message, format, arguments);
@@ -103,7 +109,7 @@ void tp_submission_refuse(struct tp_submission *submission, const char *format, 
         submission->message = NULL; /* the answer then tells its status alone */
     submission->message_size = size < 0 ? 0 : (size_t)size;
     submission->done = true;
-    atomic_fetch_add_explicit(&submission->worker->server->refused_requests, 1, memory_order_relaxed);
+    tp_submission_count_refusal(submission);
 }
 
 bool tp_submission_charge(struct tp_submission *submission, size_t size)
@@ -121,12 +127,19 @@ bool tp_submission_charge(struct tp_submission *submission, size_t size)
     return true;
 }
 
+void tp_submission_uncharge(struct tp_submission *submission, size_t size)
+{
+    if (size == 0)
+        return;
+    submission->charged -= size;
+    /* Relaxed, as above. */
+    atomic_fetch_sub_explicit(&submission->worker->server->body_bytes, size, memory_order_relaxed);
+}
+
 void tp_submission_free(struct tp_submission *submission)
 {
     larder_reply_release(&submission->reply);
-    if (submission->charged > 0)
-        atomic_fetch_sub_explicit(&submission->worker->server->body_bytes, submission->charged, memory_order_relaxed);
-    submission->charged = 0;
+    tp_submission_uncharge(submission, submission->charged);
     free(submission->message);
     submission->message = NULL;
     submission->message_size = 0;

@@ -43,8 +43,14 @@ bool tp_submit_parts(struct tp_submission *submission, struct tp_part *parts, si
 /* The transport itself refuses: keeps the message, counts it, and is done. Not once it is submitted. */
 void tp_submission_refuse(struct tp_submission *submission, const char *format, va_list arguments);
 
+/* Counts a refusal for which there is no submission but the one that brought it. */
+void tp_submission_count_refusal(const struct tp_submission *submission);
+
 /* Counts `size` bytes as the memory of the body. False: too much for all bodies together; nothing was counted. */
 bool tp_submission_charge(struct tp_submission *submission, size_t size);
+
+/* Counts `size` bytes less, which are not more than were counted. */
+void tp_submission_uncharge(struct tp_submission *submission, size_t size);
 
 /* Releases the reply, the message and the charge. Not while it is submitted. */
 void tp_submission_free(struct tp_submission *submission);

@@ -168,6 +168,17 @@ static bool send_value(struct grpc_call *call, struct larder_slice piece)
     return false;
 }
 
+/* Of the replies of a carrier: what is not kept any more is not charged for. */
+static bool send_replies(struct grpc_call *call, size_t size)
+{
+    if (!tp_output_move(&call->replies, &call->connection->base.output, size))
+        return false;
+    size_t kept = call->kept < call->replies.pending ? call->kept : call->replies.pending;
+    tp_submission_uncharge(&call->base, call->kept - kept);
+    call->kept = kept;
+    return true;
+}
+
 static bool send_message_part(struct grpc_call *call, size_t size)
 {
     struct larder_slice first = part_of(call->head, 0, call->sent, size);
@@ -194,9 +205,8 @@ int grpc_answer_send(nghttp2_session *session, nghttp2_frame *frame, const uint8
     struct grpc_call *call = source->ptr;
     struct grpc_connection *connection = arg;
     struct tp_output *output = &connection->base.output;
-    bool replies = call->replies.pending > 0;
     if (!tp_output_copy(output, head, 9) ||
-        !(replies ? tp_output_move(&call->replies, output, size) : send_message_part(call, size)))
+        !(call->replies.pending > 0 ? send_replies(call, size) : send_message_part(call, size)))
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     connection->held -= size;
     grpc_connection_keeps_calm(connection, -1);
@@ -270,17 +280,10 @@ void grpc_answer_failure(struct grpc_call *call)
     }
 }
 
-/*
- * No call is submitted while too much waits to be sent; what comes back from the node later than that is counted as memory of
- * bodies, which is bounded for all connections together. False: there is too much of it.
- */
-static bool may_wait(struct grpc_call *call)
+bool grpc_answer_may_wait(struct grpc_call *call)
 {
-    if (grpc_connection_has_room(call->connection) ||
-        grpc_call_charge(call, call->base.charged + call->head.size + call->value.size))
-        return true;
-    larder_reply_release(&call->base.reply);
-    return false;
+    return grpc_connection_has_room(call->connection) ||
+           grpc_call_charge(call, call->base.charged + call->head.size + call->value.size);
 }
 
 void grpc_answer_reply(struct grpc_call *call)
@@ -290,9 +293,10 @@ void grpc_answer_reply(struct grpc_call *call)
         tp_worker_count(call->base.worker, status);
     if (call->method->tells_status)
         status = LARDER_OK;
-    if (status == LARDER_OK && (!call->method->encode(call) || !may_wait(call)))
+    if (status == LARDER_OK && (!call->method->encode(call) || !grpc_answer_may_wait(call)))
         status = LARDER_NO_MEMORY;
     if (status != LARDER_OK) {
+        larder_reply_release(&call->base.reply);
         call->reason = status;
         call->code = grpc_code_of(status);
         grpc_answer_failure(call);

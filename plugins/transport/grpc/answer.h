@@ -10,6 +10,12 @@ void grpc_answer_reply(struct grpc_call *call);
 /* Answers with call->http, or call->code, and the message of the submission; or ends a stream of answers with them. */
 void grpc_answer_failure(struct grpc_call *call);
 
+/*
+ * No call is submitted while too much waits to be sent; what comes back from the node later than that is counted as memory of
+ * bodies, which is bounded for all connections together. False: there is too much of it.
+ */
+bool grpc_answer_may_wait(struct grpc_call *call);
+
 /* nghttp2's callback: sends a frame that the answer's callback has announced. */
 int grpc_answer_send(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t size,
                      nghttp2_data_source *source, void *connection);

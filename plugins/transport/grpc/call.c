@@ -52,7 +52,8 @@ static bool may_begin(const struct grpc_worker *worker, const struct grpc_connec
 
 bool grpc_call_charge(void *call, size_t size)
 {
-    return tp_submission_charge(&((struct grpc_call *)call)->base, size);
+    struct grpc_call *charged = call;
+    return tp_submission_charge(&charged->base, charged->kept + size);
 }
 
 struct grpc_call *grpc_call_new(struct grpc_worker *worker, struct grpc_connection *connection, int32_t stream)

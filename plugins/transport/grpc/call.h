@@ -65,6 +65,7 @@ struct grpc_call {
     uint32_t number;           /* among the carrier's requests; of a carrier: that of the next */
     size_t carried;            /* requests of a carrier that are not answered */
     struct tp_output replies;  /* of a carrier: what nghttp2 has not taken yet */
+    size_t kept;               /* of a carrier: bytes of `replies` that are charged for, besides its message */
     /* The answer. */
     int http; /* refused as HTTP: the status; 0: as gRPC */
     enum grpc_code code;

@@ -163,14 +163,13 @@ static void unlink_call(struct grpc_client_call *call)
     tp_call_release(&call->base);
 }
 
-/* Nobody waits for anything of the stream any more. The bytes of a request are not there when its completion has run. */
+/* Nobody waits for anything of the stream any more. */
 static void cancel(struct grpc_client_stream *stream)
 {
     struct grpc_client_connection *connection = stream->connection;
     stream->cancelled = true;
     tp_output_free(&stream->requests);
-    if (!tp_output_own(&connection->output, stream) ||
-        nghttp2_submit_rst_stream(connection->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_CANCEL) != 0)
+    if (nghttp2_submit_rst_stream(connection->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_CANCEL) != 0)
         grpc_client_connection_fail(connection, "out of memory");
     grpc_client_connection_schedule(connection);
 }
@@ -178,9 +177,14 @@ static void cancel(struct grpc_client_stream *stream)
 void grpc_client_stream_leave(struct grpc_client_call *call, bool answered)
 {
     struct grpc_client_stream *stream = call->stream;
+    struct grpc_client_connection *connection = stream->connection;
     unlink_call(call);
-    bool over = stream->closed || ((answered || stream->ended) && stream->requests.pending == 0);
-    if (TAILQ_EMPTY(&stream->calls) && !over)
+    if (!TAILQ_EMPTY(&stream->calls))
+        return;
+    /* The bytes of a request are not there when its completion has run, and some may still wait for the socket. */
+    if (!tp_output_own(&connection->output, stream))
+        grpc_client_connection_fail(connection, "out of memory");
+    if (!stream->closed && !((answered || stream->ended) && stream->requests.pending == 0))
         cancel(stream);
 }
 

@@ -17,6 +17,7 @@
 /* Bytes of a SETTINGS frame with so many entries, and where in it the value of the first is. */
 #define SETTINGS_SIZE(count) (9 + 6 * (count))
 #define FIRST_SETTING        11
+_Static_assert(sizeof(((struct grpc_options *)NULL)->max_streams) == 4, "max_streams is not what a setting's value is");
 /* Frames that bring nothing: so many at once, and so many in a second. Clients ping to measure the line, or to keep it up. */
 #define IDLE_FRAMES_AT_ONCE  1000
 #define IDLE_FRAMES_A_SECOND 50
@@ -80,7 +81,9 @@ static bool send_settings(struct grpc_connection *connection)
         return false;
     uint8_t told[SETTINGS_SIZE(sizeof settings / sizeof *settings)];
     memcpy(told, frame, sizeof told);
-    for (size_t i = 0; i < sizeof options->max_streams; i++)
+    /* Where nghttp2 has its entries elsewhere, the frame is left as it is: streams beyond are refused in any case. */
+    bool found = told[FIRST_SETTING - 2] == 0 && told[FIRST_SETTING - 1] == NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS;
+    for (size_t i = 0; found && i < sizeof options->max_streams; i++)
         told[FIRST_SETTING + i] = (uint8_t)(options->max_streams >> 8 * (sizeof options->max_streams - 1 - i));
     return tp_output_copy(&connection->base.output, told, sizeof told);
 }

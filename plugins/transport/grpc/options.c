@@ -30,7 +30,9 @@ const struct larder_param grpc_params[] = {
                          .default_text = "1024",
                          .minimum = 1,
                          .maximum = 65536,
-                         .help = "calls of one connection under way at a time; clients wait with more"},
+                         .help =
+                             "streams of one connection at a time, each of which is a call; clients wait with more; "
+                             "requests of peers share streams, and up to three times as many are taken"},
     [ROW_MAX_MESSAGE] = {.name = "max_message",
                          .type = LARDER_PARAM_SIZE,
                          .default_text = "4MiB",

@@ -4,7 +4,7 @@
 
 /*
  * Resets of streams that are forgiven at once, and again in a second: some, and for each of `max_streams` some. A client whose calls run
- * out of time resets each of them, and what a reset leaves behind at the node is bounded by `max_streams` in any case.
+ * out of time resets each of them, and what a reset leaves behind at the node is bounded in any case, by three times `max_streams`.
  */
 #define RESETS          2000
 #define RESETS_A_STREAM 10

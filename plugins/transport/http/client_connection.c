@@ -84,6 +84,7 @@ static ssize_t read_some(struct http_client_connection *connection)
         http_client_connection_close(connection, LARDER_UNAVAILABLE, reason);
         return 0;
     }
+    connection->lane->heard++;
     if (!http_client_reply_take(connection, target, (size_t)got)) {
         http_client_connection_close(connection, connection->refusal, connection->failure);
         return 0;
@@ -154,6 +155,7 @@ void http_client_connection_send(struct http_client_connection *connection, stru
 {
     bool queued = queue_request(connection, call);
     call->connection = connection;
+    call->heard = connection->lane->heard;
     TAILQ_INSERT_TAIL(&connection->pipeline, &call->base, place);
     connection->depth++;
     http_client_lane_list(connection, &connection->lane->busy);
@@ -201,7 +203,9 @@ void http_client_connection_expired(struct tp_call *base)
 {
     struct http_client_call *call = (struct http_client_call *)base;
     struct http_client_connection *connection = call->connection;
-    http_client_lane_doubt(connection->lane, connection->idle_since);
+    /* A peer that has answered anything meanwhile is there, and only slow for this one. */
+    if (call->heard == connection->lane->heard)
+        http_client_lane_doubt(connection->lane, connection->idle_since);
     /* Its bytes may not be looked at any more, and a stream cannot go on without them. */
     if (!http_client_connection_has_written(connection, call))
         http_client_connection_close(connection, LARDER_UNAVAILABLE, "takes no more bytes");

@@ -29,6 +29,7 @@ struct http_client_call {
     struct tp_call base;
     struct http_client_connection *connection; /* NULL: it waits in the lane, or its connection is gone */
     uint64_t start, end;                       /* where its bytes lie in the connection's stream */
+    uint64_t heard;                            /* the lane's when it was sent */
 };
 
 struct http_client_connection {
@@ -64,6 +65,7 @@ struct http_client_lane {
     unsigned idle_count, busy_count, connecting_count;
     uint64_t connect_after; /* no further connection before, when some are open and the last could not be made */
     struct event sweep;     /* closes connections that were idle for long */
+    uint64_t heard;         /* so often something has come from the peer */
 };
 
 static inline const struct http_client *http_client_of(const struct http_client_lane *lane)

@@ -18,12 +18,19 @@ static bool worker_has_room(const struct http_connection *connection)
     return connection->queued == 0 || http_worker_of(worker)->exchanges < http_options_of(worker)->max_requests;
 }
 
+/* A get that is gathered has not said yet how large its value is. When other bytes wait to be written, its own come first. */
+static bool gathers_enough(const struct http_connection *connection)
+{
+    return connection->last != NULL && connection->last->gathered &&
+           connection->held + connection->base.output.pending > 0;
+}
+
 bool http_connection_open_for_more(const struct http_connection *connection)
 {
     return connection->phase < HTTP_PHASE_TURN &&
            connection->queued < http_options_of(connection->base.worker)->max_pipeline && worker_has_room(connection) &&
            connection->base.output.pending < OUTPUT_HIGH && connection->held < OUTPUT_HIGH &&
-           !(connection->last != NULL && connection->last->alone);
+           !(connection->last != NULL && connection->last->alone) && !gathers_enough(connection);
 }
 
 static void enqueue(struct http_connection *connection, struct http_exchange *exchange)
