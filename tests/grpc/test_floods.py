@@ -356,6 +356,8 @@ class Memory(Case):
                         streams.append(connection.call(message(b"\x0a\x01g\x12\x01a\x12\x01b"), path="/larder.v1.Cache/BatchGet"))
                         streams.append(connection.call(message(b"\x0a\x01g"), path="/larder.v1.Cache/GroupStats"))
                         streams.append(connection.call(message(b"x" * 3000, size=3000), path="/larder.v1.Cache/Set"))
+                        carried = [call_request(key) for key in (b"big:9000", b"hop:x", b"slow:1:x")] + [b"\x08\x4d"]
+                        streams.append(connection.call(b"".join(map(message, carried)), path="/larder.v1.Peer/Call"))
                         for stream in streams:
                             answer = connection.wait(stream)
                             answers += answer.code is not None
