@@ -387,9 +387,8 @@ class TransportOptions(Case):
         groups = [{"name": "users", "loader": loader(source, timeout="10m"), "load_timeout": "10m"}]
         for most in (2, 64):
             nodes = self.cluster("ab", groups=groups, cluster={"peer_transport": "http"},
-                                 http={"peer_connections": most, "idle_timeout": "10m", "workers": 1},
+                                 http={"peer_connections": most, "idle_timeout": "10m", "workers": 2},
                                  node={"drain_timeout": "100ms", "request_timeout": "10m"})
-            # One thread: with two, a call over http was seen to wait for ever now and then; the cause is not known yet.
             callers = [self.begun_get(nodes["a"], "users", f"hang {most} {i}") for i in range(24)]
             wait_until(lambda: nodes["a"].metric("loads_waiting") == 24, "all callers wait")
             wait_until(lambda: nodes["b"].metric("loads_waiting") == nodes["a"].metric("peer_requests_total"),

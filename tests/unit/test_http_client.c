@@ -248,6 +248,50 @@ static void a_slow_call_holds_nobody_up_while_connections_are_left(void **state)
     server_stop(server);
 }
 
+/* More calls than one connection carries, made by one thread. */
+#define BURST 24
+
+struct burst {
+    struct tp_task task;
+    struct tp_peer *peer;
+    struct outcome outcomes[BURST];
+};
+
+static void begin_burst(struct tp_task *task)
+{
+    struct burst *burst = (struct burst *)task;
+    for (int i = 0; i < BURST; i++)
+        begin(burst->peer, &burst->outcomes[i]);
+}
+
+static void a_thread_whose_connections_are_full_uses_those_of_others(void **state)
+{
+    (void)state;
+    struct server *server = server_start(slow_waits);
+    struct http_client_options options = usual();
+    options.common.loop_count = 2;
+    options.peer_connections = 2;
+    struct fixture *fixture = open_client(options);
+    static struct burst burst = {.task = {.run = begin_burst}};
+    burst.peer = open_peer(fixture, server->port);
+    call_from_threads(burst.peer, 100); /* makes both connections */
+    uint64_t deadline = in_ms(1000);
+    for (int i = 0; i < BURST; i++) {
+        outcome_init(&burst.outcomes[i], "slow");
+        burst.outcomes[i].request.deadline = deadline;
+    }
+    tp_loop_post(fixture->loops[0], &burst.task);
+    for (int i = 0; i < BURST; i++) {
+        await(&burst.outcomes[i]);
+        assert_failed(&burst.outcomes[i], LARDER_DEADLINE,
+                      0); /* which was sent, so that the peer could have answered */
+    }
+    server_gate(server, true);
+    tp_peer_close(burst.peer);
+    close_client(fixture);
+    server_stop(server);
+}
+
 static void calls_over_the_limit_share_connections(void **state)
 {
     (void)state;
@@ -1071,6 +1115,7 @@ int main(void)
         cmocka_unit_test(the_peers_message_arrives),
         cmocka_unit_test(fault_10_connections_are_used_again),
         cmocka_unit_test(a_slow_call_holds_nobody_up_while_connections_are_left),
+        cmocka_unit_test(a_thread_whose_connections_are_full_uses_those_of_others),
         cmocka_unit_test(calls_over_the_limit_share_connections),
         cmocka_unit_test(answers_in_one_piece_are_told_apart),
         cmocka_unit_test(an_answer_in_many_pieces_is_put_together),

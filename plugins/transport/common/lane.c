@@ -60,6 +60,12 @@ void tp_lane_leave(struct tp_lane *lane)
 
 /* ------------------------------------------------------------------------------------------------ calls that come */
 
+unsigned tp_lane_calls(const struct tp_lane *lane)
+{
+    return atomic_load_explicit(&lane->carried, memory_order_relaxed) +
+           atomic_load_explicit(&lane->coming, memory_order_relaxed);
+}
+
 static void take(struct tp_lane *lane, struct tp_call *call)
 {
     call->lane = lane;
@@ -82,8 +88,10 @@ static void take(struct tp_lane *lane, struct tp_call *call)
 static void run_moved(struct tp_task *task)
 {
     struct tp_call *call = TP_OWNER(task, struct tp_call, task);
-    struct tp_peer *peer = call->lane->peer;
-    take(call->lane, call);
+    struct tp_lane *lane = call->lane;
+    struct tp_peer *peer = lane->peer;
+    atomic_fetch_sub_explicit(&lane->coming, 1, memory_order_relaxed); /* a hint, as below */
+    take(lane, call);
     tp_peer_release(peer);
 }
 
@@ -102,6 +110,8 @@ void tp_lane_submit(struct tp_lane *lane, struct tp_call *call)
         take(lane, call);
         return;
     }
+    /* Counted at once, else all of a burst would go where there was room for one. Relaxed: a hint for other lanes. */
+    atomic_fetch_add_explicit(&other->coming, 1, memory_order_relaxed);
     /* The other lane may close before the call arrives there. */
     tp_peer_hold(lane->peer);
     post(other, call, run_moved);

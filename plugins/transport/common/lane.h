@@ -72,6 +72,7 @@ struct tp_lane {
     size_t waiting_count;
     uint64_t calls;      /* ever taken */
     atomic_uint carried; /* calls that are not answered; read by other lanes, written on the loop's thread */
+    atomic_uint coming;  /* calls that other lanes have sent on their way here */
     struct tp_call *pool;
     unsigned pooled;
     bool leaving; /* completions are being run further up the stack */
@@ -110,6 +111,8 @@ struct tp_client *tp_client_open(const struct tp_client_options *options, const 
 
 /* Ends whatever happened on the loop's thread. */
 void tp_lane_leave(struct tp_lane *lane);
+/* The calls that the lane has, or will have. Any thread: it may have changed already. */
+unsigned tp_lane_calls(const struct tp_lane *lane);
 /* Takes the first of the calls that wait, which are not none. */
 struct tp_call *tp_lane_next(struct tp_lane *lane);
 /* Fails the calls that wait, up to this number, with LARDER_REPLY_NOT_SENT; `reason` without the peer. */

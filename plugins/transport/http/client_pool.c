@@ -79,7 +79,7 @@ static bool may_connect(const struct http_client_lane *lane)
 }
 
 /* The open connection with the fewest calls. NULL: all are full, or owe a reply that is overdue. */
-static struct http_client_connection *least_loaded(struct http_client_lane *lane)
+static struct http_client_connection *least_loaded(const struct http_client_lane *lane)
 {
     struct http_client_connection *best = NULL;
     struct http_client_connection *connection;
@@ -125,11 +125,12 @@ struct tp_lane *http_client_lane_other(struct tp_lane *base)
     if (!TAILQ_EMPTY(&lane->idle) || connection_count(lane) < lane->limit ||
         base->waiting_count < lane->connecting_count)
         return NULL;
+    /* What would share a connection here goes to a thread with a free one; what would wait, to any that has room. */
+    unsigned each = least_loaded(lane) != NULL ? 1 : PIPELINE_DEPTH;
     struct tp_peer *peer = base->peer;
     for (unsigned i = 1; i < peer->lane_count; i++) {
         struct tp_lane *other = peer->lanes[(base->number + i) % peer->lane_count];
-        unsigned carried = atomic_load_explicit(&other->carried, memory_order_relaxed); /* a hint */
-        if (carried < ((const struct http_client_lane *)other)->limit)
+        if (tp_lane_calls(other) < ((const struct http_client_lane *)other)->limit * each)
             return other;
     }
     return NULL;
