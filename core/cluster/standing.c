@@ -297,6 +297,16 @@ static bool same_list(const struct ldr_view *view, const struct larder_ring_view
     return view->registered ? header->id == view->seen.epoch : ring->checksum == view->seen.checksum;
 }
 
+/* What was long on its way tells of a clock that is behind, and requests would be refused as late: what came before it counts on. */
+static void keep_stamp(struct ldr_standing *standing, uint64_t stamp, uint64_t longest)
+{
+    uint64_t age = standing->heard - standing->stamped;
+    if (standing->stamp != 0 && age <= longest && stamp < standing->stamp + age)
+        return;
+    standing->stamp = stamp;
+    standing->stamped = standing->heard;
+}
+
 static bool hear(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct ldr_view *view,
                  const struct larder_ring_view *ring, const struct ldr_header *header, uint64_t asked)
 {
@@ -306,10 +316,10 @@ static bool hear(struct ldr_cluster *cluster, struct ldr_peer *peer, const struc
         standing->behind = true;
     standing->boot = header->boot;
     standing->seasoned = (header->flags & LDR_HEADER_SEASONED) != 0;
-    standing->stamp = header->stamp;
-    standing->stamped = larder_now(cluster->options.runtime);
+    standing->heard = larder_now(cluster->options.runtime);
     if (news)
-        standing->sealed = standing->caught_up = 0;
+        standing->sealed = standing->caught_up = standing->stamp = 0;
+    keep_stamp(standing, header->stamp, ldr_ns(cluster->options.peer_timeout_ms));
     if ((header->flags & LDR_HEADER_SEALED) != 0)
         standing->sealed = header->id;
     if ((header->flags & LDR_HEADER_CAUGHT_UP) != 0)
@@ -469,7 +479,7 @@ bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *p
 {
     pthread_mutex_lock(&cluster->standing_lock);
     bool acts = (stand_in ? peer->standing.caught_up : peer->standing.sealed) == epoch &&
-                peer->standing.stamped >= since;
+                peer->standing.heard >= since;
     pthread_mutex_unlock(&cluster->standing_lock);
     return acts;
 }

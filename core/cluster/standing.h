@@ -24,7 +24,8 @@ struct ldr_standing {
     uint64_t vouched;     /* the same, as the peer tells it of this node */
     bool done;            /* it has given this node every copy that it has for it: in the view `done_serial` */
     uint64_t done_serial; /* of this node's view */
-    uint64_t stamp;       /* its clock, as told last */
+    uint64_t heard;       /* when it was heard of last */
+    uint64_t stamp;       /* its clock, as told with the least delay */
     uint64_t stamped;     /* when that came */
     /* What this node has given to it. */
     uint64_t passed_serial, passed_boot; /* all copies for it, under that view and to that process; 0: none */
