@@ -1,4 +1,5 @@
 /* Peers that fail, refuse and come back: who stands in for them, and what pings decide. */
+#include "core/cluster/wire.h"
 #include "tests/unit/cluster_world.h"
 
 static void be_gateway(struct ldr_cluster_options *options)
@@ -99,6 +100,39 @@ static void a_ping_readmits_before_the_time(void **state)
     assert_string_equal(state_of(&world, "b"), "up");
     assert_non_null(strstr(logged(&world), "peer b answers again"));
     ldr_peer_release(peer_of(&world, "b"));
+    world_close(&world);
+}
+
+/* What b is taken to have on its clock, after it has said so. */
+static uint64_t told(struct world *world, struct ldr_peer *b, uint64_t boot, uint64_t clock)
+{
+    unsigned char bytes[LDR_HEADER_SIZE];
+    ldr_header_encode(&(struct ldr_header){.boot = boot, .stamp = clock}, bytes);
+    const struct larder_reply reply = {.cluster = {bytes, sizeof bytes}, .ring = world->net.ring};
+    ldr_cluster_heard(world->cluster, b, &reply);
+    uint64_t stamp, age;
+    assert_true(ldr_cluster_stamp(world->cluster, b, &stamp, &age));
+    return stamp + age;
+}
+
+static void what_was_long_on_its_way_does_not_set_a_clock_back(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world, ping_rarely);
+    join(&world, 1, abc, 3);
+    struct ldr_peer *b = peer_of(&world, "b");
+    const uint64_t ms = LARDER_NS_PER_MS, begin = 5000 * ms;
+    assert_int_equal(told(&world, b, 1, begin), begin);
+    run_ms(&world, 300);
+    assert_int_equal(told(&world, b, 1, begin + 100 * ms), begin + 300 * ms); /* said 200 ms ago */
+    run_ms(&world, 300);
+    assert_int_equal(told(&world, b, 1, begin + 650 * ms), begin + 650 * ms); /* all before was on its way for longer */
+    run_ms(&world, 1001);
+    assert_int_equal(told(&world, b, 1, begin), begin); /* a clock that stood still */
+    run_ms(&world, 10);
+    assert_int_equal(told(&world, b, 2, 10 * ms), 10 * ms); /* another process, maybe on another machine */
+    ldr_peer_release(b);
     world_close(&world);
 }
 
@@ -258,6 +292,7 @@ int main(void)
         cmocka_unit_test(with_all_suspended_a_member_answers_and_a_gateway_asks_the_owner),
         cmocka_unit_test(a_gateway_owns_nothing_even_by_name),
         cmocka_unit_test(a_ping_readmits_before_the_time),
+        cmocka_unit_test(what_was_long_on_its_way_does_not_set_a_clock_back),
         cmocka_unit_test(a_door_without_room_says_nothing_of_the_peer),
         cmocka_unit_test(at_the_end_of_a_suspension_one_ping_decides),
         cmocka_unit_test(a_peer_that_refuses_is_told_once_and_tried_by_pings),
