@@ -478,8 +478,7 @@ bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *p
                            bool stand_in)
 {
     pthread_mutex_lock(&cluster->standing_lock);
-    bool acts = (stand_in ? peer->standing.caught_up : peer->standing.sealed) == epoch &&
-                peer->standing.heard >= since;
+    bool acts = (stand_in ? peer->standing.caught_up : peer->standing.sealed) == epoch && peer->standing.heard >= since;
     pthread_mutex_unlock(&cluster->standing_lock);
     return acts;
 }

@@ -54,6 +54,8 @@ enum fault {
     FAULT_EXTRA_UNDERFLOWS,
     FAULT_HIDES_BYTES,
     FAULT_LOSES_WHEN_FULL,
+    FAULT_LOSES_LATE,
+    FAULT_SHARES_A_SIZE,
 };
 
 #define IS(fault) (FAULT == FAULT_##fault)
@@ -79,9 +81,11 @@ struct policy {
     void **hoard; /* of FAULT_GROWS and FAULT_HOARDS: a list through the first word of each */
     uint64_t hoarded, evicted;
     uint64_t removed; /* the last digest */
+    uint64_t inserted;
 };
 
 static uint64_t shared_charges[2];
+static uint32_t shared_slots, shared_states; /* of the state that was opened first, of those that are open */
 static volatile uint32_t scratch;
 
 static uint64_t *charges_of(struct policy *policy)
@@ -94,6 +98,7 @@ static void close_policy(void *state)
     struct policy *policy = state;
     if (IS(EXITS_IN_CLOSE))
         exit(0);
+    shared_states -= IS(SHARES_A_SIZE);
     if (IS(MAPS_ARRAYS_AND_LEAKS))
         free(policy);
     if (IS(MAPS_AND_LEAKS) || IS(MAPS_ARRAYS_AND_LEAKS))
@@ -144,6 +149,8 @@ static void *open_policy(const struct larder_eviction_env *env)
         free(policy);
         return NULL;
     }
+    if (IS(SHARES_A_SIZE) && shared_states++ == 0)
+        shared_slots = env->max_slots;
     policy->env = env;
     policy->max_slots = env->max_slots;
     policy->share = share_of(env);
@@ -212,6 +219,8 @@ static void insert(void *state, uint32_t slot, const struct larder_object *objec
     if (IS(WRITES_BEHIND) && policy->max_slots > 1)
         policy->entries[policy->max_slots].where = FRESH;
     if (IS(KEEPS_ENV) && slot >= policy->env->max_slots)
+        return;
+    if ((IS(LOSES_LATE) && ++policy->inserted == 50000) || (IS(SHARES_A_SIZE) && slot >= shared_slots))
         return;
     if (IS(LOSES_WHEN_FULL) && policy->lists[FRESH].count + policy->lists[KEPT].count == policy->max_slots - 1)
         return;

@@ -56,6 +56,8 @@ FAULTS = {
     "eviction/queues_extra_underflows": "bytes",
     "eviction/queues_hides_bytes": "bytes",
     "eviction/queues_loses_when_full": "many-entries",
+    "eviction/queues_loses_late": "walks",
+    "eviction/queues_shares_a_size": "capacity-change",
     "eviction/circle_sweeps_for_ever": "sweep-stuck",
     "eviction/circle_gives_up": "sweep-thread",
     "eviction/circle_trusts_its_store": "sweep-stuck",
