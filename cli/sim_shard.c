@@ -79,7 +79,7 @@ static enum exit_code open_caches(struct sim_shard *shard)
         uint64_t capacity = capacity_of(shard, i);
         uint32_t expected, slots = slots_for(bytes, capacity, mean, &expected);
         if (!sim_cache_open(&shard->caches[i], policy->module, larder_params_values(policy->params), capacity, slots,
-                            expected))
+                            expected, shard->plan->shards > 1))
             return say_cache(shard, i);
     }
     return EXIT_DONE;
