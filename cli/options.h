@@ -42,6 +42,7 @@ struct options {
     const char *trace; /* NULL: not given */
     const char *group;
     uint64_t connections, requests, duration_ms, keys, value_size, seed; /* requests, duration_ms: 0 without a limit */
+    uint64_t shards;
     double get_ratio, zipf;
     struct texts policies, sizes;     /* as given: lists, or several of these */
     const char *unit, *sample, *plot; /* NULL: not given */

@@ -8,6 +8,10 @@
 
 #define AHEAD 16 /* requests between fetching what is known of a key and using it */
 
+/* Of core/store/hits.c: slots from which on a shard has generations, and hits that it tells together at most. */
+#define GENERATIONS_FROM 4096
+#define TOGETHER         128
+
 LARDER_PRINTF(2, 3) static bool fail(struct sim_cache *cache, const char *format, ...)
 {
     va_list arguments;
@@ -47,9 +51,11 @@ static void close_state(struct sim_cache *cache)
 }
 
 bool sim_cache_open(struct sim_cache *cache, const struct larder_eviction *module,
-                    const struct larder_param_value *params, uint64_t capacity, uint32_t slots, uint32_t expected)
+                    const struct larder_param_value *params, uint64_t capacity, uint32_t slots, uint32_t expected,
+                    bool shard)
 {
     *cache = (struct sim_cache){.module = module, .params = params, .capacity = capacity, .max_slots = slots};
+    cache->generation = shard && module->hit_max == 0 && slots >= GENERATIONS_FROM;
     return open_state(cache, expected);
 }
 
@@ -97,6 +103,7 @@ static void insert(struct sim_cache *cache, const struct larder_object *object, 
     *resident = (struct sim_resident){key + 1, object->charge};
     cache->slots[key] = slot + 1;
     cache->hits[slot] = 0;
+    cache->news++;
     cache->charged += object->charge;
     cache->count++;
     cache->module->insert(cache->state, slot, object);
@@ -168,12 +175,40 @@ static bool grow(struct sim_cache *cache)
     return good;
 }
 
+/* ------------------------------------------------------------------------------------------------ hits */
+
+/* What waits is told. A generation ends when an eighth as many hits were told and entries came as there are entries. */
+static void end_waiting(struct sim_cache *cache)
+{
+    cache->news += cache->waiting;
+    cache->waiting = 0;
+    if (cache->news > cache->count / 8) {
+        cache->generation = (uint8_t)(cache->generation % 255 + 1);
+        cache->news = 0;
+    }
+}
+
+/* At once, as nothing else would come between: only whether it is told is as in a shard. */
+static void tell(struct sim_cache *cache, uint32_t slot)
+{
+    if (cache->generation != 0) {
+        if (cache->hits[slot] == cache->generation)
+            return;
+        cache->hits[slot] = cache->generation;
+        if (++cache->waiting == TOGETHER)
+            end_waiting(cache);
+    }
+    cache->module->hit(cache->state, slot);
+}
+
 /* ------------------------------------------------------------------------------------------------ requests */
 
 static bool miss(struct sim_cache *cache, const struct sim_request *request)
 {
     const struct larder_object object = {digest_of(request->key), request->charge > 0 ? request->charge : 1};
     cache->misses++;
+    if (cache->generation != 0)
+        end_waiting(cache);
     if (object.charge > cache->capacity)
         return true;
     if (!slot_is_free(cache) && cache->capacity - cache->charged >= object.charge && !grow(cache))
@@ -220,7 +255,7 @@ static bool run_one(struct sim_cache *cache, const struct sim_request *request)
     if (slot == LARDER_NO_SLOT)
         return miss(cache, request);
     if (hit_max == 0)
-        cache->module->hit(cache->state, slot);
+        tell(cache, slot);
     else if (cache->hits[slot] < hit_max && hit_max != LARDER_HITS_NONE)
         cache->hits[slot]++;
     return request->charge == 0 || request->charge == cache->residents[slot].charge || update(cache, slot, request);

@@ -1,6 +1,7 @@
 /*
  * One simulated cache: a state of an eviction module, driven as include/larder/plugin/eviction.h says and as a node drives
- * it, with every hit told at once. Whatever a module answers is checked: a wrong answer ends the simulation.
+ * it, with every hit told at once, or as the shard of a group tells them: core/store/hits.h. Whatever a module answers is
+ * checked: a wrong answer ends the simulation.
  */
 #ifndef CLI_SIM_CACHE_H
 #define CLI_SIM_CACHE_H
@@ -35,7 +36,11 @@ struct sim_cache {
     uint32_t used;  /* slots that were ever used: those below */
     uint32_t freed; /* the one that was freed last, + 1; 0: none is free below `used` */
     uint32_t count; /* of resident slots */
-    uint8_t *hits;  /* by slot */
+    uint8_t *hits;  /* by slot; or the generation in which the policy was told of the slot */
+    /* Of a large shard, which tells of a slot once in a generation: */
+    uint8_t generation; /* 1 to 255; 0: every hit is told */
+    uint32_t waiting;   /* hits that a shard would have told together by now */
+    uint32_t news;      /* hits told before these, and new entries, of this generation */
     struct sim_resident *residents;
     uint32_t *slots; /* by key: its slot + 1; 0: not resident */
     uint32_t keys;   /* so many there is room for */
@@ -46,10 +51,11 @@ struct sim_cache {
 /*
  * A cache of `capacity`: objects, of which each then is to have a charge of 1, or bytes. `slots` bounds how many objects
  * there can be; where it is too small, all of them move to a state with twice as many, coldest first. `expected`: how
- * many will be resident, as far as one can tell. False: error. Close it in any case.
+ * many will be resident, as far as one can tell. `shard`: hits are told as a shard does. False: error. Close it in any case.
  */
 bool sim_cache_open(struct sim_cache *cache, const struct larder_eviction *module,
-                    const struct larder_param_value *params, uint64_t capacity, uint32_t slots, uint32_t expected);
+                    const struct larder_param_value *params, uint64_t capacity, uint32_t slots, uint32_t expected,
+                    bool shard);
 void sim_cache_close(struct sim_cache *cache);
 
 /* `keys`: how many there are, all the numbers are below. False: error. */

@@ -58,14 +58,31 @@ static enum exit_code read_sizes(struct sim_plan *plan, const char *list)
     return code;
 }
 
-static enum exit_code check_optimum(const struct sim_plan *plan)
+static enum exit_code find_optimum(struct sim_plan *plan)
 {
-    for (size_t i = 0; i < plan->policies.count && plan->bytes; i++)
-        if (plan->policies.items[i].module == NULL)
+    for (size_t i = 0; i < plan->policies.count; i++) {
+        if (plan->policies.items[i].module != NULL)
+            continue;
+        plan->wants_optimum = true;
+        if (plan->bytes)
             return say(EXIT_USAGE,
                        "sim: --policy: %s: wanted --unit objects; with sizes of their own there is no "
                        "optimum that can be computed",
                        plan->policies.items[i].text);
+    }
+    return EXIT_DONE;
+}
+
+/* By bytes the shards of a group have no parts of their own: what one does not need, another gets. */
+static enum exit_code check_shards(const struct sim_plan *plan)
+{
+    unsigned long long shards = plan->shards;
+    if (shards > 1 && plan->bytes)
+        return say(EXIT_USAGE, "sim: --shards: got %llu with --unit bytes, wanted --unit objects", shards);
+    for (size_t i = 0; i < plan->size_count; i++)
+        if (sim_plan_scaled(plan, plan->sizes[i]) < shards && shards > 1)
+            return say(EXIT_USAGE, "sim: --shards: got %llu for size %llu%s, wanted at least one object for each",
+                       shards, (unsigned long long)plan->sizes[i], plan->part > 1 ? " of a sample" : "");
     return EXIT_DONE;
 }
 
@@ -84,7 +101,7 @@ static enum exit_code check_given(const struct options *options)
 
 enum exit_code sim_plan_open(struct sim_plan *plan, const struct options *options)
 {
-    *plan = (struct sim_plan){.trace = options->trace, .lenient = options->lenient};
+    *plan = (struct sim_plan){.trace = options->trace, .lenient = options->lenient, .shards = options->shards};
     enum exit_code code = check_given(options);
     if (code == EXIT_DONE)
         code = read_unit(plan, options->unit);
@@ -93,8 +110,10 @@ enum exit_code sim_plan_open(struct sim_plan *plan, const struct options *option
     for (size_t i = 0; i < options->sizes.count && code == EXIT_DONE; i++)
         code = read_sizes(plan, options->sizes.items[i]);
     if (code == EXIT_DONE)
+        code = check_shards(plan);
+    if (code == EXIT_DONE)
         code = sim_policies_open(&plan->policies, options);
-    return code == EXIT_DONE ? check_optimum(plan) : code;
+    return code == EXIT_DONE ? find_optimum(plan) : code;
 }
 
 void sim_plan_close(struct sim_plan *plan)

@@ -46,11 +46,12 @@ enum exit_code sim_report_json(const struct sim_plan *plan, const struct sim_res
     snprintf(sample, sizeof sample, "1/%" PRIu64, plan->part);
     for (size_t i = 0; i < sim_plan_count(plan) && good; i++) {
         const struct sim_result *result = &results[i];
-        json_t *row = json_pack("{s:o, s:o, s:I, s:s, s:s, s:I, s:I, s:I, s:f}", "trace", document_shown(plan->trace),
-                                "policy", document_shown(sim_plan_policy(plan, i)->text), "size",
-                                (json_int_t)sim_plan_size(plan, i), "unit", unit_of(plan), "sample", sample, "requests",
-                                (json_int_t)result->requests, "hits", (json_int_t)(result->requests - result->misses),
-                                "misses", (json_int_t)result->misses, "miss_ratio", sim_report_miss_ratio(result));
+        json_t *row = json_pack("{s:o, s:o, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:f}", "trace",
+                                document_shown(plan->trace), "policy", document_shown(sim_plan_policy(plan, i)->text),
+                                "size", (json_int_t)sim_plan_size(plan, i), "unit", unit_of(plan), "sample", sample,
+                                "shards", (json_int_t)plan->shards, "requests", (json_int_t)result->requests, "hits",
+                                (json_int_t)(result->requests - result->misses), "misses", (json_int_t)result->misses,
+                                "miss_ratio", sim_report_miss_ratio(result));
         good = json_array_append_new(rows, row) == 0;
     }
     if (good)

@@ -8,7 +8,7 @@
  *
  * Where a shard has many slots, a byte a slot tells the generation in which the slot was last put into the ring; within
  * one generation that happens once, so that keys in constant use cost no write. A generation ends when an eighth as many
- * hits as there are entries were handed on: whoever was among them is still among the most recent.
+ * hits were handed on and entries have come as there are entries: whoever was among them is still among the most recent.
  */
 #ifndef LDR_STORE_HITS_H
 #define LDR_STORE_HITS_H
@@ -30,7 +30,6 @@ struct ldr_hits {
     uint32_t slots;              /* an entry that is gone may show any number as its slot */
     uint32_t ring;               /* elements, a power of two; 0: hits are counted in the bytes */
     uint8_t most;                /* hits that are counted */
-    uint32_t handed;             /* hits handed on in this generation; under the shard's lock */
     _Atomic uint32_t generation; /* 1 to 255 */
     _Atomic uint64_t dropped;
     struct ldr_hits *left; /* what the shard had before this one; set when this one, too, is not in use any more */
@@ -43,6 +42,7 @@ struct ldr_hits {
      */
     _Alignas(64) _Atomic uint32_t end;
     _Atomic uint32_t first; /* written under the shard's lock */
+    uint32_t news;          /* hits handed on, and new entries, of this generation; under the shard's lock */
     _Atomic uint32_t waiting[];
 };
 
@@ -91,19 +91,28 @@ static inline void ldr_hits_prefetch(const struct ldr_hits *hits, uint32_t slot)
         __builtin_prefetch(&hits->bytes[slot], 1);
 }
 
-/* Whether the ring has something in it. */
-static inline bool ldr_hits_waiting(const struct ldr_hits *hits)
+/* Whether the generation has had as many hits and new entries as it may among so many entries. Under the shard's lock. */
+static inline bool ldr_hits_is_over(const struct ldr_hits *hits, uint32_t entries)
 {
-    return atomic_load_explicit(&hits->end, memory_order_relaxed) !=
-           atomic_load_explicit(&hits->first, memory_order_relaxed);
+    return hits->ring > 0 && hits->bytes != NULL && hits->news > entries / 8;
 }
 
-/* Takes what is in the ring out of it, oldest first: slots, up to LDR_HITS_RING. Under the shard's lock. */
+/* Whether the ring has something in it, or a generation is over. Under the shard's lock. */
+static inline bool ldr_hits_due(const struct ldr_hits *hits, uint32_t entries)
+{
+    return atomic_load_explicit(&hits->end, memory_order_relaxed) !=
+               atomic_load_explicit(&hits->first, memory_order_relaxed) ||
+           ldr_hits_is_over(hits, entries);
+}
+
+/* Takes what is in the ring out of it, oldest first: slots, up to LDR_HITS_RING. Begins a generation if one is over. Under the
+   shard's lock. */
 uint32_t ldr_hits_take(struct ldr_hits *hits, uint32_t entries, uint32_t *slots);
 
-/* A slot has a new entry, which was not used yet. */
+/* A slot has a new entry, which was not used yet. Under the shard's lock. */
 static inline void ldr_hits_reset(struct ldr_hits *hits, uint32_t slot)
 {
+    hits->news++;
     if (hits->bytes != NULL)
         __atomic_store_n(&hits->bytes[slot], 0, __ATOMIC_RELAXED);
 }

@@ -121,7 +121,7 @@ static void tell_hits(struct ldr_policy *policy, const struct ldr_slots *slots)
 
 void ldr_policy_hand_on(struct ldr_policy *policy, const struct ldr_slots *slots)
 {
-    if (policy->hits != NULL && ldr_hits_waiting(policy->hits))
+    if (policy->hits != NULL && ldr_hits_due(policy->hits, slots->count))
         tell_hits(policy, slots);
 }
 

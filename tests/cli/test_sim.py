@@ -267,6 +267,54 @@ class Sample(Simulation):
                 self.assertTrue(0 < sampled < 60, sampled)
 
 
+class Shards(Simulation):
+    SHARDS, PART = 3, 20
+
+    def are_of_one(self, key, other):
+        """With one place in each shard, keys push each other out where they share one."""
+        trace = self.file([key, other, key])
+        return self.rows(trace, "lru", str(self.SHARDS), "--shards", str(self.SHARDS))["lru", self.SHARDS] == (3, 3)
+
+    def parts_of(self, keys):
+        parts = []
+        for key in keys:
+            part = next((part for part in parts if self.are_of_one(part[0], key)), None)
+            if part is None:
+                parts.append(part := [])
+            part.append(key)
+        return parts
+
+    def test_each_is_a_cache_of_its_own(self):
+        requests = zipf(20000, 120)
+        parts = self.parts_of(sorted(set(requests)))
+        self.assertEqual(len(parts), self.SHARDS)
+        self.assertGreater(min(map(len, parts)), 20, "keys are spread")
+        policies = [plugin["name"] for plugin in self.document("plugin", "list")["plugins"]
+                    if plugin["kind"] == "eviction"] + ["belady"]
+        alone = [self.rows(self.file([key for key in requests if key in part]), ",".join(policies), str(self.PART))
+                 for part in map(set, parts)]
+        size = self.SHARDS * self.PART
+        got = self.rows(self.file(requests), ",".join(policies), str(size), "--shards", str(self.SHARDS))
+        for policy in policies:
+            self.assertEqual(got[policy, size], (len(requests), sum(rows[policy, self.PART][1] for rows in alone)), policy)
+        whole = self.rows(self.file(requests), ",".join(policies), str(size))
+        self.assertEqual(self.rows(self.file(requests), ",".join(policies), str(size), "--shards", "1"), whole)
+        self.assertTrue(all(got[policy, size] != whole[policy, size] for policy in policies), (got, whole))
+
+    def test_what_is_left_of_a_size_is_used(self):
+        keys = [str(i) for i in range(4000)]
+        for size in (64, 65, 127):  # after the first half of the requests every shard is full
+            self.assertEqual(self.rows(self.file(keys + keys[::-1]), "lru", str(size), "--shards", "64")["lru", size],
+                             (8000, 8000 - size))
+
+    def test_with_a_sample(self):
+        trace = self.file(zipf(200000, 20000))
+        for policy, (requests, misses) in self.rows(trace, "lru,lfu", "10000", "--shards", "4").items():
+            part = self.rows(trace, "lru,lfu", "10000", "--shards", "4", "--sample", "1/10")[policy]
+            self.assertEqual((part[0], part[1] % 10), (requests, 0))
+            self.assertLess(abs(part[1] - misses) / requests, 0.05, (policy, misses, part))
+
+
 class Reports(Simulation):
     def test_columns(self):
         trace = self.file(["a", "b", "a", "c"], "with, comma")
@@ -276,10 +324,11 @@ class Reports(Simulation):
         self.assertEqual(rows[1], [trace, "fifo", "2", "objects", "4", "1", "3", "0.750000"])
         self.assertEqual([row[1:3] for row in rows[1:]], [["fifo", "2"], ["fifo", "3"], ["belady", "2"], ["belady", "3"]])
         document = self.document(*arguments)
-        self.assertEqual([list(row) for row in document], [[*COLUMNS[:4], "sample", *COLUMNS[4:]]] * 4)
+        self.assertEqual([list(row) for row in document], [[*COLUMNS[:4], "sample", "shards", *COLUMNS[4:]]] * 4)
         self.assertEqual(document[0], {"trace": trace, "policy": "fifo", "size": 2, "unit": "objects", "sample": "1/1",
-                                       "requests": 4, "hits": 1, "misses": 3, "miss_ratio": 0.75})
+                                       "shards": 1, "requests": 4, "hits": 1, "misses": 3, "miss_ratio": 0.75})
         self.assertEqual(self.document(*arguments[:-1], "5000", "--sample", "1/2")[0]["sample"], "1/2")
+        self.assertEqual(self.document(*arguments[:-1], "5000", "--shards", "8")[0]["shards"], 8)
         table = self.out(*arguments).decode().splitlines()
         self.assertEqual(table[0].split(), "TRACE POLICY SIZE UNIT REQUESTS HITS MISSES MISS RATIO".split())
         self.assertEqual(table[1].removeprefix(trace).split(), ["fifo", "2", "objects", "4", "1", "3", "0.7500"])

@@ -137,7 +137,12 @@ class Usage(Simulation):
                            (["--size", "1PiB", "--unit", "bytes"], "at most 1048576GiB"),
                            (["--size", "1048577GiB", "--unit", "bytes"], "at most 1048576GiB"),
                            (["--unit", "pages"], "objects or bytes"), (["--sample", "10"], "1/N"),
-                           (["--sample", "1/0"], "1/N"), (["--sample", "2/4"], "1/N"), (["--policy", "lru,,fifo"], "empty"),
+                           (["--sample", "1/0"], "1/N"), (["--sample", "2/4"], "1/N"),
+                           (["--shards", "0"], "from 1 to 4096"), (["--shards", "4097"], "from 1 to 4096"),
+                           (["--shards", "6"], "got 6 for size 5, wanted at least one object for each"),
+                           (["--shards", "2", "--sample", "1/5"], "got 2 for size 5 of a sample"),
+                           (["--shards", "2", "--unit", "bytes"], "wanted --unit objects"),
+                           (["--policy", "lru,,fifo"], "empty"),
                            (["--csv", "--json"], "one of them"), (["--policy", "belady", "--unit", "bytes"], "belady"),
                            (["x"], "unexpected argument"), (["--polcy", "lru"], "did you mean '--policy'?")):
             with self.subTest(more=more):

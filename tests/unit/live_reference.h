@@ -1,6 +1,6 @@
 /*
- * A policy driven by a textbook loop, as its paper would be: objects of size 1, one state, exact hits. What the store is
- * compared with.
+ * A policy driven by a textbook loop, as its paper would be: objects of size 1, one state, exact hits; or hits as a shard
+ * hands them on. What the store is compared with.
  */
 #ifndef LIVE_REFERENCE_H
 #define LIVE_REFERENCE_H
@@ -20,12 +20,15 @@ struct reference {
     uint32_t *slots; /* of each key, by its number; LARDER_NO_SLOT: not resident */
     uint32_t *keys;  /* of each slot */
     uint64_t misses;
+    /* Of core/store/hits.h: with generations, hits that wait, and those handed on and new entries of this one. */
+    bool marks;
+    uint32_t generation, waiting, news;
 };
 
 static inline bool reference_open(struct reference *reference, const struct larder_eviction *module,
                                   const struct larder_param_value *params, uint32_t capacity, uint32_t keys)
 {
-    *reference = (struct reference){.module = module, .capacity = capacity};
+    *reference = (struct reference){.module = module, .capacity = capacity, .generation = 1};
     reference->hits = calloc(capacity, 1);
     reference->free = calloc(capacity, sizeof *reference->free);
     reference->keys = calloc(capacity, sizeof *reference->keys);
@@ -56,9 +59,32 @@ static inline void reference_close(struct reference *reference)
     free(reference->slots);
 }
 
+static inline void reference_hand_on(struct reference *reference)
+{
+    reference->news += reference->waiting;
+    reference->waiting = 0;
+    if (reference->news > reference->count / 8) {
+        reference->generation = reference->generation % 255 + 1;
+        reference->news = 0;
+    }
+}
+
+/* Whether the shard has put the slot into its ring in this generation already; else it does. */
+static inline bool reference_is_marked(struct reference *reference, uint32_t slot)
+{
+    if (reference->hits[slot] == reference->generation)
+        return true;
+    reference->hits[slot] = (uint8_t)reference->generation;
+    if (++reference->waiting == 128)
+        reference_hand_on(reference);
+    return false;
+}
+
 static inline void reference_hit(struct reference *reference, uint32_t slot)
 {
     uint32_t most = reference->module->hit_max;
+    if (most == 0 && reference->marks && reference_is_marked(reference, slot))
+        return;
     if (most == 0)
         reference->module->hit(reference->state, slot);
     else if (most != LARDER_HITS_NONE && reference->hits[slot] < most)
@@ -84,6 +110,8 @@ static inline bool reference_request(struct reference *reference, uint32_t key, 
         return true;
     }
     reference->misses++;
+    if (reference->marks)
+        reference_hand_on(reference);
     if (reference->module->prepare != NULL)
         reference->module->prepare(reference->state, &object);
     while (reference->count >= reference->capacity)
@@ -93,6 +121,7 @@ static inline bool reference_request(struct reference *reference, uint32_t key, 
     reference->slots[key] = slot;
     reference->keys[slot] = key;
     reference->count++;
+    reference->news++;
     reference->module->insert(reference->state, slot, &object);
     return false;
 }
