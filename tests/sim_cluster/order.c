@@ -96,12 +96,19 @@ static void tell_standings(struct sim_world *world, unsigned node)
     }
 }
 
-static void give_up(struct sim_world *world, unsigned node, const char *disorder)
+static void give_up(struct sim_world *world, unsigned node, const char *disorder, uint64_t after_ms)
 {
     for (unsigned i = 0; i < SIM_NODES; i++)
         if (world->nodes[i].node != NULL)
             tell_standings(world, i);
-    sim_fail(world, "%d ms after the last fault node %s %s", SIM_SETTLED_MS, sim_node_name(node), disorder);
+    sim_fail(world, "%" PRIu64 " ms after the last fault node %s %s", after_ms, sim_node_name(node), disorder);
+}
+
+/* As long as fewer members went than hold a key, and not all left, somebody ties the next list to the last one. */
+static uint64_t patience_ms(const struct sim_world *world)
+{
+    bool tied = !world->checker.in_doubt && world->checker.copies > 0;
+    return world->plan.kind == SIM_STRICT && tied ? SIM_TIED_MS : SIM_SETTLED_MS;
 }
 
 bool sim_await_order(struct scenario *scenario)
@@ -111,8 +118,8 @@ bool sim_await_order(struct scenario *scenario)
     const char *disorder;
     unsigned node;
     while (world->failure[0] == '\0' && (disorder = find_disorder(world, &node)) != NULL) {
-        if (taken > SIM_SETTLED_MS * SIM_MS)
-            give_up(world, node, disorder);
+        if (taken > patience_ms(world) * SIM_MS)
+            give_up(world, node, disorder, patience_ms(world));
         sim_wait(world, 50);
         sim_nodes_look(world);
         taken = larder_now(&world->runtime) - start;
