@@ -162,4 +162,6 @@ void sim_elastic(struct scenario *scenario)
         change(scenario);
     if (world->plan.strict && world->failure[0] == '\0')
         sim_parting(scenario);
+    if (world->plan.strict && world->failure[0] == '\0')
+        sim_lapsed(scenario);
 }

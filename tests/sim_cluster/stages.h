@@ -53,6 +53,9 @@ void sim_elastic(struct scenario *scenario);
 /* The last one who was caught up is told to leave: it stays until another one is. Strict. */
 void sim_parting(struct scenario *scenario);
 
+/* A member writes on while the others act under a list without it. Strict. */
+void sim_lapsed(struct scenario *scenario);
+
 /* Faults of every kind, by chance; the promises that hold all the same are checked by the modules and the checker. */
 void sim_storm(struct scenario *scenario);
 
