@@ -28,6 +28,20 @@ static const char *disorder_at(const struct larder_node *node, unsigned members,
     return ldr_cluster_is_complete(cluster, serial) ? NULL : "has not given others what they are to hold";
 }
 
+/* Whether somebody acts who is not on the list, by the word of others of an earlier one: what is written there may be lost. */
+static bool somebody_acts_aside(const struct sim_world *world)
+{
+    const struct sim_list *list = sim_registry_list(world);
+    for (unsigned i = 0; i < SIM_MEMBERS; i++) {
+        if (!world->plan.strict || list->members[i].in || world->nodes[i].node == NULL)
+            continue;
+        struct ldr_cluster *cluster = world->nodes[i].node->context.cluster;
+        if (ldr_cluster_acts(cluster, ldr_cluster_serial(cluster)))
+            return true;
+    }
+    return false;
+}
+
 /* Whether all members of the registry's list are up, know it, and have what they are to hold. */
 static bool has_converged(const struct sim_world *world, unsigned members)
 {
@@ -52,7 +66,7 @@ void sim_look_for_order(struct sim_world *world)
         members += list->members[i].in;
         staying += list->members[i].in && !list->members[i].leaving;
     }
-    if ((members > 0 || !world->plan.registry) && has_converged(world, members))
+    if ((members > 0 || !world->plan.registry) && has_converged(world, members) && !somebody_acts_aside(world))
         sim_checker_converged(world, staying);
 }
 
