@@ -170,12 +170,6 @@ void ldr_cluster_pass_again(struct ldr_cluster *cluster); /* what moved with thi
 bool ldr_cluster_is_complete(struct ldr_cluster *cluster, uint64_t serial);
 bool ldr_cluster_may_pass(struct ldr_cluster *cluster, uint64_t serial); /* strict: once the list is sealed */
 
-/* Fills in who sends a message to whom; and whether one that came is from who it says, to this node. */
-struct ldr_header;
-void ldr_cluster_sign(struct ldr_cluster *cluster, const struct ldr_peer *peer, struct ldr_header *header);
-bool ldr_cluster_signed(struct ldr_cluster *cluster, const struct larder_request *request,
-                        const struct ldr_header *header);
-
 /*
  * Whether a copy here is older than what all others that held the key under some list since may have had: they are gone, and
  * with them what was newer. While `listed` is called.

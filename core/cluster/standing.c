@@ -269,15 +269,11 @@ void ldr_standing_header(struct ldr_cluster *cluster, struct ldr_peer *peer, con
         return; /* without a boot: it stands for nothing */
     header->boot = cluster->boot;
     header->id = view->seen.epoch; /* the ring beside it may be a later one already */
-    size_t place = peer != NULL ? ldr_view_find(view, peer->name) : view->count;
     pthread_mutex_lock(&cluster->standing_lock);
-    header->incarnation = cluster->incarnation;
     if (epoch == NULL && peer != NULL)
         theirs = peer->standing.epoch;
     if (peer != NULL)
         header->budget = peer->standing.before;
-    if (place < view->count)
-        header->target = view->members[place].incarnation;
     if (cluster->seasoned)
         header->flags |= LDR_HEADER_SEASONED;
     if (read(&cluster->sealed) == view->serial)
@@ -332,8 +328,7 @@ static bool hear(struct ldr_cluster *cluster, struct ldr_peer *peer, const struc
         standing->vouched = header->budget;
         if ((header->flags & (LDR_HEADER_SEASONED | LDR_HEADER_SEALED)) != 0 && view->self < view->count)
             cluster->active_last = view->seen.epoch;
-        bool done = (header->flags & LDR_HEADER_DONE) != 0 &&
-                    (header->target == 0 || header->target == cluster->incarnation);
+        bool done = (header->flags & LDR_HEADER_DONE) != 0;
         news |= done && !(standing->done && standing->done_serial == view->serial);
         if (done) {
             standing->done = true;
@@ -349,11 +344,7 @@ void ldr_standing_heard(struct ldr_cluster *cluster, struct ldr_peer *peer, cons
     bool news = false;
     ldr_epoch_enter(LDR_EPOCH_NODE);
     const struct ldr_view *view = ldr_cluster_view(cluster);
-    size_t place = view != NULL ? ldr_view_find(view, peer->name) : 0;
-    bool known = view != NULL && place < view->count && header->boot != 0;
-    /* Who is another registration than the one on the list, or takes this node for one, says nothing about the list. */
-    if (known && view->registered && view->members[place].incarnation != header->incarnation)
-        known = header->id != view->seen.epoch; /* behind, which is worth knowing */
+    bool known = view != NULL && ldr_view_find(view, peer->name) < view->count && header->boot != 0;
     if (known) {
         pthread_mutex_lock(&cluster->standing_lock);
         news = hear(cluster, peer, view, ring, header, asked);
@@ -607,36 +598,6 @@ bool ldr_cluster_is_complete(struct ldr_cluster *cluster, uint64_t serial)
 bool ldr_cluster_may_pass(struct ldr_cluster *cluster, uint64_t serial)
 {
     return !cluster->options.strict || read(&cluster->sealed) == serial;
-}
-
-void ldr_cluster_sign(struct ldr_cluster *cluster, const struct ldr_peer *peer, struct ldr_header *header)
-{
-    ldr_epoch_enter(LDR_EPOCH_NODE);
-    const struct ldr_view *view = ldr_cluster_view(cluster);
-    size_t place = view != NULL ? ldr_view_find(view, peer->name) : 0;
-    header->boot = cluster->boot;
-    if (view != NULL && place < view->count)
-        header->target = view->members[place].incarnation;
-    if (view != NULL && view->self < view->count)
-        header->incarnation = view->members[view->self].incarnation;
-    ldr_epoch_exit(LDR_EPOCH_NODE);
-}
-
-bool ldr_cluster_signed(struct ldr_cluster *cluster, const struct larder_request *request,
-                        const struct ldr_header *header)
-{
-    bool good = true;
-    ldr_epoch_enter(LDR_EPOCH_NODE);
-    const struct ldr_view *view = ldr_cluster_view(cluster);
-    if (view != NULL && view->registered) {
-        if (view->self < view->count)
-            good = header->target == 0 || header->target == view->members[view->self].incarnation;
-        for (size_t i = 0; i < view->count; i++)
-            if (ldr_slice_equal(ldr_slice_text(view->members[i].name), request->sender))
-                good &= header->incarnation == view->members[i].incarnation || !cluster->options.strict;
-    }
-    ldr_epoch_exit(LDR_EPOCH_NODE);
-    return good;
 }
 
 uint64_t ldr_cluster_version_epoch(struct ldr_cluster *cluster)

@@ -57,13 +57,11 @@ void ldr_header_encode(const struct ldr_header *header, unsigned char bytes[LDR_
     put16(bytes + 2, (uint16_t)header->flags);
     put32(bytes + 4, header->items);
     put64(bytes + 8, header->boot);
-    put64(bytes + 16, header->incarnation);
-    put64(bytes + 24, header->target);
-    put64(bytes + 32, header->stamp);
-    put64(bytes + 40, header->budget);
-    put64(bytes + 48, header->id);
-    put64(bytes + 56, header->floor.epoch);
-    put64(bytes + 64, header->floor.clock);
+    put64(bytes + 16, header->stamp);
+    put64(bytes + 24, header->budget);
+    put64(bytes + 32, header->id);
+    put64(bytes + 40, header->floor.epoch);
+    put64(bytes + 48, header->floor.clock);
 }
 
 void ldr_header_flag(void *bytes, uint32_t flags)
@@ -85,12 +83,10 @@ bool ldr_header_decode(struct larder_slice slice, struct ldr_header *header)
         .flags = get16(bytes + 2),
         .items = get32(bytes + 4),
         .boot = get64(bytes + 8),
-        .incarnation = get64(bytes + 16),
-        .target = get64(bytes + 24),
-        .stamp = get64(bytes + 32),
-        .budget = get64(bytes + 40),
-        .id = get64(bytes + 48),
-        .floor = {get64(bytes + 56), get64(bytes + 64)},
+        .stamp = get64(bytes + 16),
+        .budget = get64(bytes + 24),
+        .id = get64(bytes + 32),
+        .floor = {get64(bytes + 40), get64(bytes + 48)},
         .list = {bytes + LDR_HEADER_SIZE, slice.size - LDR_HEADER_SIZE},
     };
     return true;

@@ -2,13 +2,17 @@
  * The cluster's part of requests and replies between members (the `cluster` slices of larder/plugin/request.h), and the
  * batches of copies in their values. All numbers are little-endian.
  *
- *    0  u8   version: 1               32  u64  stamp: the writer's clock, or the receiver's as the sender heard it last
- *    1  u8   kind                     40  u64  time since then, or what a write may take beyond it, in ns
- *    2  u16  flags                    48  u64  number of a write; epoch of the sender's list in pings
- *    4  u32  items of a batch         56  u64  floor: epoch
- *    8  u64  boot of the sender       64  u64  floor: clock
- *   16  u64  its incarnation          72       member list, if any
- *   24  u64  the receiver's, 0: any
+ *    0  u8   version: 1
+ *    1  u8   kind
+ *    2  u16  flags
+ *    4  u32  items of a batch
+ *    8  u64  boot of the sender, in pings and answers
+ *   16  u64  stamp: the writer's clock, or the receiver's as the sender heard it last
+ *   24  u64  time since then, or what a write may take beyond it, in ns
+ *   32  u64  number of a write; epoch of the sender's list in pings
+ *   40  u64  floor: epoch
+ *   48  u64  floor: clock
+ *   56       member list, if any
  *
  * What the fields are for is told in docs/cluster.md.
  */
@@ -19,7 +23,7 @@
 #include "larder/plugin/discovery.h"
 #include "larder/plugin/request.h"
 
-#define LDR_HEADER_SIZE 72
+#define LDR_HEADER_SIZE 56
 
 /* What LARDER_OP_EXCHANGE asks for. */
 enum ldr_exchange {
@@ -45,8 +49,7 @@ struct ldr_header {
     enum ldr_exchange kind;
     uint32_t flags; /* enum ldr_header_flags */
     uint32_t items;
-    uint64_t boot, incarnation, target;
-    uint64_t stamp, budget, id;
+    uint64_t boot, stamp, budget, id;
     struct larder_version floor;
     struct larder_slice list; /* encoded; empty: none */
 };

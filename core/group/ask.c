@@ -116,7 +116,6 @@ static void ask(struct asking *asking, struct question *question, struct ldr_pee
     struct ldr_flight *flight = asking->flight;
     struct ldr_context *context = flight->group->context;
     struct ldr_header header = {.kind = LDR_EXCHANGE_ASK};
-    ldr_cluster_sign(context->cluster, peer, &header);
     ldr_header_encode(&header, question->header);
     question->asking = asking;
     question->asked = larder_now(context->runtime);

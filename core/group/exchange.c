@@ -303,9 +303,7 @@ void ldr_group_exchange(struct ldr_group *group, const struct larder_request *re
         return;
     }
     bool key_good = request->key.size > 0 && request->key.size <= LARDER_KEY_MAX;
-    if (!ldr_cluster_signed(context->cluster, request, &header))
-        ldr_answer_moved(context, request, done, arg);
-    else if (header.kind == LDR_EXCHANGE_REPLICATE && key_good && request->version.clock >> 62 == 0)
+    if (header.kind == LDR_EXCHANGE_REPLICATE && key_good && request->version.clock >> 62 == 0)
         replicate(group, request, &header, done, arg);
     else if (header.kind == LDR_EXCHANGE_OFFER || header.kind == LDR_EXCHANGE_PUSH)
         take_batch(group, request, &header, done, arg);

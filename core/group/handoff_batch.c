@@ -205,7 +205,6 @@ void ldr_handoff_call(struct ldr_handoff_message *message, enum ldr_exchange kin
         done(message, &reply);
         return;
     }
-    ldr_cluster_sign(context->cluster, message->peer, &header);
     ldr_header_encode(&header, message->header);
     message->request = (struct larder_request){
         .operation = LARDER_OP_EXCHANGE,

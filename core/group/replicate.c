@@ -94,7 +94,6 @@ static bool send(struct leg *leg)
     };
     if (!ldr_cluster_stamp(context->cluster, leg->peer, &header.stamp, &header.budget))
         return false;
-    ldr_cluster_sign(context->cluster, leg->peer, &header);
     ldr_header_encode(&header, leg->header);
     leg->request = (struct larder_request){
         .operation = LARDER_OP_EXCHANGE,

@@ -286,7 +286,6 @@ static bool send(struct ldr_strict_ask *ask, struct ldr_peer *peer, bool last)
     }
     header.budget += limit;
     ask->tried = until - limit;
-    ldr_cluster_sign(context->cluster, peer, &header);
     ldr_header_encode(&header, ask->header);
     ask->call = *ask->request;
     mark_near(ask);
@@ -456,8 +455,7 @@ void ldr_strict_serve(struct ldr_group *group, const struct larder_request *requ
     ldr_cluster_place(context->cluster, request->group, request->key, &placement);
     bool get = request->operation == LARDER_OP_GET;
     bool mine = get ? placement.self < placement.count : placement.self == 0 && placement.count > 0;
-    if (!mine || request->ring.epoch != placement.epoch || !ldr_cluster_signed(context->cluster, request, &header) ||
-        (!get && !is_in_time(context, &header))) {
+    if (!mine || request->ring.epoch != placement.epoch || (!get && !is_in_time(context, &header))) {
         ldr_placement_release(&placement);
         ldr_answer_moved(context, request, done, arg);
     } else if (get) {

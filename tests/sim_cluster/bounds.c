@@ -3,18 +3,23 @@
 #include "core/base/bytes.h"
 #include "world.h"
 
-void sim_bounds_asked(const struct sim_request *request)
-{
-    struct sim_bounds *bounds = &request->world->bounds;
-    bounds->asked[request->node][request->operation][request->key]++;
-    bounds->asked_at[request->node][request->operation][request->key] = request->invoked;
-}
-
 /* The last client's request may have begun while the node was stopped or before. */
 static bool somebody_waits(const struct sim_world *world, unsigned node, uint64_t asked_at)
 {
     uint64_t went_on = world->machines[node].went_on;
     return larder_now(&world->runtime) - (asked_at > went_on ? asked_at : went_on) <= SIM_LONGEST_MS * SIM_MS;
+}
+
+void sim_bounds_asked(const struct sim_request *request)
+{
+    struct sim_bounds *bounds = &request->world->bounds;
+    unsigned node = request->node, operation = request->operation, key = request->key;
+    uint64_t *asked_at = &bounds->asked_at[node][operation][key];
+    /* What came to nothing long ago cannot pay for what is sent now: then one request too many is seen. */
+    if (!somebody_waits(request->world, node, *asked_at))
+        bounds->called[node][operation][key] = bounds->asked[node][operation][key] = 0;
+    bounds->asked[node][operation][key]++;
+    *asked_at = request->invoked;
 }
 
 /*

@@ -6,7 +6,8 @@
 
 struct sim_bounds {
     uint64_t calls; /* requests on keys that nodes sent to each other */
-    /* The same for each node, operation and key, beside what clients asked there, and when last. */
+    /* The same for each node, operation and key, beside what clients asked there, since nobody waited; and when they last
+       asked. */
     uint64_t called[SIM_NODES][SIM_OPERATIONS][SIM_KEYS];
     uint64_t asked[SIM_NODES][SIM_OPERATIONS][SIM_KEYS];
     uint64_t asked_at[SIM_NODES][SIM_OPERATIONS][SIM_KEYS];

@@ -310,10 +310,18 @@ void sim_checker_converged(struct sim_world *world, unsigned members)
         checker->since = checker->lost_since;
 }
 
-void sim_checker_listed(struct sim_world *world, unsigned members)
+static void doubt(struct sim_world *world)
+{
+    sim_tell(world, "what is acknowledged until all is in order may be lost");
+    world->checker.in_doubt = true;
+}
+
+void sim_checker_listed(struct sim_world *world, unsigned members, bool any)
 {
     if (members < world->checker.copies)
         world->checker.copies = members;
+    if (!any && !world->checker.in_doubt)
+        doubt(world);
 }
 
 void sim_checker_removed(struct sim_world *world, unsigned node)
@@ -322,8 +330,7 @@ void sim_checker_removed(struct sim_world *world, unsigned node)
     checker->removed |= 1u << node;
     if (checker->in_doubt || (unsigned)__builtin_popcount(checker->removed) < checker->copies)
         return;
-    sim_tell(world, "what is acknowledged until all is in order may be lost");
-    checker->in_doubt = true;
+    doubt(world);
 }
 
 void sim_checker_close(struct sim_world *world)

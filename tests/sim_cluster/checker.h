@@ -54,8 +54,8 @@ void sim_checker_begin(struct sim_world *world, bool strict);
 
 /* A member is gone, or will be once it hears of it. */
 void sim_checker_removed(struct sim_world *world, unsigned node);
-/* The list has so many members now that hold keys. */
-void sim_checker_listed(struct sim_world *world, unsigned members);
+/* The list has so many members now that hold keys, and any at all: the last one takes everything with it. */
+void sim_checker_listed(struct sim_world *world, unsigned members, bool any);
 /* All is in order, under such a list. */
 void sim_checker_converged(struct sim_world *world, unsigned members);
 

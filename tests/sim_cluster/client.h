@@ -33,6 +33,7 @@ struct sim_clients {
     struct sim_request **requests; /* by their ids */
     size_t count, capacity, pending;
     size_t pending_at[SIM_NODES];
+    unsigned hot; /* the key that is asked for most at the moment */
     uint64_t statuses[LARDER_STATUS_COUNT];
 };
 

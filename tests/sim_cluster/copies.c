@@ -9,7 +9,8 @@
 /* What one node has of a key. */
 struct copy {
     bool there, tombstone;
-    bool expires; /* soon here and a little later there */
+    bool expires;   /* soon here and a little later there */
+    uint64_t lives; /* for so long */
     struct larder_version version;
 };
 
@@ -18,16 +19,16 @@ static struct copy copy_at(const struct sim_world *world, unsigned node, struct 
 {
     const struct larder_node *open = world->nodes[node].node;
     struct copy copy = {0};
+    uint64_t now = larder_now(&world->machines[node].runtime);
     ldr_epoch_enter(LDR_EPOCH_NODE);
     struct ldr_group *found = ldr_registry_find(open->registry, group);
-    struct ldr_entry *entry = found == NULL
-                                  ? NULL
-                                  : ldr_store_peek(found->store, key, larder_now(&world->machines[node].runtime));
+    struct ldr_entry *entry = found == NULL ? NULL : ldr_store_peek(found->store, key, now);
     if (entry != NULL) {
         copy = (struct copy){
             .there = true,
             .tombstone = ldr_entry_tombstone(entry),
             .expires = ldr_entry_expires(entry) != LARDER_NEVER,
+            .lives = ldr_entry_expires(entry) - now,
             .version = ldr_entry_version(entry),
         };
         ldr_entry_release(entry);
@@ -80,6 +81,23 @@ static bool is_settled(const struct sim_world *world, unsigned key)
     return true;
 }
 
+/*
+ * Who is not to hold a key has given away what it had of it, where all is promised; and where nothing is ever given away it keeps
+ * what it stored in the place of others for a moment only.
+ */
+static void check_stray(struct sim_world *world, unsigned key, unsigned node)
+{
+    char text[SIM_KEY_TEXT];
+    bool promised = world->plan.strict || (world->plan.kind == SIM_FIXED && world->plan.replicas == 1);
+    sim_key_name(key, text);
+    if (!promised || world->nodes[node].node == NULL)
+        return;
+    struct copy copy = copy_at(world, node, ldr_slice_text(sim_key_group(key)), ldr_slice_text(text));
+    if (copy.there && !copy.tombstone && copy.lives > SIM_FALLBACK_MS * SIM_MS * 101 / 100)
+        sim_fail(world, "all is in order, and yet node %s keeps key k%u, which it is not to hold", sim_node_name(node),
+                 key);
+}
+
 static void check_key(struct sim_world *world, unsigned key, unsigned by)
 {
     char text[SIM_KEY_TEXT];
@@ -88,9 +106,11 @@ static void check_key(struct sim_world *world, unsigned key, unsigned by)
     const struct larder_slice name = ldr_slice_text(text), group = ldr_slice_text(sim_key_group(key));
     ldr_cluster_place(world->nodes[by].node->context.cluster, group, name, &placement);
     struct copy first = {0};
+    unsigned holders = 0;
     for (unsigned i = 0; i < placement.count; i++) {
         unsigned node = placement.peers[i] == NULL ? by : sim_node_of(ldr_peer_name(placement.peers[i]));
         struct copy copy = copy_at(world, node, group, name);
+        holders |= 1u << node;
         if (world->verbose)
             tell_copy(world, key, node, &copy);
         if (i > 0 && differ(&copy, &first))
@@ -100,6 +120,9 @@ static void check_key(struct sim_world *world, unsigned key, unsigned by)
             first = copy;
     }
     ldr_placement_release(&placement);
+    for (unsigned node = 0; node < SIM_MEMBERS; node++)
+        if ((holders >> node & 1) == 0)
+            check_stray(world, key, node);
 }
 
 void sim_check_copies(struct sim_world *world)

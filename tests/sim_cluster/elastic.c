@@ -62,17 +62,39 @@ static void fill(struct sim_world *world)
     sim_wait(world, 2 * SIM_PEER_MS);
 }
 
+/* Lists travel with messages: what one node knows the others hear of soon, however late the registry tells them. */
+static void look_for_lists(struct scenario *scenario)
+{
+    struct sim_world *world = scenario->world;
+    uint64_t now = larder_now(&world->runtime), latest = 0;
+    for (unsigned i = 0; i < SIM_NODES; i++) {
+        uint64_t epoch = sim_node_epoch(world, i);
+        latest = epoch > latest ? epoch : latest;
+    }
+    for (unsigned i = 0; i < SIM_NODES; i++) {
+        uint64_t epoch = sim_node_epoch(world, i);
+        if (epoch == latest || epoch == 0)
+            scenario->heard_at[i] = now;
+        else if (now - scenario->heard_at[i] > SIM_HEARD_MS * SIM_MS)
+            sim_fail(world, "node %s still goes by list %" PRIu64 ", %d ms after another one knew list %" PRIu64,
+                     sim_node_name(i), epoch, SIM_HEARD_MS, latest);
+    }
+}
+
 /* Clients read all the time at nodes that say that they are ready, until all is in order. */
 static void read_on(struct scenario *scenario)
 {
     struct sim_world *world = scenario->world;
     size_t first = world->clients.count;
+    for (unsigned i = 0; i < SIM_NODES; i++)
+        scenario->heard_at[i] = larder_now(&world->runtime);
     for (unsigned i = 0; i < 4 * SIM_KEYS; i++) {
         unsigned key = (unsigned)sim_draw(world, SIM_KEYS), node = sim_some_node(world);
         if (takes_part(key) && larder_node_ready(world->nodes[node].node) == LARDER_OK)
             sim_ask(world, node, LARDER_OP_GET, key, SIM_CALM_MS);
         sim_wait(world, sim_draw(world, 20)); /* for longer than a change takes */
         sim_nodes_look(world);
+        look_for_lists(scenario);
     }
     sim_await_order(scenario);
     sim_settle(world);
@@ -118,6 +140,7 @@ static void change(struct scenario *scenario)
     for (unsigned i = 0; i < SIM_MEMBERS; i++)
         members += world->nodes[i].belongs;
     const struct picture before = take_picture(world);
+    world->registry.lag_ns = (sim_chance(world, 500) ? 6000 : 100) * SIM_MS;
     if (members == 1 || (members < SIM_MEMBERS && sim_chance(world, 500))) {
         unsigned node = some_member(world, false);
         sim_tell(world, "node %s joins", sim_node_name(node));
@@ -137,4 +160,8 @@ void sim_elastic(struct scenario *scenario)
     fill(world);
     for (unsigned i = 0; i < CHANGES && world->failure[0] == '\0'; i++)
         change(scenario);
+    if (world->plan.strict && world->failure[0] == '\0')
+        sim_parting(scenario);
+    if (world->plan.strict && world->failure[0] == '\0')
+        sim_lapsed(scenario);
 }

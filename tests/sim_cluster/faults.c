@@ -15,10 +15,10 @@ void sim_some_weather(struct scenario *scenario)
     bool lossy = sim_chance(world, 500);
     world->links.faults = (struct sim_faults){
         .delay_ns = (1 + sim_draw(world, 5)) * SIM_MS,
-        .slow_permille = (unsigned)sim_draw(world, 30),
+        .slow_permille = sim_chance(world, 200) ? 200 : (unsigned)sim_draw(world, 30),
         .lost_permille = lossy ? (unsigned)sim_draw(world, 100) : 0,
         .broken_permille = lossy ? (unsigned)sim_draw(world, 100) : 0,
-        .doubled_permille = sim_chance(world, 200) ? 50 : 0,
+        .doubled_permille = sim_chance(world, 300) ? 200 : 0,
         .untold_permille = sim_chance(world, 200) ? 500 : 0,
     };
     world->origin.delay_ns = (1 + sim_draw(world, 300)) * SIM_MS;

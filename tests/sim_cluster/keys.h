@@ -23,7 +23,7 @@
 
 #define SIM_KEY_TEXT   8
 #define SIM_VALUE_TEXT 32   /* without dots */
-#define SIM_VALUE_LONG 3000 /* with them */
+#define SIM_VALUE_LONG 9000 /* with them: a group with little room holds six */
 
 void sim_key_name(unsigned key, char name[SIM_KEY_TEXT]);
 /* SIM_KEYS: it is none of them. */

@@ -63,8 +63,11 @@ static void lie(struct sim_leases *leases, const struct sim_list *list)
     unsigned member = (unsigned)sim_draw(world, SIM_MEMBERS);
     if (kind == 1 && list->members[member].in && report(leases, &other, member) == LARDER_OK)
         sim_fail(world, "node %s took a member list with node %s in it twice", name, sim_node_name(member));
+    uint64_t before = sim_node_epoch(world, leases->machine->node);
     if (kind == 2)
         report(leases, &registry->lists[sim_draw(world, registry->list_count)], SIM_MEMBERS);
+    if (sim_node_epoch(world, leases->machine->node) < before)
+        sim_fail(world, "node %s took an older member list for its own", name);
 }
 
 void sim_leases_news(struct sim_leases *leases, const struct sim_list *list)

@@ -17,8 +17,7 @@ static const char settings[] = "node: {log_level: error, drain_timeout: 0ms}\n"
                                "  virtual_nodes: 64\n"
                                "  backoff: 20ms\n"
                                "  suspend: 2s\n"
-                               "  probe_interval: 500ms\n"
-                               "  fallback_ttl: 2s\n";
+                               "  probe_interval: 500ms\n";
 
 static bool set(struct larder_config *config, const char *format, ...) LARDER_PRINTF(2, 3);
 static bool set(struct larder_config *config, const char *format, ...)
@@ -62,6 +61,7 @@ static bool fill_config(struct larder_config *config, const struct sim_world *wo
            set(config, "node.name=%s", name) && set(config, "node.request_timeout=%dms", SIM_REQUEST_MS) &&
            set(config, "transports.0.listen=%s", name) && set(config, "cluster.retries=%d", SIM_RETRIES) &&
            set(config, "cluster.peer_timeout=%dms", SIM_PEER_MS) &&
+           set(config, "cluster.fallback_ttl=%dms", SIM_FALLBACK_MS) &&
            set(config, "cluster.suspend_after=%u", world->plan.suspend_after) &&
            set(config, "cluster.replicas=%u", world->plan.replicas) &&
            set(config, "cluster.write_acks=%s", world->plan.strict ? "all" : "one") &&

@@ -9,16 +9,19 @@ struct larder_node;
 struct sim_world;
 
 /* The nodes' settings that promises depend on. */
-#define SIM_RETRIES    2
-#define SIM_REQUEST_MS 3000 /* request_timeout: a get that nobody waits for any more lives this long at most */
-#define SIM_LOAD_MS    1000
-#define SIM_PEER_MS    200
-#define SIM_TRAVEL_MS  600   /* a message is never longer on its way */
-#define SIM_LONGEST_MS 5000  /* after which nothing happens any more for a request */
-#define SIM_SETTLED_MS 10000 /* after the last fault everything is in order within this time */
-#define SIM_FENCE_MS   500   /* fence_peer */
-#define SIM_NEAR_MS    150   /* near_ttl: a strict write waits for it, within the time of one attempt */
-#define SIM_ORPHAN_MS  5000  /* orphan_wait */
+#define SIM_RETRIES     2
+#define SIM_REQUEST_MS  3000 /* request_timeout: a get that nobody waits for any more lives this long at most */
+#define SIM_LOAD_MS     1000
+#define SIM_PEER_MS     200
+#define SIM_TRAVEL_MS   600   /* a message is never longer on its way */
+#define SIM_LONGEST_MS  5000  /* after which nothing happens any more for a request */
+#define SIM_SETTLED_MS  10000 /* after the last fault everything is in order within this time */
+#define SIM_FENCE_MS    500   /* fence_peer */
+#define SIM_NEAR_MS     150   /* near_ttl: a strict write waits for it, within the time of one attempt */
+#define SIM_ORPHAN_MS   5000  /* orphan_wait */
+#define SIM_TIED_MS     4500  /* the same where nobody has to wait for that */
+#define SIM_FALLBACK_MS 2000  /* fallback_ttl */
+#define SIM_HEARD_MS    1500  /* within which a list has gone from any member to all, without the registry */
 
 struct sim_node {
     struct larder_node *node; /* NULL: down */

@@ -28,6 +28,20 @@ static const char *disorder_at(const struct larder_node *node, unsigned members,
     return ldr_cluster_is_complete(cluster, serial) ? NULL : "has not given others what they are to hold";
 }
 
+/* Whether somebody acts who is not on the list, by the word of others of an earlier one: what is written there may be lost. */
+static bool somebody_acts_aside(const struct sim_world *world)
+{
+    const struct sim_list *list = sim_registry_list(world);
+    for (unsigned i = 0; i < SIM_MEMBERS; i++) {
+        if (!world->plan.strict || list->members[i].in || world->nodes[i].node == NULL)
+            continue;
+        struct ldr_cluster *cluster = world->nodes[i].node->context.cluster;
+        if (ldr_cluster_acts(cluster, ldr_cluster_serial(cluster)))
+            return true;
+    }
+    return false;
+}
+
 /* Whether all members of the registry's list are up, know it, and have what they are to hold. */
 static bool has_converged(const struct sim_world *world, unsigned members)
 {
@@ -52,7 +66,7 @@ void sim_look_for_order(struct sim_world *world)
         members += list->members[i].in;
         staying += list->members[i].in && !list->members[i].leaving;
     }
-    if ((members > 0 || !world->plan.registry) && has_converged(world, members))
+    if ((members > 0 || !world->plan.registry) && has_converged(world, members) && !somebody_acts_aside(world))
         sim_checker_converged(world, staying);
 }
 
@@ -96,12 +110,19 @@ static void tell_standings(struct sim_world *world, unsigned node)
     }
 }
 
-static void give_up(struct sim_world *world, unsigned node, const char *disorder)
+static void give_up(struct sim_world *world, unsigned node, const char *disorder, uint64_t after_ms)
 {
     for (unsigned i = 0; i < SIM_NODES; i++)
         if (world->nodes[i].node != NULL)
             tell_standings(world, i);
-    sim_fail(world, "%d ms after the last fault node %s %s", SIM_SETTLED_MS, sim_node_name(node), disorder);
+    sim_fail(world, "%" PRIu64 " ms after the last fault node %s %s", after_ms, sim_node_name(node), disorder);
+}
+
+/* As long as fewer members went than hold a key, and not all left, somebody ties the next list to the last one. */
+static uint64_t patience_ms(const struct sim_world *world)
+{
+    bool tied = !world->checker.in_doubt && world->checker.copies > 0;
+    return world->plan.kind == SIM_STRICT && tied ? SIM_TIED_MS : SIM_SETTLED_MS;
 }
 
 bool sim_await_order(struct scenario *scenario)
@@ -111,8 +132,8 @@ bool sim_await_order(struct scenario *scenario)
     const char *disorder;
     unsigned node;
     while (world->failure[0] == '\0' && (disorder = find_disorder(world, &node)) != NULL) {
-        if (taken > SIM_SETTLED_MS * SIM_MS)
-            give_up(world, node, disorder);
+        if (taken > patience_ms(world) * SIM_MS)
+            give_up(world, node, disorder, patience_ms(world));
         sim_wait(world, 50);
         sim_nodes_look(world);
         taken = larder_now(&world->runtime) - start;

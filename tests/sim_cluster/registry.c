@@ -114,7 +114,7 @@ static void publish(struct sim_world *world)
             strcat(strcat(strcat(names, " "), sim_node_name(i)), from->leaving ? "-" : "");
     }
     sim_tell(world, "member list %llu:%s", (unsigned long long)list->epoch, names);
-    sim_checker_listed(world, staying);
+    sim_checker_listed(world, staying, names[0] != '\0');
     for (unsigned i = 0; i < SIM_NODES; i++)
         send_news(world, i);
 }

@@ -70,14 +70,16 @@ static struct sim_plan draw_plan(struct sim_world *world, enum sim_kind kind)
         .members = 5,
         .replicas = 1 + (unsigned)sim_draw(world, 2),
         .suspend_after = sim_chance(world, 500) ? 3 : 50,
-        .tombstone_ms = sim_chance(world, 500) ? 10000 : 60000,
+        .tombstone_ms = sim_chance(world, 300)   ? 5000
+                        : sim_chance(world, 500) ? 10000
+                                                 : 60000,
     };
     if (plan.registry)
         plan.members = 1 + (unsigned)sim_draw(world, 5);
     if (plan.strict)
         plan.replicas++;
     if (kind == SIM_LEASED || kind == SIM_STRICT)
-        plan.small = sim_chance(world, 100);
+        plan.small = sim_chance(world, 200);
     sim_tell(world, "%s: %u members, %u replicas, write_acks: %s, tombstones of %u ms%s", sim_kind_name(kind),
              plan.members, plan.replicas, plan.strict ? "all" : "one", plan.tombstone_ms,
              plan.small ? ", little room" : "");

@@ -38,7 +38,7 @@ bool sim_seeds_read(struct sim_seeds *seeds, const char *path)
     bool good = true;
     char line[1024];
     for (unsigned number = 1; fgets(line, sizeof line, file) != NULL; number++) {
-        struct sim_job job;
+        struct sim_job job = {0};
         if (line[0] == '#' || line[0] == '\n')
             continue;
         if (parse_line(line, &job)) {

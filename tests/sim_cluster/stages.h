@@ -11,6 +11,7 @@ struct scenario {
     uint64_t down_since[SIM_NODES];
     uint64_t stopped_until[SIM_NODES];
     uint64_t away_until;             /* the registry */
+    uint64_t heard_at[SIM_NODES];    /* when a node last knew the latest list that any knows */
     unsigned next_key;               /* the next key that nobody has asked for yet */
     uint64_t settling_ns, settlings; /* how long it took until all was in order after faults, and how often */
     uint64_t slowest_ns;
@@ -48,6 +49,12 @@ void sim_near(struct scenario *scenario);
 
 /* A member comes and another one leaves, while nothing fails: nothing is missed, and no more is moved than has to be. */
 void sim_elastic(struct scenario *scenario);
+
+/* The last one who was caught up is told to leave: it stays until another one is. Strict. */
+void sim_parting(struct scenario *scenario);
+
+/* A member writes on while the others act under a list without it. Strict. */
+void sim_lapsed(struct scenario *scenario);
 
 /* Faults of every kind, by chance; the promises that hold all the same are checked by the modules and the checker. */
 void sim_storm(struct scenario *scenario);

@@ -29,7 +29,7 @@ static void wild(struct scenario *scenario)
     }
 }
 
-/* One thing at a time, and the next when all is in order again: nothing that was acknowledged may be lost. */
+/* One thing at a time, or few, and the next when all is in order again: nothing that was acknowledged may be lost. */
 static void careful(struct scenario *scenario)
 {
     struct sim_world *world = scenario->world;
@@ -37,6 +37,10 @@ static void careful(struct scenario *scenario)
         if (sim_chance(world, 300))
             sim_some_weather(scenario);
         sim_some_fault(scenario);
+        while (sim_chance(world, 400)) { /* another one in the midst of what comes of it */
+            work(scenario, (unsigned)sim_draw(world, 15));
+            sim_some_fault(scenario);
+        }
         work(scenario, 5 + (unsigned)sim_draw(world, 60));
         sim_end_faults(scenario);
         work(scenario, 5 + (unsigned)sim_draw(world, 20));

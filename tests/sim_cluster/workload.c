@@ -7,11 +7,25 @@ enum larder_operation sim_some_operation(struct sim_world *world)
     return dice < 6 ? LARDER_OP_GET : dice < 8 ? LARDER_OP_SET : dice < 9 ? LARDER_OP_DELETE : LARDER_OP_TOUCH;
 }
 
+/* For a while one key is asked for again and again: what is late meets what came after it. */
+static unsigned hot_key(struct sim_world *world)
+{
+    if (sim_chance(world, 20)) {
+        uint64_t dice = sim_draw(world, 3);
+        world->clients.hot = dice == 0   ? SIM_KEYS_PLAIN + (unsigned)sim_draw(world, SIM_KEYS - SIM_KEYS_PLAIN)
+                             : dice == 1 ? SIM_KEYS_TTL + (unsigned)sim_draw(world, SIM_KEYS_TOUCH - SIM_KEYS_TTL)
+                                         : (unsigned)sim_draw(world, SIM_KEYS_READ);
+    }
+    return world->clients.hot;
+}
+
 /* A key that suits the operation. Few are written, so that much happens to each. */
 static unsigned some_key(struct sim_world *world, enum larder_operation operation)
 {
     if (operation == LARDER_OP_TOUCH)
         return SIM_KEYS_TOUCH + (unsigned)sim_draw(world, SIM_KEYS_READ - SIM_KEYS_TOUCH);
+    if (sim_chance(world, 400))
+        return hot_key(world);
     if (operation == LARDER_OP_GET && sim_chance(world, 150))
         return SIM_KEYS_NONE - 1 - (unsigned)sim_draw(world, 4);
     if (operation == LARDER_OP_GET && sim_chance(world, 50))
@@ -27,7 +41,7 @@ void sim_ask_something(struct sim_world *world)
     unsigned key = some_key(world, operation), node = sim_some_node(world);
     uint64_t timeout = 1 + sim_draw(world, sim_chance(world, 300) ? 50 : SIM_REQUEST_MS);
     if (operation == LARDER_OP_SET && key >= SIM_KEYS_TTL && key < SIM_KEYS_TOUCH && sim_chance(world, 500))
-        sim_set(world, node, key, 100 + (int64_t)sim_draw(world, 3000), timeout);
+        sim_set(world, node, key, 100 + (int64_t)sim_draw(world, sim_chance(world, 500) ? 300 : 3000), timeout);
     else
         sim_ask(world, node, operation, key, timeout);
 }
