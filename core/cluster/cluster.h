@@ -196,6 +196,9 @@ void ldr_cluster_greet(struct ldr_cluster *cluster, const struct larder_request 
  */
 bool ldr_cluster_may_go(struct ldr_cluster *cluster);
 
+/* Whether no other member of the list in use stays: what only this one has goes with it. */
+bool ldr_cluster_is_last(struct ldr_cluster *cluster);
+
 /* Whether the list in use says that this node leaves. */
 bool ldr_cluster_is_leaving(struct ldr_cluster *cluster);
 

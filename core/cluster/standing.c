@@ -655,6 +655,17 @@ bool ldr_cluster_may_go(struct ldr_cluster *cluster)
     return may;
 }
 
+bool ldr_cluster_is_last(struct ldr_cluster *cluster)
+{
+    bool stays = false;
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    for (size_t i = 0; view != NULL && i < view->count; i++)
+        stays |= view->members[i].peer != NULL && !view->members[i].leaving;
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    return !stays;
+}
+
 bool ldr_cluster_is_leaving(struct ldr_cluster *cluster)
 {
     ldr_epoch_enter(LDR_EPOCH_NODE);

@@ -42,6 +42,16 @@ void larder_node_on_left(struct larder_node *node, void (*left)(void *arg), void
     atomic_store_explicit(&node->left, left, memory_order_release);
 }
 
+static void log_left(const struct larder_node *node)
+{
+    if (!ldr_handoff_finished(node->context.handoff))
+        ldr_log(node->log, LARDER_LOG_WARN, "left: leave_timeout has passed, not all keys were handed over");
+    else if (ldr_cluster_is_last(node->context.cluster))
+        ldr_log(node->log, LARDER_LOG_INFO, "left: no other member stays, what only this one had is gone");
+    else
+        ldr_log(node->log, LARDER_LOG_INFO, "left: the other members have all keys");
+}
+
 void ldr_node_look_after_leave(struct larder_node *node)
 {
     if (!atomic_load_explicit(&node->leaving, memory_order_acquire))
@@ -51,9 +61,7 @@ void ldr_node_look_after_leave(struct larder_node *node)
     void (*left)(void *arg) = atomic_exchange_explicit(&node->left, NULL, memory_order_acq_rel);
     if (left == NULL)
         return;
-    ldr_log(node->log, LARDER_LOG_INFO, "left: %s",
-            ldr_handoff_finished(node->context.handoff) ? "the other members have all keys"
-                                                        : "leave_timeout has passed");
+    log_left(node);
     left(node->left_arg);
 }
 
@@ -63,12 +71,14 @@ void ldr_node_hand_over(struct larder_node *node)
     if (!node->owns_runtime || !node->discovery_started || node->context.handoff == NULL ||
         node->settings->leave_timeout_ms == 0 || discovery_of(node)->leave == NULL)
         return;
-    if (!atomic_load_explicit(&node->leaving, memory_order_acquire) && larder_node_leave(node) != LARDER_OK) {
+    bool begun = atomic_load_explicit(&node->leaving, memory_order_acquire);
+    if (!begun && larder_node_leave(node) != LARDER_OK) {
         ldr_log(node->log, LARDER_LOG_WARN, "%s", larder_last_error());
         return;
     }
     while (!ldr_node_has_left(node) && larder_now(node->runtime) < node->leave_by)
         ldr_handoff_wait(node->context.handoff, node->leave_by);
-    if (!ldr_handoff_finished(node->context.handoff))
-        ldr_log(node->log, LARDER_LOG_WARN, "leave_timeout has passed: not all keys were handed over");
+    /* A leave that was begun before has been logged, unless it did not end. */
+    if (!begun || !ldr_handoff_finished(node->context.handoff))
+        log_left(node);
 }

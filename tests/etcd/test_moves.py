@@ -56,6 +56,14 @@ class Moves(Nodes):
                 self.assertEqual(client.get("users", f"user {i}").status, 200)
         self.assertEqual(set(origin.counts().values()), {1})
 
+    def test_the_last_member_leaves_and_says_what_goes_with_it(self):
+        nodes = self.cluster_of(self.etcd(), "ab", lease_ttl="10m")
+        self.fill(nodes["a"], 30)
+        self.wait_settled(nodes)
+        for name, outcome in ("b", "the other members have all keys"), ("a", "no other member stays"):
+            self.assertEqual(nodes[name].stop(), 0)
+            self.assertIn(f"left: {outcome}", nodes[name].log_text())
+
     def test_fault_13_a_moved_value_does_not_replace_a_newer_one(self):
         """Keys are written and deleted at their new owner while the old values are on their way to it, which would take half a minute."""
         etcd, count = self.etcd(), 200

@@ -1,9 +1,10 @@
 #include "bounds.h"
 
 #include "core/base/bytes.h"
+#include "core/cluster/wire.h"
 #include "world.h"
 
-/* The last client's request may have begun while the node was stopped or before. */
+/* The last request may have begun while the node was stopped or before. */
 static bool somebody_waits(const struct sim_world *world, unsigned node, uint64_t asked_at)
 {
     uint64_t went_on = world->machines[node].went_on;
@@ -12,14 +13,49 @@ static bool somebody_waits(const struct sim_world *world, unsigned node, uint64_
 
 void sim_bounds_asked(const struct sim_request *request)
 {
-    struct sim_bounds *bounds = &request->world->bounds;
-    unsigned node = request->node, operation = request->operation, key = request->key;
-    uint64_t *asked_at = &bounds->asked_at[node][operation][key];
-    /* What came to nothing long ago cannot pay for what is sent now: then one request too many is seen. */
-    if (!somebody_waits(request->world, node, *asked_at))
-        bounds->called[node][operation][key] = bounds->asked[node][operation][key] = 0;
+    struct sim_world *world = request->world;
+    struct sim_bounds *bounds = &world->bounds;
+    unsigned node = request->node, operation = (unsigned)request->operation, key = request->key;
+    if (!somebody_waits(world, node, bounds->asked_at[node][operation][key]))
+        bounds->asked[node][operation][key] = bounds->called[node][operation][key] =
+            bounds->refused[node][operation][key] = 0;
     bounds->asked[node][operation][key]++;
-    *asked_at = request->invoked;
+    bounds->asked_at[node][operation][key] = request->invoked;
+    bounds->caused_at[node][key] = request->invoked;
+}
+
+static bool is_on_key(const struct larder_request *request)
+{
+    return request->operation >= LARDER_OP_GET && request->operation <= LARDER_OP_TOUCH &&
+           sim_key_of(request->key) < SIM_KEYS;
+}
+
+void sim_bounds_delivered(struct sim_world *world, unsigned node, const struct larder_request *request)
+{
+    if (is_on_key(request))
+        world->bounds.caused_at[node][sim_key_of(request->key)] = larder_now(&world->runtime);
+}
+
+void sim_bounds_refused(struct sim_world *world, unsigned node, const struct larder_request *request)
+{
+    if (is_on_key(request))
+        world->bounds.refused[node][request->operation][sim_key_of(request->key)]++;
+}
+
+static bool is_question(const struct larder_request *request)
+{
+    struct ldr_header header;
+    return request->operation == LARDER_OP_EXCHANGE && ldr_header_decode(request->cluster, &header) &&
+           header.kind == LDR_EXCHANGE_ASK;
+}
+
+/* Who may have a key is asked for a client's request here, or for a peer's. */
+static void check_question(struct sim_world *world, unsigned node, const struct larder_request *request)
+{
+    unsigned key = sim_key_of(request->key);
+    if (key == SIM_KEYS || !somebody_waits(world, node, world->bounds.caused_at[node][key]))
+        sim_fail(world, "node %s asked others for key %.*s, for which nobody waits", sim_node_name(node),
+                 (int)request->key.size, (const char *)request->key.data);
 }
 
 /*
@@ -38,8 +74,9 @@ static void check_cause(struct sim_world *world, unsigned node, const struct lar
         return;
     }
     uint64_t asked = bounds->asked[node][operation][key], called = ++bounds->called[node][operation][key];
-    /* The owner may be asked again, and each of the others that hold the key once. */
-    if (called > asked * (SIM_RETRIES + world->plan.replicas))
+    uint64_t refused = bounds->refused[node][operation][key];
+    /* Of those that hold the key each may refuse the connection once. */
+    if (called > asked * (SIM_RETRIES + world->plan.replicas) || called - refused > asked * (1 + SIM_RETRIES))
         sim_fail(world, "node %s sent operation %u on key k%u %llu times for %llu of its clients", name, operation, key,
                  (unsigned long long)called, (unsigned long long)asked);
     if (!somebody_waits(world, node, bounds->asked_at[node][operation][key]))
@@ -53,6 +90,8 @@ void sim_bounds_called(struct sim_world *world, unsigned node, const struct lard
         sim_fail(world, "node %s sent a request that does not say that it comes from a peer", name);
     if (!ldr_slice_equal(request->sender, ldr_slice_text(name)))
         sim_fail(world, "node %s sent a request in the name of another", name);
+    if (is_question(request))
+        check_question(world, node, request);
     if (request->operation < LARDER_OP_GET || request->operation > LARDER_OP_TOUCH)
         return; /* the members' own business */
     if (world->network.serving == 1 + node)

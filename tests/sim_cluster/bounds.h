@@ -1,4 +1,5 @@
-/* How many requests between nodes a client's request may cause: one hop, and no more attempts than configured. */
+/* How many requests between nodes a client's request may cause: one hop, and no more attempts than configured. What is counted
+   begins anew when nobody waits any more. */
 #ifndef SIM_BOUNDS_H
 #define SIM_BOUNDS_H
 
@@ -11,11 +12,19 @@ struct sim_bounds {
     uint64_t called[SIM_NODES][SIM_OPERATIONS][SIM_KEYS];
     uint64_t asked[SIM_NODES][SIM_OPERATIONS][SIM_KEYS];
     uint64_t asked_at[SIM_NODES][SIM_OPERATIONS][SIM_KEYS];
+    uint64_t refused[SIM_NODES][SIM_OPERATIONS][SIM_KEYS]; /* of those called: the connection was refused */
+    uint64_t caused_at[SIM_NODES][SIM_KEYS];               /* when clients or peers last asked a node for a key */
 };
 
 void sim_bounds_asked(const struct sim_request *request);
 
+/* A node has been handed a peer's request. */
+void sim_bounds_delivered(struct sim_world *world, unsigned node, const struct larder_request *request);
+
 /* Called for every request that a node sends to another. */
 void sim_bounds_called(struct sim_world *world, unsigned node, const struct larder_request *request);
+
+/* The connection that it would have gone over was refused. */
+void sim_bounds_refused(struct sim_world *world, unsigned node, const struct larder_request *request);
 
 #endif

@@ -118,6 +118,9 @@ static void compare(struct scenario *scenario, const struct picture *before)
     scenario->moved += moved;
     scenario->had_to_move += had_to;
     sim_tell(world, "%" PRIu64 " copies were moved, %" PRIu64 " had to be", moved, had_to);
+    if (moved > had_to + had_to / 10)
+        sim_fail(world, "%" PRIu64 " copies were moved when a member came or left, and %" PRIu64 " had to be", moved,
+                 had_to);
     if (after.loads != before->loads)
         sim_fail(world,
                  "the origin was asked %" PRIu64 " times for what was in the cluster, while a member came or left",

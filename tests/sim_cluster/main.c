@@ -141,6 +141,8 @@ static bool tell(const struct options *options, const struct sim_report *report)
     printf("in order %.3f s after the last fault on average, %.3f s at most\n",
            total->settlings > 0 ? seconds(total->settling_ns) / (double)total->settlings : 0.0,
            seconds(total->slowest_ns));
+    printf("%" PRIu64 " copies were moved when members came and left while nothing failed, %" PRIu64 " had to be\n",
+           total->moved, total->had_to_move);
     bool good = true;
     printf("goal sim_cluster: got %" PRIu64 " failed seeds of %" PRIu64 ", wanted 0: %s\n", report->failed, total->runs,
            report->failed == 0 ? "met" : "missed");

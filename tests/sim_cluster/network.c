@@ -132,8 +132,10 @@ void sim_network_request(struct sim_world *world, struct sim_call *call, const s
     if (request->operation == LARDER_OP_FORGET && sim_chance(world, world->links.faults.untold_permille))
         return;
     if (endpoint->door == NULL) {
-        if (!endpoint->silent)
+        if (!endpoint->silent) {
+            sim_bounds_refused(world, call->from, request);
             break_off(call, true);
+        }
         return;
     }
     send_request(call, request);
@@ -185,6 +187,7 @@ static void deliver(struct sim_world *world, struct sim_message *message)
     inbound->next = network->inbound;
     network->inbound = inbound;
     sim_clients_delivered(world, to, &inbound->request);
+    sim_bounds_delivered(world, to, &inbound->request);
     const struct larder_transport_host *host = sim_door_host(endpoint->door);
     network->serving = 1 + to;
     host->submit(host, &inbound->request, answered, inbound);

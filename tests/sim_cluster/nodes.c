@@ -92,8 +92,13 @@ void sim_node_close(struct sim_world *world, unsigned node)
     struct sim_node *closed = &world->nodes[node];
     struct larder_node *open = closed->node;
     closed->left = closed->leaving && ldr_node_has_left(open);
-    sim_tell(world, "node %s closes%s", sim_node_name(node), closed->left ? ", as the others have its keys" : "");
-    if (!closed->left)
+    /* Where nobody else stays, nobody has its keys. */
+    bool last = closed->left && ldr_cluster_is_last(open->context.cluster);
+    sim_tell(world, "node %s closes%s", sim_node_name(node),
+             last           ? ", the last one"
+             : closed->left ? ", as the others have its keys"
+                            : "");
+    if (!closed->left || last)
         sim_checker_removed(world, node);
     closed->leaving = closed->draining = false;
     closed->node = NULL;

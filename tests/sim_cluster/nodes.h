@@ -29,7 +29,7 @@ struct sim_node {
     bool belongs;             /* it shall be up when all is well */
     bool leaving;             /* it was told to leave, and closes when it has */
     bool draining;            /* it has left, and only what is under way there still ends */
-    bool left;                /* it has, and took nothing with it */
+    bool left;                /* it has, and what went with it was told then */
 };
 
 /* The node's machine goes on. */
