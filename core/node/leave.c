@@ -2,6 +2,8 @@
 #include "core/base/fail.h"
 #include "core/node/node.h"
 
+#define SHOWN_MS 1000 /* that a node which has left still answers: whoever follows it shall see that it has */
+
 static const struct larder_discovery *discovery_of(const struct larder_node *node)
 {
     return (const struct larder_discovery *)(const void *)node->settings->cluster.discovery.table;
@@ -46,7 +48,12 @@ void ldr_node_look_after_leave(struct larder_node *node)
 {
     if (!atomic_load_explicit(&node->leaving, memory_order_acquire))
         return;
-    if (!ldr_node_has_left(node) && larder_now(node->runtime) < node->leave_by)
+    uint64_t now = larder_now(node->runtime);
+    if (!ldr_node_has_left(node))
+        node->go_at = 0;
+    else if (node->go_at == 0)
+        node->go_at = larder_deadline_in(node->runtime, SHOWN_MS);
+    if (now < node->leave_by && (node->go_at == 0 || now < node->go_at))
         return;
     void (*left)(void *arg) = atomic_exchange_explicit(&node->left, NULL, memory_order_acq_rel);
     if (left == NULL)

@@ -55,7 +55,7 @@ struct larder_node {
     struct ldr_arena *discovery_arena; /* what these lie in after a reload; NULL: the settings have them */
     uint64_t epoch_base;               /* added to what discovery reports; grows when another instance takes over */
     _Atomic bool leaving;              /* it was told to leave its cluster */
-    uint64_t leave_by;
+    uint64_t leave_by, go_at;          /* at the latest, and since it has left; 0: it has not */
     _Atomic(void (*)(void *arg)) left; /* told once, when it has; NULL: nobody wants to know */
     void *left_arg;
     struct larder_timer tick; /* expiry, and what only time brings about */

@@ -1,9 +1,16 @@
 """Keys that move when members of etcd come and go: none is lost, none becomes older, none comes back."""
 
 import subprocess
+import time
 
 from nodes import GROUP, Nodes
 from world import LARDER, PATIENCE, free_port, loader, main, wait_until
+
+
+def leave(node, **streams):
+    """`larder cluster leave`, begun."""
+    return subprocess.Popen([LARDER, "cluster", "leave", "--node", f"127.0.0.1:{node.port}"], stdin=subprocess.DEVNULL, text=True,
+                            **streams)
 
 
 class Moves(Nodes):
@@ -44,9 +51,8 @@ class Moves(Nodes):
                 self.assertEqual(client.get("users", f"user {i}").status, 200)
         self.assertEqual(nodes.pop("c").stop(), 0)
         gone = nodes.pop("d")
-        told = subprocess.run([LARDER, "cluster", "leave", "--node", f"127.0.0.1:{gone.port}"], capture_output=True, text=True,
-                              timeout=PATIENCE, check=False)
-        self.assertEqual((told.returncode, told.stderr), (0, ""))
+        with leave(gone, stderr=subprocess.PIPE) as told:
+            self.assertEqual((told.communicate(timeout=PATIENCE)[1], told.returncode), ("", 0))
         self.assertEqual(gone.process.wait(PATIENCE), 0)
         self.wait_settled(nodes)
         self.assertEqual(self.entries(nodes), 300)
@@ -81,6 +87,49 @@ class Moves(Nodes):
                     answer = client.get(GROUP, f"key {i}")
                     self.assertEqual((answer.status, answer.body) if i % 2 else answer.status,
                                      (200, f"new {i}".encode()) if i % 2 else 404, f"{node.name}: key {i}")
+
+
+class Unfinished(Nodes):
+    """Who is told to go while another one stands cannot hand everything over."""
+
+    def stuck(self, **leave_timeouts):
+        """The nodes that are told to go; b is the one that stands."""
+        etcd = self.etcd()
+        nodes = {name: self.member(name, etcd, node={"leave_timeout": leave_timeouts.get(name, "1s")}, lease_ttl="10m")
+                 for name in ("b", *leave_timeouts)}
+        for node in nodes.values():
+            node.start()
+        self.wait_settled(nodes)
+        self.fill(nodes["b"], 100)
+        nodes.pop("b").pause()
+        return nodes.values()
+
+    def assert_told(self, told, node):
+        self.assertRegex(told.communicate(timeout=PATIENCE)[1],
+                         rf"^larder: http://127.0.0.1:{node.port} is gone before it had handed everything over: "
+                         r"of [1-9]\d* entries it still had [1-9]\d*\n$")
+        self.assertEqual(told.returncode, 1)
+
+    def test_who_is_told_to_end_waits_for_leave_timeout_and_no_longer(self):
+        node, = self.stuck(a="2s")
+        begun = time.monotonic()
+        self.assertEqual(node.stop(), 0)
+        took = time.monotonic() - begun
+        self.assertTrue(2 <= took < 10, took)
+        self.assertIn("leave_timeout has passed: not all keys were handed over", node.log_text())
+
+    def test_a_leave_that_is_not_finished_is_no_success(self):
+        """As its time is over, or as the process dies."""
+        slow, killed = self.stuck(a="2s", c="10m")
+        with leave(killed, stderr=subprocess.PIPE) as told:
+            wait_until(lambda: self.handoff(killed)["leaving"], "it is told")
+            time.sleep(0.5)  # more than once in this time the command looks how far it is
+            killed.kill()
+            self.assert_told(told, killed)
+        with leave(slow, stderr=subprocess.PIPE) as told:
+            self.assert_told(told, slow)
+        self.assertEqual(slow.process.wait(PATIENCE), 0)
+        self.assertIn("left: leave_timeout has passed", slow.log_text())
 
 
 if __name__ == "__main__":
