@@ -1,5 +1,10 @@
 """Keys that move when members of etcd come and go: none is lost, none becomes older, none comes back."""
 
+import contextlib
+import http.client
+import os
+import re
+import select
 import subprocess
 import time
 
@@ -130,6 +135,66 @@ class Unfinished(Nodes):
             self.assert_told(told, slow)
         self.assertEqual(slow.process.wait(PATIENCE), 0)
         self.assertIn("left: leave_timeout has passed", slow.log_text())
+
+
+class Slow(Nodes):
+    """Keys that take seconds to move, so that it can be seen, and disturbed."""
+
+    SETTINGS = {"handoff_bandwidth": "32KiB", "peer_timeout": "500ms", "suspend_after": 2}
+
+    def test_how_far_a_leave_is(self):
+        """In the document and in the metrics, and as a bar on a terminal. Who has left says so for a moment."""
+        nodes = self.cluster_of(self.etcd(), "ab", self.SETTINGS, lease_ttl="10m")
+        self.fill(nodes["a"], 200, "v" * 1000)
+        ours, theirs = os.openpty()
+        seen, left, said = b"", [], []
+        with leave(nodes["a"], stderr=theirs) as told:
+            os.close(theirs)
+            with contextlib.suppress(OSError):  # a terminal whose last writer is gone
+                while True:
+                    with contextlib.suppress(OSError, http.client.HTTPException):  # a node that is gone
+                        document = self.handoff(nodes["a"])
+                        left.append((document["entries_left"], nodes["a"].metric("handoff_entries_left")))
+                        said += [time.monotonic()] * document["left"]
+                    if select.select([ours], [], [], 0.05)[0]:
+                        piece = os.read(ours, 65536)
+                        if not piece:
+                            break
+                        seen += piece
+            self.assertEqual(told.wait(PATIENCE), 0, seen)
+        os.close(ours)
+        self.assertEqual(nodes["a"].process.wait(PATIENCE), 0)
+        shown = [int(each) for each in re.findall(rb"\r\x1b\[K\[[#.]{40}\] +(\d+) %  entries handed over", seen)]
+        self.assertEqual((shown, shown[-1]), (sorted(shown), 100), seen)
+        self.assertGreater(len(set(shown)), 5, seen)
+        self.assertTrue(seen.endswith(b"\r\x1b[K"), seen)
+        self.assertGreater(said[-1] - said[0], 0.5, "longer than the command looks away")
+        for counts in zip(*left):
+            under_way = [count for count in counts if count > 0]
+            self.assertEqual(under_way, sorted(under_way, reverse=True), left)
+            self.assertGreater(len(set(under_way)), 3, left)
+
+    def test_a_hand_off_that_was_cut_off_goes_on_where_it_was(self):
+        """Who was given half of its keys stands until it is given up; afterwards it is sent the rest, and nothing twice."""
+        etcd = self.etcd()
+        nodes = self.cluster_of(etcd, "a", self.SETTINGS, lease_ttl="10m")
+        self.fill(nodes["a"], 300, "v" * 1000)
+        nodes["b"] = self.member("b", etcd, cluster=self.SETTINGS, lease_ttl="10m")
+        nodes["b"].start()
+        nodes["b"].wait_ready()
+        a, b = nodes["a"], nodes["b"]
+        wait_until(lambda: b.metric("entries", group=GROUP) > 40, "a part has arrived")
+        b.pause()
+        sent = a.metric("handoff_entries_sent_total")
+        wait_until(lambda: a.members()["b"]["state"] == "suspended", "it is given up")
+        b.resume()
+        self.wait_settled(nodes)
+        share = b.metric("entries", group=GROUP)
+        batch = 20  # at most: of 4 KiB, with what the walk adds to it
+        self.assertTrue(0 < sent < share - 2 * batch, (sent, share))
+        self.assertLessEqual(a.metric("handoff_entries_sent_total"), share + batch)
+        self.assertLessEqual(b.metric("handoff_entries_received_total"), share + batch)
+        self.assertEqual(self.entries(nodes), 300)
 
 
 if __name__ == "__main__":
