@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from nodes import GROUP, Nodes
-from world import LARDER, PATIENCE, free_port, loader, main, wait_until
+from world import LARDER, PATIENCE, PEERS, free_port, loader, main, wait_until
 
 
 def leave(node, **streams):
@@ -24,7 +24,7 @@ class Moves(Nodes):
         etcd = self.etcd()
         nodes = self.cluster_of(etcd, "ab", lease_ttl="10m")
         self.fill(nodes["a"], 300)
-        lost = self.member("lost", etcd, lease_ttl="10m", advertise={"http": f"127.0.0.1:{free_port()}"})
+        lost = self.member("lost", etcd, lease_ttl="10m", advertise={PEERS: f"127.0.0.1:{free_port()}"})
         lost.start()
         lost.wait_ready()
         nodes["c"] = self.member("c", etcd, lease_ttl="10m")
@@ -125,7 +125,7 @@ class Unfinished(Nodes):
 
     def test_a_leave_that_is_not_finished_is_no_success(self):
         """As its time is over, or as the process dies."""
-        slow, killed = self.stuck(a="2s", c="10m")
+        slow, killed = self.stuck(a="1s", c="10m")
         with leave(killed, stderr=subprocess.PIPE) as told:
             wait_until(lambda: self.handoff(killed)["leaving"], "it is told")
             time.sleep(0.5)  # more than once in this time the command looks how far it is
@@ -177,9 +177,10 @@ class Slow(Nodes):
     def test_a_hand_off_that_was_cut_off_goes_on_where_it_was(self):
         """Who was given half of its keys stands until it is given up; afterwards it is sent the rest, and nothing twice."""
         etcd = self.etcd()
-        nodes = self.cluster_of(etcd, "a", self.SETTINGS, lease_ttl="10m")
+        at_once = {"leave_timeout": "0"}  # when the test is over
+        nodes = self.cluster_of(etcd, "a", self.SETTINGS, node=at_once, lease_ttl="10m")
         self.fill(nodes["a"], 300, "v" * 1000)
-        nodes["b"] = self.member("b", etcd, cluster=self.SETTINGS, lease_ttl="10m")
+        nodes["b"] = self.member("b", etcd, cluster=self.SETTINGS, node=at_once, lease_ttl="10m")
         nodes["b"].start()
         nodes["b"].wait_ready()
         a, b = nodes["a"], nodes["b"]

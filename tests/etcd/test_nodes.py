@@ -208,7 +208,7 @@ class Faults(Nodes):
     def test_fault_8_a_node_that_waits_for_etcd_can_be_ended(self):
         etcd = self.etcd()
         etcd.kill()
-        node = self.member("a", etcd, start_timeout="0")
+        node = self.member("a", etcd, start_timeout="0", node={"leave_timeout": "1s"})
         node.start()
         wait_until(lambda: "no endpoint answers" in node.log_text(), "it tries")
         self.assertEqual(node.stop(), 0)
@@ -333,7 +333,7 @@ class Faults(Nodes):
         etcd.ctl("user", "add", "root:verysecretword")
         etcd.ctl("user", "grant-role", "root", "root")
         etcd.ctl("auth", "enable")
-        node = self.member("a", etcd, node={"log_level": "debug"}, username="root", password_file=password)
+        node = self.member("a", etcd, node={"log_level": "debug", "leave_timeout": "1s"}, username="root", password_file=password)
         node.start()
         node.wait_ready()
         etcd.ctl("user", "passwd", "root", "--interactive=false", text="another", user="root:verysecretword")

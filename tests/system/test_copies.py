@@ -71,9 +71,9 @@ class Copies(Case):
     def test_fault_3_a_delete_costs_one_request_and_one_copy_of_it(self):
         """At whatever member it is asked for: at most one request, to an owner, and one message to the other holder."""
         nodes = self.replicated()
-        self.fill(nodes["a"], 30)
-        wait_until(lambda: self.total(nodes) == 60, "each key lies at two members")
-        for i in range(30):
+        self.fill(nodes["a"], 12)
+        wait_until(lambda: self.total(nodes) == 24, "each key lies at two members")
+        for i in range(12):
             requests, messages = nodes.total("peer_requests_total"), nodes.settled_total("peer_exchanges_total")
             node = nodes.nodes()[i % 3]
             self.assertEqual(node.delete(GROUP, f"key {i}").status, 204)
