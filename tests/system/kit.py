@@ -392,7 +392,7 @@ class Case(unittest.TestCase):
         port, grpc_port = port or free_port(), free_port()
         config = {"node": {"name": name}, "transports": [{"plugin": "http", "listen": f"127.0.0.1:{port}"}]}
         if "cluster" in sections and DISCOVERY != "static":
-            config["node"]["leave_timeout"] = "2s"  # when a test is over, members that are gone are waited for
+            config["node"]["leave_timeout"] = "1s"  # when a test is over, members that are gone are waited for
         config["node"].update(sections.pop("node", {}))
         config["transports"][0].update(sections.pop("http", {}))
         if "cluster" in sections:
