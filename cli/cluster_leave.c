@@ -18,34 +18,50 @@ static enum exit_code tell(struct node *node)
     return code;
 }
 
-static void show(const json_t *handoff, uint64_t *most)
+/* What is known of the node from its last answer. */
+struct sight {
+    bool leaving, left;
+    uint64_t entries, most; /* that it has, and the most it had */
+};
+
+static void take(struct sight *sight, const json_t *handoff)
 {
-    uint64_t entries = document_count(handoff, "entries");
-    *most = entries > *most ? entries : *most;
-    if (progress_wanted())
-        progress_show_step(*most == 0 ? 1 : 1 - (double)entries / (double)*most, "entries handed over");
+    sight->leaving = json_is_true(json_object_get(handoff, "leaving"));
+    if (!sight->leaving) /* whoever answers began after the one that was told to leave */
+        return;
+    sight->left = json_is_true(json_object_get(handoff, "left"));
+    sight->entries = document_count(handoff, "entries");
+    sight->most = sight->entries > sight->most ? sight->entries : sight->most;
 }
 
-/* Until the node has handed everything over, or is gone: a node that is gone does not answer. */
+static void show(const struct sight *sight)
+{
+    double left = sight->most == 0 ? 0 : (double)sight->entries / (double)sight->most;
+    if (progress_wanted())
+        progress_show_step(1 - left, "entries handed over");
+}
+
+/* Until the node is gone: then it does not answer, or is another one. One that has handed everything over says so before it goes. */
 static enum exit_code follow(struct node *node)
 {
     struct text url = {0};
-    uint64_t most = 0;
-    bool left = false;
+    struct sight sight = {.leaving = true};
     text_puts(&url, text_string(&node->base));
     text_puts(&url, "/v1/cluster");
-    while (!left && !url.failed && http_send(&node->http, "GET", url.data, NULL, 0) && node->http.status == 200) {
+    while (sight.leaving && !url.failed && http_send(&node->http, "GET", url.data, NULL, 0)) {
         json_t *document = json_loadb(text_string(&node->http.body), node->http.body.size, 0, NULL);
-        const json_t *handoff = json_object_get(document, "handoff");
-        show(handoff, &most);
-        left = json_is_true(json_object_get(handoff, "left"));
+        take(&sight, json_object_get(document, "handoff"));
         json_decref(document);
+        show(&sight);
         nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000L}, NULL);
     }
     if (progress_wanted())
         progress_clear();
     text_free(&url);
-    return EXIT_DONE;
+    if (sight.left)
+        return EXIT_DONE;
+    return say(EXIT_NO, "%s is gone before it had handed everything over: of %llu entries it still had %llu",
+               node->base.data, (unsigned long long)sight.most, (unsigned long long)sight.entries);
 }
 
 enum exit_code command_cluster_leave(const struct options *options)

@@ -74,12 +74,11 @@ static json_t *handoff(struct larder_node *node)
     uint64_t serial = ldr_cluster_serial(cluster);
     return json_pack("{s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "active", progress.active,
                      "finished", ldr_handoff_finished(node->context.handoff), "caught_up",
-                     ldr_cluster_caught_up(cluster, serial), "leaving",
-                     atomic_load_explicit(&node->leaving, memory_order_relaxed), "left", ldr_node_has_left(node),
-                     "entries", (json_int_t)progress.stored, "entries_total", (json_int_t)progress.total,
-                     "entries_left", (json_int_t)progress.left, "entries_sent", (json_int_t)progress.sent,
-                     "entries_received", (json_int_t)progress.received, "entries_dropped", (json_int_t)progress.dropped,
-                     "failures", (json_int_t)progress.failures);
+                     ldr_cluster_caught_up(cluster, serial), "leaving", ldr_node_is_leaving(node), "left",
+                     ldr_node_has_left(node), "entries", (json_int_t)progress.stored, "entries_total",
+                     (json_int_t)progress.total, "entries_left", (json_int_t)progress.left, "entries_sent",
+                     (json_int_t)progress.sent, "entries_received", (json_int_t)progress.received, "entries_dropped",
+                     (json_int_t)progress.dropped, "failures", (json_int_t)progress.failures);
 }
 
 json_t *ldr_document_cluster(struct larder_node *node)

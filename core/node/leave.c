@@ -2,9 +2,22 @@
 #include "core/base/fail.h"
 #include "core/node/node.h"
 
+#define SHOWN_MS 1000 /* that a node which has left still answers: whoever follows it shall see that it has */
+
 static const struct larder_discovery *discovery_of(const struct larder_node *node)
 {
     return (const struct larder_discovery *)(const void *)node->settings->cluster.discovery.table;
+}
+
+/* 0: it was not told to leave. */
+static uint64_t leave_by(struct larder_node *node)
+{
+    return atomic_load_explicit(&node->leave_by, memory_order_acquire);
+}
+
+bool ldr_node_is_leaving(struct larder_node *node)
+{
+    return leave_by(node) != 0;
 }
 
 enum larder_status larder_node_leave(struct larder_node *node)
@@ -14,9 +27,10 @@ enum larder_status larder_node_leave(struct larder_node *node)
     if (discovery_of(node)->leave == NULL)
         return ldr_fail(LARDER_UNSUPPORTED, "leave: discovery %s does not let members come and go",
                         discovery_of(node)->head.name);
-    if (atomic_exchange_explicit(&node->leaving, true, memory_order_acq_rel))
+    uint64_t none = 0, by = larder_deadline_in(node->runtime, node->settings->leave_timeout_ms);
+    if (!atomic_compare_exchange_strong_explicit(&node->leave_by, &none, by, memory_order_acq_rel,
+                                                 memory_order_acquire))
         return LARDER_OK;
-    node->leave_by = larder_deadline_in(node->runtime, node->settings->leave_timeout_ms);
     pthread_mutex_lock(&node->reload);
     enum larder_status status = node->discovery_started
                                     ? discovery_of(node)->leave(node->discovery)
@@ -25,15 +39,14 @@ enum larder_status larder_node_leave(struct larder_node *node)
     if (status == LARDER_OK)
         ldr_log(node->log, LARDER_LOG_INFO, "leaving: keys are handed over to the other members");
     else
-        atomic_store_explicit(&node->leaving, false, memory_order_release);
+        atomic_store_explicit(&node->leave_by, 0, memory_order_release);
     return status;
 }
 
 bool ldr_node_has_left(struct larder_node *node)
 {
-    return atomic_load_explicit(&node->leaving, memory_order_acquire) &&
-           ldr_cluster_is_leaving(node->context.cluster) && ldr_handoff_finished(node->context.handoff) &&
-           ldr_cluster_may_go(node->context.cluster);
+    return ldr_node_is_leaving(node) && ldr_cluster_is_leaving(node->context.cluster) &&
+           ldr_handoff_finished(node->context.handoff) && ldr_cluster_may_go(node->context.cluster);
 }
 
 void larder_node_on_left(struct larder_node *node, void (*left)(void *arg), void *arg)
@@ -54,9 +67,14 @@ static void log_left(const struct larder_node *node)
 
 void ldr_node_look_after_leave(struct larder_node *node)
 {
-    if (!atomic_load_explicit(&node->leaving, memory_order_acquire))
+    uint64_t now = larder_now(node->runtime), by = leave_by(node);
+    if (by == 0)
         return;
-    if (!ldr_node_has_left(node) && larder_now(node->runtime) < node->leave_by)
+    if (!ldr_node_has_left(node))
+        node->go_at = 0;
+    else if (node->go_at == 0)
+        node->go_at = larder_deadline_in(node->runtime, SHOWN_MS);
+    if (now < by && (node->go_at == 0 || now < node->go_at))
         return;
     void (*left)(void *arg) = atomic_exchange_explicit(&node->left, NULL, memory_order_acq_rel);
     if (left == NULL)
@@ -71,13 +89,13 @@ void ldr_node_hand_over(struct larder_node *node)
     if (!node->owns_runtime || !node->discovery_started || node->context.handoff == NULL ||
         node->settings->leave_timeout_ms == 0 || discovery_of(node)->leave == NULL)
         return;
-    bool begun = atomic_load_explicit(&node->leaving, memory_order_acquire);
+    bool begun = ldr_node_is_leaving(node);
     if (!begun && larder_node_leave(node) != LARDER_OK) {
         ldr_log(node->log, LARDER_LOG_WARN, "%s", larder_last_error());
         return;
     }
-    while (!ldr_node_has_left(node) && larder_now(node->runtime) < node->leave_by)
-        ldr_handoff_wait(node->context.handoff, node->leave_by);
+    while (!ldr_node_has_left(node) && larder_now(node->runtime) < leave_by(node))
+        ldr_handoff_wait(node->context.handoff, leave_by(node));
     /* A leave that was begun before has been logged, unless it did not end. */
     if (!begun || !ldr_handoff_finished(node->context.handoff))
         log_left(node);

@@ -54,8 +54,8 @@ struct larder_node {
     const struct larder_param_value *discovery_params;
     struct ldr_arena *discovery_arena; /* what these lie in after a reload; NULL: the settings have them */
     uint64_t epoch_base;               /* added to what discovery reports; grows when another instance takes over */
-    _Atomic bool leaving;              /* it was told to leave its cluster */
-    uint64_t leave_by;
+    _Atomic uint64_t leave_by; /* it was told to leave its cluster, and goes then at the latest; 0: it was not */
+    uint64_t go_at;            /* it has left, and goes then; 0: it has not. The tick's own */
     _Atomic(void (*)(void *arg)) left; /* told once, when it has; NULL: nobody wants to know */
     void *left_arg;
     struct larder_timer tick; /* expiry, and what only time brings about */
@@ -97,7 +97,8 @@ bool ldr_group_name_good(struct larder_slice name);
 void ldr_node_start_ticking(struct larder_node *node);
 
 /* Leaving; see leave.c. */
-bool ldr_node_has_left(struct larder_node *node);         /* it was told to, and others have all its keys */
+bool ldr_node_is_leaving(struct larder_node *node);       /* it was told to */
+bool ldr_node_has_left(struct larder_node *node);         /* and others have all its keys */
 void ldr_node_look_after_leave(struct larder_node *node); /* now and then */
 void ldr_node_hand_over(struct larder_node *node);        /* when the node closes: waits, at most leave_timeout */
 

@@ -66,6 +66,22 @@ class Login(Guarded):
         self.assertTrue(all(lease["held"] for lease in host.all("lease")))
         self.assertFalse([event for event in host.all("log") if event["level"] in ("warn", "error")])
 
+    def test_errors_as_etcd_3_6_tells_them(self):
+        """Without the field `error`, which says the same as `message`."""
+        proxy, changed = self.proxy(self.guarded("--auth-token-ttl", "2")), []
+
+        def change(data):
+            changed.extend([True] * data.count(b'"error":"'))
+            return data.replace(b'"error":"', b'"other":"')
+        proxy.change = change
+        host = self.started(proxy, "a", self.login(lease_ttl="10s", check_interval="3s"))
+        host.wait_log("invalid auth token: logging in again")
+        wait_until(lambda: len(host.all("lease")) >= 2, "the lease is renewed with another token")
+        self.assertTrue(all(lease["held"] for lease in host.all("lease")))
+        reason = self.host(proxy, "b", {"username": "larder", "password_file": self.password_file("wrong\n")}).refused()
+        self.assertIn('logging in as "larder": etcdserver: authentication failed, invalid user ID or password', reason)
+        self.assertTrue(changed)
+
     def test_a_token_that_is_none_any_more_when_the_node_goes(self):
         etcd = self.guarded()
         host = self.started(etcd, "a", self.login(lease_ttl="10m", check_interval="1h"))

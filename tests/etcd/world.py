@@ -11,7 +11,7 @@ import threading
 import time
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system")]
-from kit import BUILD, LARDER, LARDERD, PATIENCE, REPORT, Case, Client, loader, main, wait_until  # noqa: E402,F401
+from kit import BUILD, LARDER, LARDERD, PATIENCE, PEERS, REPORT, Case, Client, loader, main, wait_until  # noqa: E402,F401
 from etcd_server import Etcd, cluster_of  # noqa: E402,F401
 from ports import free_port  # noqa: E402,F401
 

@@ -392,7 +392,7 @@ class Case(unittest.TestCase):
         port, grpc_port = port or free_port(), free_port()
         config = {"node": {"name": name}, "transports": [{"plugin": "http", "listen": f"127.0.0.1:{port}"}]}
         if "cluster" in sections and DISCOVERY != "static":
-            config["node"]["leave_timeout"] = "2s"  # when a test is over, members that are gone are waited for
+            config["node"]["leave_timeout"] = "1s"  # when a test is over, members that are gone are waited for
         config["node"].update(sections.pop("node", {}))
         config["transports"][0].update(sections.pop("http", {}))
         if "cluster" in sections:
@@ -412,16 +412,17 @@ class Case(unittest.TestCase):
         node.wait_ready()
         return node
 
-    def cluster(self, names="abc", groups=({"name": "default"},), cluster=None, node=None, http=None, start=True):
+    def cluster(self, names="abc", groups=({"name": "default"},), cluster=None, node=None, http=None, grpc=None, start=True):
         """
-        A cluster of nodes that agree on everything. Settings of `cluster` are added to the section of that name. A peer that
-        does not answer for a second is only busy, unless a test says otherwise: no call is repeated for that.
+        A cluster of nodes that agree on everything. Settings of `cluster` are added to the section of that name; with `grpc`
+        they have that transport, whatever they call each other over. A peer that does not answer for a second is only busy,
+        unless a test says otherwise: no call is repeated for that.
         """
         made, discovery = Cluster(), discovery_section()
         for name in names:
             section = {"discovery": dict(discovery), "peer_timeout": "10s", **json.loads(json.dumps(cluster or {}))}
             made[name] = self.node(name, cluster=section, groups=json.loads(json.dumps(list(groups))), node=dict(node or {}),
-                                   http=dict(http or {}))
+                                   http=dict(http or {}), **({} if grpc is None else {"grpc": dict(grpc)}))
         for each in made.nodes():
             discovery = each.config["cluster"]["discovery"]
             if discovery["plugin"] == "static":

@@ -68,6 +68,20 @@ class Copies(Case):
                 answer = client.get(GROUP, f"key {i}")
                 self.assertEqual((answer.status, answer.body) if i % 2 else answer.status, (200, b"y") if i % 2 else 404)
 
+    def test_fault_3_a_delete_costs_one_request_and_one_copy_of_it(self):
+        """At whatever member it is asked for: at most one request, to an owner, and one message to the other holder."""
+        nodes = self.replicated()
+        self.fill(nodes["a"], 12)
+        wait_until(lambda: self.total(nodes) == 24, "each key lies at two members")
+        for i in range(12):
+            requests, messages = nodes.total("peer_requests_total"), nodes.settled_total("peer_exchanges_total")
+            node = nodes.nodes()[i % 3]
+            self.assertEqual(node.delete(GROUP, f"key {i}").status, 204)
+            wait_until(lambda: nodes.total("peer_exchanges_total") > messages, "the other holder is told")
+            self.assertEqual(nodes.settled_total("peer_exchanges_total") - messages, 1)
+            self.assertLessEqual(nodes.total("peer_requests_total") - requests, 1)
+            self.assertEqual([each.get(GROUP, f"key {i}").status for each in nodes.nodes()], [404] * 3)
+
     def test_a_write_that_a_member_sees_late_is_not_done(self):
         """It stood: meanwhile another one has done it, and what came later."""
         nodes = self.replicated(peer_timeout="500ms")
@@ -92,12 +106,15 @@ class Copies(Case):
                 self.assertEqual(client.get(GROUP, f"key {i}").status, 404)
         wait_until(lambda: self.total(nodes) == 20, "tombstones at two members")
 
-    @static_members("it says in which zone each stands; with etcd node.zone does")
     def test_copies_lie_in_different_zones(self):
+        """A fixed list has the zones of all; else each announces its own."""
+        zones = {"a": "east", "b": "east", "c": "west"}
         nodes = self.cluster("abc", cluster={"replicas": 2}, start=False)
         for node in nodes.nodes():
-            for member in node.config["cluster"]["discovery"]["members"]:
-                member["zone"] = "west" if member["name"] == "c" else "east"
+            if nodes.registered():
+                node.config["node"]["zone"] = zones[node.name]
+            for member in node.config["cluster"]["discovery"].get("members", ()):
+                member["zone"] = zones[member["name"]]
             node.start()
         nodes.wait_ready()
         nodes.wait_up()

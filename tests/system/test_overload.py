@@ -1,8 +1,14 @@
 """Origins and peers that hang until every bound is reached: busy at once, what is cached is served, and all is well again."""
 
 import json
+import os
+import sys
+import types
 
-from kit import SANITIZER, Case, Client, key_path, loader, main, owner_of, value_of, wait_until
+from kit import ROOT, SANITIZER, Case, Client, key_path, loader, main, owner_of, value_of, wait_until
+
+sys.path.insert(0, os.path.join(ROOT, "tests", "grpc"))
+import wire  # noqa: E402
 
 MIB = 1 << 20
 LONG = {"request_timeout": "10m", "drain_timeout": "100ms"}
@@ -27,7 +33,8 @@ class HangingOrigin(Overload):
         super().setUp()
         self.source = self.origin()
         users = {"name": "users", "loader": loader(self.source, timeout="10m"), "load_timeout": "10m", "max_loads": 6}
-        self.nodes = self.cluster(groups=[users, {**users, "name": "other"}], node=LONG, cluster={"probe_interval": "200ms"})
+        self.nodes = self.cluster(groups=[users, {**users, "name": "other"}], node=LONG, cluster={"probe_interval": "200ms"},
+                                  grpc={})
         self.a = self.nodes["a"]
         self.cached = [f"cached {i}" for i in range(20)]
         for key in self.cached:
@@ -60,6 +67,15 @@ class HangingOrigin(Overload):
                 self.assertIn(client.put("users", "set " + node.name, "x").status, (201, 204))
                 self.assertEqual(client.get("other", "key " + node.name).status, 200, "another group loads")
 
+    def assert_busy_over_grpc(self):
+        for node in self.nodes.nodes():
+            with wire.Connection(types.SimpleNamespace(address=(node.host, node.grpc_port))) as connection:
+                refused = [connection.wait(connection.get(b"hang over grpc %d" % i, group=b"users")) for i in range(10)]
+                self.assertEqual({(answer.code, answer.fields["larder-status"]) for answer in refused},
+                                 {(wire.RESOURCE_EXHAUSTED, "BUSY")})
+                got = connection.wait(connection.get(self.cached[0].encode(), group=b"users"))
+                self.assertEqual(got.code, wire.OK)
+
     def test_busy_at_once_and_what_is_cached_is_served(self):
         callers = self.fill()
         refused = self.nodes.total("busy_refused_total")
@@ -68,6 +84,7 @@ class HangingOrigin(Overload):
                 for i in range(200):
                     self.assert_busy(client.get("users", f"hang more {node.name} {i}"))
         self.assertEqual(self.nodes.total("busy_refused_total") - refused, 600, "each is counted, by the owner, once")
+        self.assert_busy_over_grpc()
         self.assert_cached_keys_are_served()
         batch = self.a.ask("POST", "/v1/groups/users/batch", json.dumps({"get": ["hang never", self.cached[0]]})).json()
         self.assertEqual([result["status"] for result in batch["results"]], ["BUSY", "OK"])
