@@ -20,6 +20,8 @@ from host import PATIENCE, Host  # noqa: E402
 from stub import Stub, code_of, larder  # noqa: E402
 
 MIB = 1 << 20
+FRAME = 16384  # bytes that a frame of data carries
+PREFIX = 5  # before each message
 LARGE = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 
@@ -52,6 +54,22 @@ class Sizes(Case):
                 value = random.Random(size).randbytes(size)
                 stub.Set(larder.SetRequest(group="g", key=b"s", value=value), timeout=PATIENCE)
                 self.assertEqual(stub.Get(larder.GetRequest(group="g", key=b"s"), timeout=PATIENCE).value, value)
+
+    def test_messages_that_end_around_the_end_of_a_frame(self):
+        """Requests and answers whose last byte is the last of a frame, one byte less, and one more, up to the limit."""
+        whole = random.Random(1).randbytes(4 * MIB)
+        with Stub(self.host.address, LARGE) as stub:
+            for size in (frames * FRAME + more for frames in (*range(1, 32), *range(32, 257, 8)) for more in (-1, 0, 1)):
+                self.check_message(stub, whole, size)
+
+    def check_message(self, stub, whole, size):
+        """A request and an answer of `size` bytes with their prefixes: what each has beside its value is of another size."""
+        request = larder.SetRequest(group="g", key=b"s", value=whole[:size - 100])
+        request.value = whole[:size - PREFIX - (request.ByteSize() - len(request.value))]
+        self.assertEqual(PREFIX + request.ByteSize(), size)
+        stub.Set(request, timeout=PATIENCE)
+        answer = stub.Get(larder.GetRequest(group="g", key=b"s"), timeout=PATIENCE)
+        self.assertTrue(answer.value == request.value, size)
 
     def test_the_limit_is_met_to_the_byte(self):
         empty = larder.SetRequest(group="g", key=b"limit", value=bytes(4 * MIB - 100))
