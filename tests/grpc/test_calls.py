@@ -11,7 +11,7 @@ from grpc import StatusCode
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "transport"))
 from host import PATIENCE, Host  # noqa: E402
-from stub import Stub, code_of, health, larder  # noqa: E402
+from stub import CODES, Stub, code_of, health, larder  # noqa: E402
 
 Get, Set, Delete, Touch = larder.GetRequest, larder.SetRequest, larder.DeleteRequest, larder.TouchRequest
 MIB = 1 << 20
@@ -105,13 +105,8 @@ class Keys(Case):
 
 class Statuses(Case):
     def test_every_status_of_the_node(self):
-        codes = {1: StatusCode.NOT_FOUND, 2: StatusCode.INVALID_ARGUMENT, 3: StatusCode.RESOURCE_EXHAUSTED,
-                 4: StatusCode.RESOURCE_EXHAUSTED, 5: StatusCode.RESOURCE_EXHAUSTED, 6: StatusCode.FAILED_PRECONDITION,
-                 7: StatusCode.DEADLINE_EXCEEDED, 8: StatusCode.UNAVAILABLE, 9: StatusCode.RESOURCE_EXHAUSTED,
-                 10: StatusCode.UNAVAILABLE, 11: StatusCode.NOT_FOUND, 12: StatusCode.ALREADY_EXISTS,
-                 13: StatusCode.UNAVAILABLE, 14: StatusCode.UNIMPLEMENTED, 15: StatusCode.INTERNAL}
-        self.assertEqual(sorted(codes), sorted(larder.Status.values())[1:])
-        for number, code in codes.items():
+        self.assertEqual(sorted(CODES), sorted(larder.Status.values())[1:])
+        for number, code in CODES.items():
             name = larder.Status.Name(number)[len("STATUS_"):]
             self.assert_code(lambda n=number: self.get(b"fail:%d" % n), code, name, 'because "it" \x01 said so')
 
@@ -131,15 +126,6 @@ class Statuses(Case):
         left = int(self.stub.Get(Get(group="g", key=b"left:1")).value)
         self.assertTrue(0 < left <= 5000, left)  # the host's own
 
-    def test_cancelled_calls_come_back(self):
-        for _ in range(20):
-            call = self.stub.Get.future(Get(group="g", key=b"slow:50:x"))
-            call.cancel()
-        self.set(b"still", b"here")
-        end = time.monotonic() + PATIENCE
-        while self.host.stats()["submitted"] != self.host.stats()["completed"]:
-            self.assertLess(time.monotonic(), end)
-
     def test_too_large_leaves_the_connection_alone(self):
         slow = [self.stub.Get.future(Get(group="g", key=b"slow:300:%d" % i)) for i in range(10)]
         accepted = self.host.stats()["accepted"]
@@ -156,6 +142,29 @@ class Statuses(Case):
             bomb = Set(group="g", key=b"bomb", value=bytes(30 * MIB))
             self.assert_code(lambda c=compression, b=bomb: self.stub.Set(b, timeout=PATIENCE, compression=c),
                              StatusCode.RESOURCE_EXHAUSTED, "TOO_LARGE", "decompressed")
+
+
+class Cancelled(Case):
+    PARAMETERS = "workers: 1, max_streams: 20"
+
+    def wait_until(self, condition):
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.01)
+
+    def test_cancelled_calls_take_no_streams(self):
+        """All streams are used by calls that the node has: cancelled, they hold up nobody, and come back without a trace."""
+        calls = [self.stub.Get.future(Get(group="g", key=b"slow:3000:x")) for _ in range(20)]
+        self.wait_until(lambda: self.host.stats()["submitted"] == 20)
+        for call in calls:
+            self.assertTrue(call.cancel())
+        self.set(b"still", b"here")
+        stats = self.host.stats()
+        self.assertEqual(stats["submitted"] - stats["completed"], 20)
+        self.wait_until(lambda: self.host.stats()["completed"] == 21)
+        self.assertEqual(self.get(b"still").value, b"here")
+        self.assertEqual(self.host.stats()["accepted"], stats["accepted"])
 
 
 class Batches(Case):

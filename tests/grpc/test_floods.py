@@ -197,6 +197,39 @@ class Stalled(Case):
         self.assertEqual(self.host.stats()["pins"], 0)
         self.assertEqual(connection.wait(stream).reset, CANCEL)
 
+    def test_a_batch_that_waits_for_its_last_key(self):
+        """Values that its answer has no room for are not held until then."""
+        self.assert_stored(message(set_request(b"slow:50:x", b"v" * MIB)))
+        batch = field(1, b"g") + field(2, b"slow:50:x") * 100 + field(2, b"slow:2000:y")
+        connection = self.connect()
+        completed = self.host.stats()["completed"]
+        stream = connection.call(message(batch), path="/larder.v1.Cache/BatchGet")
+        self.wait_until(lambda: self.host.stats()["completed"] == completed + 100, "all but the last have come")
+        self.assertIn(self.host.stats()["pins"], (3, 4))  # one may be on its way to be released
+        (answer,) = messages(connection.wait(stream).data)
+        statuses = [result.status for result in larder.BatchGetResponse.FromString(answer).results]
+        self.assertEqual([statuses.count(s) for s in (larder.STATUS_OK, larder.STATUS_TOO_LARGE)], [3, 97])
+        self.assertEqual(statuses[100], larder.STATUS_NOT_FOUND)
+        self.wait_pins(0)
+
+    def test_batches_that_wait_together(self):
+        """What all hold is bounded by the memory of all bodies, and given back."""
+        self.assert_stored(message(set_request(b"slow:50:x", b"v" * MIB)))
+        batch = field(1, b"g") + field(2, b"slow:50:x") * 3 + field(2, b"slow:1000:y")
+        for _ in range(2):
+            connection = self.connect()
+            completed = self.host.stats()["completed"]
+            streams = [connection.call(message(batch), path="/larder.v1.Cache/BatchGet") for _ in range(10)]
+            self.wait_until(lambda: self.host.stats()["completed"] == completed + 30, "all but the last have come")
+            self.assertIn(self.host.stats()["pins"], (7, 8))
+            statuses = []
+            for stream in streams:
+                (answer,) = messages(connection.wait(stream).data)
+                statuses += [result.status for result in larder.BatchGetResponse.FromString(answer).results]
+            counts = [statuses.count(s) for s in (larder.STATUS_OK, larder.STATUS_NO_MEMORY, larder.STATUS_NOT_FOUND)]
+            self.assertEqual(counts, [7, 23, 10])
+            self.wait_pins(0)
+
     def test_a_client_that_does_not_read(self):
         """Nobody else suffers, little is held, and in the end the connection is closed."""
         connection = self.connect(greeting=PREFACE + settings(window=0x7FFFFFFF) + window(0, 0x7FFF0000),

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import types
 import unittest
 
 import grpc
@@ -17,9 +18,11 @@ from grpc import StatusCode, aio
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "transport"))
 from host import PATIENCE, Host  # noqa: E402
-from stub import Stub, code_of, larder  # noqa: E402
+from stub import CODES, Stub, code_of, health, larder, methods_of  # noqa: E402
 
 MIB = 1 << 20
+FRAME = 16384  # bytes that a frame of data carries
+PREFIX = 5  # before each message
 LARGE = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 
@@ -53,6 +56,28 @@ class Sizes(Case):
                 stub.Set(larder.SetRequest(group="g", key=b"s", value=value), timeout=PATIENCE)
                 self.assertEqual(stub.Get(larder.GetRequest(group="g", key=b"s"), timeout=PATIENCE).value, value)
 
+    def test_messages_that_end_around_the_end_of_a_frame(self):
+        """Requests and answers whose last byte is the last of a frame, one byte less, and one more, up to the limit."""
+        whole = (b"abcdefghijklmnopqrstuvwxyz" * (MIB // 6))[:4 * MIB]  # as the host's own values
+
+        def sized(kind, size, **fields):
+            guess = kind(value=whole[:size - 100], **fields)
+            return kind(value=whole[:size - PREFIX - guess.ByteSize() + len(guess.value)], **fields)
+
+        with Stub(self.host.address, LARGE) as stub:
+            def get(key):
+                return stub.Get(larder.GetRequest(group="g", key=key), timeout=PATIENCE)
+
+            for size in (frames * FRAME + more for frames in (*range(1, 32), *range(32, 257, 8)) for more in (-1, 0, 1)):
+                request = sized(larder.SetRequest, size, group="g", key=b"s")
+                self.assertEqual(PREFIX + request.ByteSize(), size)
+                stub.Set(request, timeout=PATIENCE)
+                self.assertTrue(get(b"s").value == request.value, size)
+                wanted = sized(larder.GetResponse, size, version=larder.Version(epoch=1, clock=1), ttl_ms=-1)
+                answer = get(b"big:%d" % len(wanted.value))
+                self.assertEqual(PREFIX + answer.ByteSize(), size)
+                self.assertTrue(answer.value == wanted.value, size)
+
     def test_the_limit_is_met_to_the_byte(self):
         empty = larder.SetRequest(group="g", key=b"limit", value=bytes(4 * MIB - 100))
         room = 4 * MIB - empty.ByteSize() + len(empty.value)
@@ -79,27 +104,69 @@ class Asynchronous(Case):
     def run_with(self, work):
         async def main():
             async with aio.insecure_channel(self.target, options=LARGE) as channel:
-                def method(name, response):
-                    return channel.unary_unary(f"/larder.v1.Cache/{name}", request_serializer=lambda m: m.SerializeToString(),
-                                               response_deserializer=response.FromString)
-                await asyncio.wait_for(work(method("Get", larder.GetResponse), method("Set", larder.SetResponse)), PATIENCE)
+                stub = types.SimpleNamespace(**methods_of(channel))
+                await asyncio.wait_for(work(stub), PATIENCE)
         asyncio.run(main())
 
+    def test_every_method(self):
+        async def work(stub):
+            items = [larder.SetItem(key=b"a%d" % i, value=b"%d" % i) for i in range(10)]
+            results = (await stub.BatchSet(larder.BatchSetRequest(group="g", items=items))).results
+            self.assertEqual([(r.status, r.created) for r in results], [(larder.STATUS_OK, True)] * 10)
+            results = (await stub.BatchGet(larder.BatchGetRequest(group="g", keys=[i.key for i in items]))).results
+            self.assertEqual([r.value for r in results], [i.value for i in items])
+            self.assertTrue((await stub.Set(larder.SetRequest(group="g", key=b"a", value=b"1"))).created)
+            touched = await stub.Touch(larder.TouchRequest(group="g", key=b"a", ttl_ms=60000))
+            got = await stub.Get(larder.GetRequest(group="g", key=b"a"))
+            self.assertEqual((got.value, got.version), (b"1", touched.version))
+            self.assertTrue(0 < got.ttl_ms <= 60000)
+            self.assertEqual((await stub.GroupStats(larder.GroupStatsRequest(group="g"))).entries, 11)
+            await stub.Delete(larder.DeleteRequest(group="g", key=b"a"))
+            self.assertEqual((await stub.GroupStats(larder.GroupStatsRequest(group="g"))).entries, 10)
+            self.assertEqual(len((await stub.Ring(larder.RingRequest())).members), 0)
+        self.run_with(work)
+
+    def test_streams_and_health(self):
+        async def work(stub):
+            serving, closing = health.HealthCheckResponse.SERVING, health.HealthCheckResponse.NOT_SERVING
+            self.assertEqual((await stub.Check(health.HealthCheckRequest())).status, serving)
+            watch = stub.Watch(health.HealthCheckRequest())
+            self.assertEqual((await watch.read()).status, serving)
+            self.host.send_command("ready 0")
+            self.assertEqual((await watch.read()).status, closing)
+            watch.cancel()
+            keys = [b"slow:100:x", b"big:3", b"none"]
+            replies = stub.Call(iter([larder.CallRequest(operation=1, group="g", key=key) for key in keys]))
+            none = larder.STATUS_NOT_FOUND
+            self.assertEqual(sorted([(r.request, r.status, r.value) async for r in replies]),
+                             [(0, none, b""), (1, larder.STATUS_OK, b"abc"), (2, none, b"")])
+        self.run_with(work)
+
+    def test_every_status(self):
+        async def work(stub):
+            for number, code in CODES.items():
+                with self.assertRaises(aio.AioRpcError) as failed:
+                    await stub.Get(larder.GetRequest(group="g", key=b"fail:%d" % number))
+                name = failed.exception.trailing_metadata()["larder-status"]
+                self.assertEqual((failed.exception.code(), name), (code, larder.Status.Name(number)[len("STATUS_"):]))
+                self.assertIn('because "it" \x01 said so', failed.exception.details())
+        self.run_with(work)
+
     def test_three_hundred_large_calls_at_a_time(self):
-        async def work(get, put):
+        async def work(stub):
             values = {b"large%d" % i: random.Random(i).randbytes(MIB // 4 + i) for i in range(300)}
-            await asyncio.gather(*(put(larder.SetRequest(group="g", key=k, value=v), timeout=PATIENCE)
+            await asyncio.gather(*(stub.Set(larder.SetRequest(group="g", key=k, value=v), timeout=PATIENCE)
                                    for k, v in values.items()))
-            got = await asyncio.gather(*(get(larder.GetRequest(group="g", key=k), timeout=PATIENCE) for k in values))
+            got = await asyncio.gather(*(stub.Get(larder.GetRequest(group="g", key=k), timeout=PATIENCE) for k in values))
             self.assertEqual([g.value for g in got], list(values.values()))
         self.run_with(work)
 
     def test_deadlines_and_cancelling(self):
-        async def work(get, _):
+        async def work(stub):
             with self.assertRaises(aio.AioRpcError) as late:
-                await get(larder.GetRequest(group="g", key=b"never:1"), timeout=0.2)
+                await stub.Get(larder.GetRequest(group="g", key=b"never:1"), timeout=0.2)
             self.assertEqual(late.exception.code(), StatusCode.DEADLINE_EXCEEDED)
-            calls = [get(larder.GetRequest(group="g", key=b"never:%d" % i)) for i in range(100)]
+            calls = [stub.Get(larder.GetRequest(group="g", key=b"never:%d" % i)) for i in range(100)]
             await asyncio.sleep(0.05)
             for call in calls:
                 self.assertTrue(call.cancel())
@@ -107,7 +174,7 @@ class Asynchronous(Case):
                 with self.assertRaises(asyncio.CancelledError):
                     await call
             with self.assertRaises(aio.AioRpcError) as none:
-                await get(larder.GetRequest(group="g", key=b"none"), timeout=PATIENCE)
+                await stub.Get(larder.GetRequest(group="g", key=b"none"), timeout=PATIENCE)
             self.assertEqual(none.exception.code(), StatusCode.NOT_FOUND)
         self.run_with(work)
 

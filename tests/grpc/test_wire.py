@@ -1,10 +1,14 @@
 """What stands on the wire: frames, header fields, messages, and what is made of those that make no sense."""
 
 import gzip
+import os
 import struct
+import sys
 import time
 import unittest
 import zlib
+
+from google.protobuf.message import DecodeError
 
 from wire import (ACK, COMPRESSION_ERROR, CONTINUATION, DATA, DEADLINE_EXCEEDED, END_HEADERS, END_STREAM,
                   FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, HEADERS, INITIAL_WINDOW_SIZE, INTERNAL, MAX_CONCURRENT_STREAMS,
@@ -12,6 +16,9 @@ from wire import (ACK, COMPRESSION_ERROR, CONTINUATION, DATA, DEADLINE_EXCEEDED,
                   RESOURCE_EXHAUSTED, SETTINGS, UNIMPLEMENTED, WINDOW_UPDATE, Case, Connection, Host, call_request, field,
                   frame, get_request, message, messages, reset, set_request, settings, varint, window)
 from stub import larder
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "fuzz"))
+from seeds import SEEDS  # noqa: E402
 
 MIB = 1 << 20
 
@@ -388,6 +395,30 @@ class Limits(Case):
         connection.wait(connection.get(b"x", path="/nothing"))
         connection.wait(connection.get(b"x", kind="text/plain"))
         self.assertEqual(self.host.stats()["requests_refused"], before + 2)
+
+
+class Seeds(Case):
+    """What fuzzing begins with makes sense: a seed that is no message leads nowhere."""
+
+    def test_calls(self):
+        for seed in SEEDS["server_grpc"]:
+            connection = self.connect(greeting=seed)
+            connection.ping()
+            self.assertGreater(len(connection.answers), 0)
+            self.assertEqual({answer.code for answer in connection.answers.values()}, {OK})
+
+    def test_messages_of_peers(self):
+        for seed in SEEDS["call_form"]:
+            self.assertTrue(self.is_one(larder.CallRequest, seed) or self.is_one(larder.CallResponse, seed), seed)
+
+    def is_one(self, kind, seed):
+        """All that the seed says is known."""
+        try:
+            message = kind.FromString(seed)
+        except DecodeError:
+            return False
+        message.DiscardUnknownFields()
+        return message.SerializeToString() == seed
 
 
 class Metadata(Case):

@@ -160,6 +160,36 @@ class Bodies(Case):
             connection.socket.close()
         self.assertEqual(self.ask("POST", KEYS[:-len("keys/")] + "batch", json.dumps({"get": ["a"] * 1024})).status, 200)
 
+    def test_a_batch_that_waits_for_its_last_key(self):
+        """Values that its answer has no room for are not held until then."""
+        self.ask("PUT", KEYS + "slow:50:x", b"v" * 1000000)
+        body = json.dumps({"get": ["slow:50:x"] * 100 + ["slow:2000:y"]})
+        completed = self.host.stats()["completed"]
+        connection = self.connect()
+        connection.send(request("POST", KEYS[:-len("keys/")] + "batch", body))
+        wait_until(lambda: self.host.stats()["completed"] == completed + 100, "all but the last have come")
+        self.assertIn(self.host.stats()["pins"], (14, 15))  # one may be on its way to be released
+        statuses = [result["status"] for result in connection.response().json()["results"]]
+        self.assertEqual([statuses.count(s) for s in ("OK", "TOO_LARGE")], [14, 86])
+        self.assertEqual(statuses[100], "NOT_FOUND")
+        wait_until(lambda: self.host.stats()["pins"] == 0, "nothing is held")
+
+    def test_batches_that_wait_together(self):
+        """What all hold is bounded by the memory of all bodies, and given back."""
+        self.ask("PUT", KEYS + "slow:50:x", b"v" * 300000)
+        body = json.dumps({"get": ["slow:50:x"] + ["slow:1000:y"]})
+        for _ in range(2):
+            completed = self.host.stats()["completed"]
+            connections = [self.connect() for _ in range(10)]
+            for connection in connections:
+                connection.send(request("POST", KEYS[:-len("keys/")] + "batch", body))
+            wait_until(lambda: self.host.stats()["completed"] == completed + 10, "all but the last have come")
+            self.assertIn(self.host.stats()["pins"], (3, 4))
+            results = [connection.response().json()["results"] for connection in connections]
+            statuses = [result["status"] for pair in results for result in pair]
+            self.assertEqual([statuses.count(s) for s in ("OK", "NO_MEMORY", "NOT_FOUND")], [3, 7, 10])
+            wait_until(lambda: self.host.stats()["pins"] == 0, "nothing is held")
+
     def test_clients_that_leave_take_their_bodies_along(self):
         for _ in range(3):
             self.half().socket.close()

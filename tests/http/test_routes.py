@@ -355,9 +355,21 @@ class Peers(Case):
         self.assertEqual(self.peer(peer_request(2, b"k" * 65535, b"x" * (8 << 20)))[0], 0)
 
     def test_bodies_that_make_no_sense(self):
+        """Whoever asks is told so as a node is told anything: HTTP's errors are those of a door that fails."""
         good = peer_request(2, b"key", b"value")
-        for body in (b"", good[:-1], good + b"x", good[:79], peer_request(2, b"key", version=1), peer_request(99, b"key")):
-            self.assert_problem(self.ask("POST", "/v1/peer", body), 400)
+        refused = self.host.stats()["requests_refused"]
+        for body, word in ((b"", b"bytes"), (good[:-1], b"bytes"), (good + b"x", b"bytes"), (good[:79], b"bytes"),
+                           (peer_request(2, b"key", version=1), b"version"), (peer_request(99, b"key"), b"operation: got 99")):
+            status, flags, message, value = self.peer(body)
+            self.assertEqual((status, flags, value), (2, 0, b""))
+            self.assertIn(word, message)
+        self.assertEqual(self.host.stats()["requests_refused"], refused + 6)
+
+    def test_nonsense_among_others(self):
+        with self.connect() as connection:
+            for number, status in ((2, 0), (99, 2), (1, 0)):
+                connection.send(request("POST", "/v1/peer", peer_request(number, b"key", b"" if number == 1 else b"value")))
+                self.assertEqual(connection.response().body[1], status)
 
     def test_many_at_a_time(self):
         with self.connect() as connection:

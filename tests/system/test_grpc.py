@@ -116,6 +116,21 @@ class Grpc(Case):
                           for m in document["members"]])
         self.assertEqual(len(ring.members), 2)
 
+    def test_all_keys_through_one_node(self):
+        """What one node is asked is done by those that own the keys; its own numbers are of its own entries."""
+        nodes = self.cluster("ab", groups=[{"name": "g"}], cluster={"peer_transport": "grpc"})
+        stub = self.stub(nodes["a"].grpc_port)
+        keys = [b"key %d" % i for i in range(40)]
+        items = [larder.SetItem(key=key, value=b"of " + key) for key in keys]
+        results = stub.BatchSet(larder.BatchSetRequest(group="g", items=items), timeout=PATIENCE).results
+        self.assertEqual([(r.status, r.created) for r in results], [(larder.STATUS_OK, True)] * 40)
+        results = stub.BatchGet(larder.BatchGetRequest(group="g", keys=keys), timeout=PATIENCE).results
+        self.assertEqual([(r.status, r.value) for r in results], [(larder.STATUS_OK, b"of " + key) for key in keys])
+        self.assertEqual({r.source for r in results}, {larder.SOURCE_LOCAL, larder.SOURCE_PEER})
+        own = stub.GroupStats(larder.GroupStatsRequest(group="g"), timeout=PATIENCE)
+        self.assertEqual(own.entries, sum(r.source == larder.SOURCE_LOCAL for r in results))
+        self.assertEqual(stub.GroupStats(larder.GroupStatsRequest(group="g", cluster=True), timeout=PATIENCE).entries, 40)
+
     def test_requests_are_counted(self):
         node, stub = self.serve(groups=[{"name": "g"}])
         for i in range(3):

@@ -105,6 +105,8 @@ class Metrics(Case):
         self.assertEqual(self.a.get(GROUP, keys[0]).status, 200)
         self.moved(lambda: wait_until(lambda: "Larder-Stale" in self.a.get(GROUP, keys[0]).headers, "it is stale"),
                    "stale_hits_total", "refreshes_total")
+        self.source.behave()  # and the last refresh is over, which would be the one load that there may be
+        wait_until(lambda: "Larder-Stale" not in self.a.get(GROUP, keys[0]).headers, "it is fresh")
         self.source.behave(here={"hang": True})
         self.assertEqual(self.a.ask("PUT", f"/v1/groups/{GROUP}", '{"max_loads": 1}').status, 204)
         caller = self.begun_get(self.a, GROUP, keys[1])

@@ -75,12 +75,64 @@ static void one_less(struct tp_submission *submission)
     complete(submission, &all);
 }
 
+/* Counts bytes of a body that has `own` of them already; on any thread. False: nothing was counted. */
+static bool count_bytes(struct tp_server *server, size_t own, size_t more)
+{
+    if (more == 0)
+        return true;
+    /* Relaxed: a count that stands for nothing else. */
+    size_t before = atomic_fetch_add_explicit(&server->body_bytes, more, memory_order_relaxed);
+    /* One body alone may always arrive, or none larger than the limit ever could. */
+    if (before <= own || before + more <= server->options.max_body_bytes)
+        return true;
+    atomic_fetch_sub_explicit(&server->body_bytes, more, memory_order_relaxed);
+    return false;
+}
+
+static void uncount_bytes(struct tp_server *server, size_t size)
+{
+    if (size > 0) /* relaxed, as above */
+        atomic_fetch_sub_explicit(&server->body_bytes, size, memory_order_relaxed);
+}
+
+/* Whether a part's value may be kept until all have come: what the answer has no room for would be held for nothing. */
+static enum larder_status take_value(struct tp_submission *submission, size_t size)
+{
+    /* Relaxed: only the sum matters, and each value is its own part's. */
+    size_t taken = atomic_load_explicit(&submission->taken, memory_order_relaxed);
+    do {
+        if (size > submission->room - taken)
+            return LARDER_TOO_LARGE;
+    } while (!atomic_compare_exchange_weak_explicit(&submission->taken, &taken, taken + size, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    if (count_bytes(submission->worker->server, submission->charged + taken, size))
+        return LARDER_OK;
+    atomic_fetch_sub_explicit(&submission->taken, size, memory_order_relaxed);
+    return LARDER_NO_MEMORY;
+}
+
 static void part_done(void *arg, struct larder_reply *reply)
 {
     struct tp_part *part = arg;
-    part->reply = *reply;
-    part->reply.message = (struct larder_slice){0}; /* the status says enough */
+    enum larder_status status = reply->status;
+    if (status == LARDER_OK)
+        status = take_value(part->whole, reply->value.size);
+    if (status == LARDER_OK) {
+        part->reply = *reply;
+        part->reply.message = (struct larder_slice){0};
+    } else { /* which says enough */
+        larder_reply_release(reply);
+        part->reply = (struct larder_reply){.status = status};
+    }
     one_less(part->whole);
+}
+
+void tp_part_release(struct tp_part *part)
+{
+    if (part->whole != NULL) /* else it was never submitted, and holds nothing */
+        uncount_bytes(part->whole->worker->server, part->reply.value.size);
+    larder_reply_release(&part->reply);
+    part->reply.value = (struct larder_slice){0};
 }
 
 bool tp_submit_parts(struct tp_submission *submission, struct tp_part *parts, size_t count)
@@ -114,26 +166,17 @@ void tp_submission_refuse(struct tp_submission *submission, const char *format, 
 
 bool tp_submission_charge(struct tp_submission *submission, size_t size)
 {
-    struct tp_server *server = submission->worker->server;
     size_t more = size > submission->charged ? size - submission->charged : 0;
-    /* Relaxed: a count that stands for nothing else. */
-    size_t before = atomic_fetch_add_explicit(&server->body_bytes, more, memory_order_relaxed);
-    /* One body alone may always arrive, or none larger than the limit ever could. */
-    if (before > submission->charged && before + more > server->options.max_body_bytes) {
-        atomic_fetch_sub_explicit(&server->body_bytes, more, memory_order_relaxed);
+    if (!count_bytes(submission->worker->server, submission->charged, more))
         return false;
-    }
     submission->charged += more;
     return true;
 }
 
 void tp_submission_uncharge(struct tp_submission *submission, size_t size)
 {
-    if (size == 0)
-        return;
     submission->charged -= size;
-    /* Relaxed, as above. */
-    atomic_fetch_sub_explicit(&submission->worker->server->body_bytes, size, memory_order_relaxed);
+    uncount_bytes(submission->worker->server, size);
 }
 
 void tp_submission_free(struct tp_submission *submission)

@@ -21,24 +21,33 @@ struct tp_submission {
     struct larder_reply reply; /* when `done`; its message stays valid */
     char *message;             /* of the reply, or of a refusal; allocated */
     size_t message_size;
-    size_t charged;     /* bytes of body that are counted in server->body_bytes */
-    atomic_size_t left; /* parts to be answered, and one while they are being submitted */
-    bool submitting;    /* inside host->submit() */
-    bool done;          /* there is an answer */
+    size_t charged;      /* bytes of body that are counted in server->body_bytes */
+    size_t room;         /* bytes of values that the parts may bring together */
+    atomic_size_t taken; /* of it */
+    atomic_size_t left;  /* parts to be answered, and one while they are being submitted */
+    bool submitting;     /* inside host->submit() */
+    bool done;           /* there is an answer */
 };
 
 /* One of several requests that are answered together. */
 struct tp_part {
     struct tp_submission *whole;
     struct larder_request request;
-    struct larder_reply reply; /* without message; its owner releases it */
+    struct larder_reply reply; /* without message */
 };
 
 /* Hands the request to the node. True: it is answered already; else the protocol's answered() is called. */
 bool tp_submit(struct tp_submission *submission);
 
-/* The same for many; the submission's own reply is OK. The parts stay where they are until then. */
+/*
+ * The same for many; the submission's own reply is OK. The parts stay where they are until then. Values are kept until the
+ * last has come, and counted in server->body_bytes: those that do not fit into what is left of `room` when they come are
+ * released at once, and their part is TOO_LARGE; those for which there is no memory among the bodies, NO_MEMORY.
+ */
 bool tp_submit_parts(struct tp_submission *submission, struct tp_part *parts, size_t count);
+
+/* Releases what the part's reply holds. Its owner calls it, not while it is submitted; more than once is fine. */
+void tp_part_release(struct tp_part *part);
 
 /* The transport itself refuses: keeps the message, counts it, and is done. Not once it is submitted. */
 void tp_submission_refuse(struct tp_submission *submission, const char *format, va_list arguments);

@@ -20,6 +20,8 @@ static bool begin(struct grpc_call *call, size_t count)
         return false;
     }
     call->part_count = count;
+    size_t most = grpc_server_of(call->base.worker)->options.max_message, rest = count * RESULT_MAX;
+    call->base.room = most > rest ? most - rest : 0;
     return true;
 }
 
@@ -70,20 +72,13 @@ static void put_version(Larder__V1__Version *version, const struct larder_reply 
     *place = version;
 }
 
-/* The value, unless it makes the answer longer than `*room`. */
-static void put_get(struct get_result *one, const struct larder_reply *reply, size_t *room)
+static void put_get(struct get_result *one, const struct larder_reply *reply)
 {
     Larder__V1__GetResult *result = &one->result;
     larder__v1__get_result__init(result);
     result->status = (Larder__V1__Status)reply->status;
-    *room -= *room < RESULT_MAX ? *room : RESULT_MAX;
     if (reply->status != LARDER_OK)
         return;
-    if (reply->value.size > *room) {
-        result->status = LARDER__V1__STATUS__STATUS_TOO_LARGE;
-        return;
-    }
-    *room -= reply->value.size;
     put_version(&one->version, reply, &result->version);
     result->ttl_ms = reply->ttl_ms;
     result->source = (Larder__V1__Source)reply->source;
@@ -93,19 +88,19 @@ static void put_get(struct get_result *one, const struct larder_reply *reply, si
 bool grpc_encode_batch_get(struct grpc_call *call)
 {
     Larder__V1__BatchGetResponse response = LARDER__V1__BATCH_GET_RESPONSE__INIT;
-    size_t count = call->part_count, room = grpc_server_of(call->base.worker)->options.max_message;
+    size_t count = call->part_count;
     struct get_result *results = grpc_arena_alloc(&call->arena, count * sizeof *results);
     response.results = grpc_arena_alloc(&call->arena, count * sizeof *response.results);
     if (results == NULL || response.results == NULL)
         return false;
     for (size_t i = 0; i < count; i++) {
-        put_get(&results[i], &call->parts[i].reply, &room);
+        put_get(&results[i], &call->parts[i].reply);
         response.results[i] = &results[i].result;
     }
     response.n_results = count;
     bool packed = grpc_pack(call, &response.base, 0, (struct larder_slice){0});
     for (size_t i = 0; i < count; i++) /* they are copied, and the client may take its time */
-        larder_reply_release(&call->parts[i].reply);
+        tp_part_release(&call->parts[i]);
     return packed;
 }
 

@@ -100,7 +100,7 @@ struct grpc_call *grpc_call_carried(struct grpc_call *carrier)
 static void release_replies(struct grpc_call *call)
 {
     for (size_t i = 0; i < call->part_count; i++)
-        larder_reply_release(&call->parts[i].reply);
+        tp_part_release(&call->parts[i]);
     call->part_count = 0;
 }
 

@@ -7,7 +7,6 @@
 #define QUEUE_MAX         262144     /* bytes that wait for the socket; frames beyond stay with the session */
 #define STREAM_WINDOW     (1 << 20)  /* bytes of one reply that may be on their way */
 #define CONNECTION_WINDOW (16 << 20) /* of all */
-#define FRAME_MAX         65536      /* bytes of a frame, either way, where the peer takes so many */
 #define HEADERS_MAX       16384
 
 static struct grpc_client_stream *stream_of(nghttp2_session *session, int32_t id)
@@ -41,18 +40,6 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
     if (connection->output.pending >= QUEUE_MAX)
         return NGHTTP2_ERR_WOULDBLOCK;
     return grpc_client_stream_send(stream, head, size) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
-}
-
-static ssize_t frame_size(nghttp2_session *session, uint8_t type, int32_t stream, int32_t connection_window,
-                          int32_t stream_window, uint32_t peer_max, void *user)
-{
-    (void)session;
-    (void)type;
-    (void)stream;
-    (void)connection_window;
-    (void)stream_window; /* nghttp2 takes the least of all */
-    (void)user;
-    return peer_max < FRAME_MAX ? (ssize_t)peer_max : FRAME_MAX;
 }
 
 static int before_send(nghttp2_session *session, const nghttp2_frame *frame, void *user)
@@ -158,7 +145,6 @@ static nghttp2_session_callbacks *new_callbacks(void)
         return NULL;
     nghttp2_session_callbacks_set_send_callback(callbacks, on_send);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, on_send_data);
-    nghttp2_session_callbacks_set_data_source_read_length_callback(callbacks, frame_size);
     nghttp2_session_callbacks_set_before_frame_send_callback(callbacks, before_send);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
@@ -173,7 +159,6 @@ nghttp2_session *grpc_client_session_new(struct grpc_client_connection *connecti
     static const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW},
-        {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, FRAME_MAX},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADERS_MAX},
     };
     nghttp2_session *session = NULL;

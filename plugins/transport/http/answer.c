@@ -7,9 +7,6 @@
 #include "server.h"
 #include "status_names.h"
 
-/* Text of a batch's answer beside the largest value. */
-#define BATCH_ANSWER_MIN ((size_t)8 << 20)
-
 bool http_is_old(enum http_kind kind)
 {
     return kind == HTTP_KIND_OLD_SET || kind == HTTP_KIND_OLD_GET || kind == HTTP_KIND_OLD_DELETE ||
@@ -108,16 +105,10 @@ static bool old_stats(struct http_exchange *exchange, struct http_text *text)
     return good;
 }
 
-static void batch(struct http_exchange *exchange, struct http_text *text)
-{
-    size_t value = exchange->value_limit;
-    http_batch_answer(exchange->batch, value + value / 3 + BATCH_ANSWER_MIN, text);
-}
-
 bool http_answer_text(struct http_exchange *exchange, struct http_text *text)
 {
     switch (exchange->kind) {
-    case HTTP_KIND_BATCH: batch(exchange, text); break;
+    case HTTP_KIND_BATCH: http_batch_answer(exchange->batch, text); break;
     case HTTP_KIND_OLD_SET:
     case HTTP_KIND_OLD_DELETE: http_text_literal(text, "OK"); break;
     case HTTP_KIND_OLD_STATS: return old_stats(exchange, text);

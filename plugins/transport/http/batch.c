@@ -10,9 +10,13 @@
 /* Brackets, colons and commas of a batch: an entry has at most three members. */
 #define STRUCTURE_MAX (16 * HTTP_BATCH_MAX)
 
+/* Text of the answer beside the largest value. */
+#define ANSWER_MIN ((size_t)8 << 20)
+
 struct http_batch {
     json_t *document; /* keys and values lie in it */
     bool sets;
+    size_t limit;               /* values beyond so many bytes of text are left out, and TOO_LARGE */
     bool coded[HTTP_BATCH_MAX]; /* whose key is told as key_base64 */
     size_t count;
     struct tp_part parts[];
@@ -23,7 +27,7 @@ void http_batch_free(struct http_batch *batch)
     if (batch == NULL)
         return;
     for (size_t i = 0; i < batch->count; i++)
-        larder_reply_release(&batch->parts[i].reply);
+        tp_part_release(&batch->parts[i]);
     json_decref(batch->document);
     free(batch);
 }
@@ -127,7 +131,9 @@ static void build(struct http_exchange *exchange, json_t *document)
     exchange->batch = batch;
     batch->document = json_incref(document);
     batch->sets = set != NULL;
+    batch->limit = exchange->value_limit + exchange->value_limit / 3 + ANSWER_MIN;
     batch->count = count;
+    exchange->base.room = batch->limit / 4 * 3; /* in base64 */
     read_parts(exchange, batch, list);
 }
 
@@ -205,11 +211,12 @@ static void add_value(struct http_text *text, const struct larder_reply *reply)
     }
 }
 
-static void add_part(struct http_text *text, const struct http_batch *batch, size_t i, size_t limit)
+static void add_part(struct http_text *text, const struct http_batch *batch, size_t i)
 {
     const struct larder_reply *reply = &batch->parts[i].reply;
     bool good = reply->status == LARDER_OK;
-    bool fits = batch->sets || !good || (text->size < limit && reply->value.size < (limit - text->size) / 4 * 3);
+    bool fits = batch->sets || !good ||
+                (text->size < batch->limit && reply->value.size < (batch->limit - text->size) / 4 * 3);
     add_key(text, batch->parts[i].request.key, batch->coded[i]);
     http_text_literal(text, ",\"status\":\"");
     http_text_literal(text, http_status_name(fits ? reply->status : LARDER_TOO_LARGE)->name);
@@ -225,13 +232,13 @@ static void add_part(struct http_text *text, const struct http_batch *batch, siz
     http_text_literal(text, "}");
 }
 
-void http_batch_answer(const struct http_batch *batch, size_t limit, struct http_text *text)
+void http_batch_answer(const struct http_batch *batch, struct http_text *text)
 {
     http_text_literal(text, "{\"results\":[");
     for (size_t i = 0; i < batch->count; i++) {
         if (i > 0)
             http_text_literal(text, ",");
-        add_part(text, batch, i, limit);
+        add_part(text, batch, i);
     }
     http_text_literal(text, "]}");
 }

@@ -13,8 +13,8 @@ void http_batch_parse(struct http_exchange *exchange, struct larder_slice docume
 /* Submits all of it: see tp_submit(). */
 bool http_batch_submit(struct http_exchange *exchange);
 
-/* Writes the answers as JSON. `limit`: values beyond so many bytes of text are left out and marked TOO_LARGE. */
-void http_batch_answer(const struct http_batch *batch, size_t limit, struct http_text *text);
+/* Writes the answers as JSON. Values that would make it too long are left out and marked TOO_LARGE. */
+void http_batch_answer(const struct http_batch *batch, struct http_text *text);
 
 void http_batch_free(struct http_batch *batch); /* NULL is fine */
 

@@ -67,11 +67,18 @@ void http_exchange_refuse(struct http_exchange *exchange, int status, const char
     va_end(arguments);
 }
 
+/*
+ * What is not understood is answered in the peer's form, not in HTTP's: the request may be a newer node's, and whoever
+ * answers it is no peer that fails.
+ */
 static void decode_peer(struct http_exchange *exchange, struct larder_slice body, uint64_t now)
 {
     char reason[PEER_FORM_REASON];
-    if (!peer_form_decode_request(body, now, &exchange->base.request, reason))
-        http_exchange_refuse(exchange, 400, "%s", reason);
+    if (peer_form_decode_request(body, now, &exchange->base.request, reason))
+        return;
+    http_exchange_refuse(exchange, 400, "%s", reason);
+    exchange->base.reply = (struct larder_reply){.status = LARDER_INVALID,
+                                                 .message = {exchange->base.message, exchange->base.message_size}};
 }
 
 void http_exchange_body(struct http_exchange *exchange, char *body, size_t size, uint64_t now)

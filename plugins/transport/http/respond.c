@@ -221,7 +221,7 @@ bool http_respond(struct http_exchange *exchange, const char *date, bool last, s
 {
     struct response response = {.exchange = exchange, .output = output, .date = date, .last = last};
     const struct larder_reply *reply = &exchange->base.reply;
-    if (exchange->kind == HTTP_KIND_PEER && exchange->refused == 0)
+    if (exchange->kind == HTTP_KIND_PEER && (exchange->refused == 0 || reply->status == LARDER_INVALID))
         return respond_peer(&response);
     if (exchange->refused != 0 || reply->status != LARDER_OK)
         return respond_failure(&response);
