@@ -12,6 +12,7 @@ struct ldr_call {
     struct ldr_peer *peer;
     struct larder_request request; /* as it goes to the peer: its deadline is the attempt's */
     uint64_t deadline;             /* the caller's */
+    uint64_t begun;                /* the attempt under way */
     unsigned attempts;
     bool own_limit; /* of the attempt under way */
     bool once;      /* the caller does without further attempts */
@@ -93,6 +94,7 @@ static void attempt(struct ldr_call *call)
     uint64_t limit = larder_deadline_in(runtime, attempt_limit_ms(cluster, &call->request));
     call->own_limit = limit < call->deadline;
     call->request.deadline = call->own_limit ? limit : call->deadline;
+    call->begun = larder_now(runtime);
     limit_write(call);
     call->request.ring = ldr_cluster_ring(cluster);
     ldr_count(call->request.operation == LARDER_OP_EXCHANGE ? &cluster->exchanges : &cluster->requests);
@@ -163,12 +165,22 @@ static bool wait_for_retry(struct ldr_call *call)
     return wait;
 }
 
+/* Nothing came in the time of an attempt, and no ping was answered either: it does not load, it stands. */
+static bool is_silent(const struct ldr_call *call, const struct larder_reply *reply)
+{
+    const struct ldr_cluster_options *options = &call->peer->cluster->options;
+    return reply->status == LARDER_DEADLINE && reply->ring.settings == 0 &&
+           larder_now(options->runtime) - call->begun >= ldr_ns(options->peer_timeout_ms) &&
+           !ldr_peer_is_there(call->peer);
+}
+
 static void attempted(void *arg, struct larder_reply *reply)
 {
     struct ldr_call *call = arg;
     struct ldr_peer *peer = call->peer;
     bool sent = (reply->flags & LARDER_REPLY_NOT_SENT) == 0;
-    enum ldr_outcome outcome = ldr_peer_judge(peer, reply, call->own_limit, false);
+    bool silent = is_silent(call, reply);
+    enum ldr_outcome outcome = ldr_peer_judge(peer, reply, call->own_limit || silent, false);
     call->sent |= sent;
     if (outcome != LDR_FAILED) {
         finish(call, reply);
@@ -180,7 +192,8 @@ static void attempted(void *arg, struct larder_reply *reply)
     int size = reason.size < LDR_REASON_MAX ? (int)reason.size : LDR_REASON_MAX - 1;
     snprintf(call->reason, sizeof call->reason, "%.*s", size, (const char *)reason.data);
     larder_reply_release(reply);
-    bool repeat = !sent || is_safe_to_repeat(&call->request);
+    /* Where there are others that have the key, they are better asked than one that stands. */
+    bool repeat = !sent || (is_safe_to_repeat(&call->request) && !(silent && peer->cluster->options.replicas > 1));
     if (!repeat || !wait_for_retry(call))
         finish_without(call, LARDER_UNAVAILABLE);
 }

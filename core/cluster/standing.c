@@ -474,6 +474,22 @@ bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *p
     return acts;
 }
 
+/* The longest pause between two pings, and as much again as the answer to one may be expected to take. */
+uint64_t ldr_cluster_patience_ms(const struct ldr_cluster *cluster)
+{
+    return cluster->options.probe_ms * 5 / 4 + cluster->options.peer_timeout_ms / 2;
+}
+
+bool ldr_peer_is_there(struct ldr_peer *peer)
+{
+    struct ldr_cluster *cluster = peer->cluster;
+    pthread_mutex_lock(&cluster->standing_lock);
+    uint64_t heard = peer->standing.stamped; /* not before the time it is compared with, which comes under the lock */
+    bool there = larder_now(cluster->options.runtime) - heard <= ldr_ns(ldr_cluster_patience_ms(cluster));
+    pthread_mutex_unlock(&cluster->standing_lock);
+    return heard != 0 && there;
+}
+
 bool ldr_cluster_is_changing(struct ldr_cluster *cluster)
 {
     uint64_t limit = ldr_ns(cluster->options.peer_timeout_ms), serial = ldr_cluster_serial(cluster);

@@ -34,6 +34,8 @@ struct ldr_flight {
     uint64_t serial, epoch;        /* strict: of the list under which this node is the owner; else 0 */
     enum larder_source source;     /* of what may be stored when the work comes to look */
     unsigned tried;                /* which of the members that hold the key was asked last */
+    unsigned sent;                 /* requests to peers, so far */
+    struct ldr_peer *asked;        /* the last one, where there are others to be asked, too: a counted reference */
     struct larder_request request; /* the call to a peer */
     struct ldr_near_ask near;      /* whether its answer is kept */
     struct larder_load load;       /* the call of a loader module */

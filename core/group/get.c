@@ -208,7 +208,7 @@ static struct ldr_peer *next_replica(struct ldr_flight *flight)
     if (context->replicas == 1)
         return NULL;
     ldr_cluster_place(context->cluster, flight->name, flight->key, &placement);
-    while (next == NULL && flight->tried + 1 < context->sends_most && ++flight->tried < placement.count &&
+    while (next == NULL && flight->sent < context->sends_most && ++flight->tried < placement.count &&
            flight->tried != placement.self)
         if (ldr_peer_is_up(placement.peers[flight->tried]))
             ldr_peer_hold(next = placement.peers[flight->tried]);
@@ -225,7 +225,29 @@ static bool has_passed(const struct larder_reply *reply, uint64_t took)
     return reply->status == LARDER_OK && reply->ttl_ms > 0 && took / LARDER_NS_PER_MS >= (uint64_t)reply->ttl_ms;
 }
 
+/* Nothing came of it, not even that it takes long. */
+static bool is_silent(const struct larder_reply *reply)
+{
+    return reply->status == LARDER_DEADLINE && reply->ring.settings == 0;
+}
+
 static void peer_answered(void *arg, struct larder_reply *reply);
+
+/*
+ * When the attempt that begins now ends. As long as there is somebody else to be asked, a peer is waited for no longer than it takes to
+ * be sure that it is there; the last one has all the time there is.
+ */
+static uint64_t attempt_end(const struct ldr_flight *flight)
+{
+    const struct ldr_context *context = flight->group->context;
+    uint64_t patience = ldr_cluster_patience_ms(context->cluster), end;
+    if (flight->sent >= context->sends_most)
+        return flight->deadline;
+    if (flight->sent == 1 && patience < context->peer_timeout_ms)
+        patience = context->peer_timeout_ms;
+    end = larder_deadline_in(context->runtime, patience);
+    return end < flight->deadline ? end : flight->deadline;
+}
 
 /* Takes the reference to the peer. False: there is none, or nobody waits any more. */
 static bool ask(struct ldr_flight *flight, struct ldr_peer *peer)
@@ -236,8 +258,27 @@ static bool ask(struct ldr_flight *flight, struct ldr_peer *peer)
         return false;
     }
     flight->begun = larder_now(context->runtime);
+    flight->sent++;
+    flight->request.deadline = attempt_end(flight);
+    ldr_peer_hold(flight->asked = peer);
     ldr_cluster_call_once(context->cluster, peer, &flight->request, peer_answered, flight);
     return true;
+}
+
+/*
+ * A peer that was asked has said nothing. If it is there, it loads the key, and is waited for: asked again, the get joins the load.
+ * One that stands is not waited for.
+ */
+static bool ask_again(struct ldr_flight *flight, const struct larder_reply *reply)
+{
+    struct ldr_context *context = flight->group->context;
+    struct ldr_peer *peer = flight->asked;
+    flight->asked = NULL;
+    if (is_silent(reply) && peer != NULL && flight->sent < context->sends_most && ldr_peer_is_up(peer) &&
+        ldr_peer_is_there(peer))
+        return ask(flight, peer);
+    ldr_peer_release(peer);
+    return false;
 }
 
 /* Nobody is left to be asked. */
@@ -261,7 +302,11 @@ static void peer_answered(void *arg, struct larder_reply *reply)
         larder_reply_release(reply);
         *reply = (struct larder_reply){.status = LARDER_UNAVAILABLE};
     }
-    if (reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED) {
+    if (ask_again(flight, reply)) {
+        larder_reply_release(reply);
+        return;
+    }
+    if (reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED || is_silent(reply)) {
         if (ask(flight, next_replica(flight)))
             larder_reply_release(reply);
         else
@@ -299,10 +344,10 @@ static void begin_call(struct ldr_flight *flight, void *arg)
     struct ldr_peer *peer = target->peer;
     target->peer = NULL; /* the call takes the reference */
     /* Where there are others that have the key, they are asked in place of one a second time. */
-    if (group->context->replicas > 1)
-        ldr_cluster_call_once(group->context->cluster, peer, &flight->request, peer_answered, flight);
-    else
+    if (group->context->replicas == 1)
         ldr_cluster_call(group->context->cluster, peer, &flight->request, peer_answered, flight);
+    else if (!ask(flight, peer))
+        ldr_flight_finish(flight, &(struct larder_reply){.status = LARDER_UNAVAILABLE});
 }
 
 static void get_there(const struct pending *pending, const struct ldr_route *route)

@@ -49,24 +49,28 @@ class Key:
                    (write.version > last.version or write.until > last.begun) for write in self.writes)
 
 
-def _check_value(key, get, loaded):
+def _check_value(key, get, loaded, may_be_old):
+    """`may_be_old`: by how many seconds."""
     write = key.by_version.get(get.version)
     if get.version == 0 and loaded:
-        last = key.last_before(get.begun)
+        last = key.last_before(get.begun - may_be_old)
         return Finding(STALE, get, f"the origin's first value, after {last}") if last else None
     if write is None or write.begun > get.ended or (write.kind == "delete" and not loaded):
         return Finding(WRONG, get, "a version that was not written")
     if write.ttl and get.begun > write.until + write.ttl:
         return Finding(EXPIRED, get, f"{get.begun - write.until - write.ttl:.3f} s too late after {write}")
-    last = key.last_before(get.begun)
+    last = key.last_before(get.begun - may_be_old)
     if last is None or write.version >= last.version or (write.outcome == FAILED and write.until > last.begun):
         return None
     kind = RESURRECTED if last.kind == "delete" and not loaded else STALE
     return Finding(kind, get, f"{get.begun - key.replaced(write):.3f} s old after {last}")
 
 
-def check(operations, loaded=("loaded",)):
-    """All findings, in the order of the gets. `loaded`: groups with an origin, where a delete makes way for its value."""
+def check(operations, loaded=("loaded",), may_be_old=lambda get: 0):
+    """
+    All findings, in the order of the gets. `loaded`: groups with an origin, where a delete makes way for its value.
+    `may_be_old`: for how many seconds after a write the get may bring what was before.
+    """
     writes, gets, findings = defaultdict(list), [], []
     for operation in operations:
         if operation.kind == "get":
@@ -78,7 +82,7 @@ def check(operations, loaded=("loaded",)):
     for get in gets:
         key = keys[get.group, get.key]
         if get.outcome == OK:
-            finding = _check_value(key, get, get.group in loaded)
+            finding = _check_value(key, get, get.group in loaded, may_be_old(get))
         else:
             last = key.last_before(get.begun)
             missed = not key.may_miss(get, last)

@@ -6,6 +6,7 @@ Each takes the world and the run's random numbers. What it is called with and fo
 import contextlib
 import subprocess
 import time
+from email.utils import parsedate_to_datetime
 
 from kit import LARDER, PATIENCE
 from world import LEASE, NAMES, RELAYED, SPARE
@@ -20,11 +21,15 @@ def received(nodes):
     return int(sum(node.metric("handoff_entries_received_total") for node in nodes))
 
 
-def check_moved(what, node, moved, held):
-    """One node in n holds what falls to it, and no more moves than that with a tenth on top."""
-    print(f"    {what}: {moved} entries moved, {held} are held by {node.name}", flush=True)
-    if moved > 1.1 * held:
-        raise AssertionError(f"{what}: {moved} entries moved, wanted at most 1.1 x {held}")
+def entries(world, nodes):
+    return sum(world.entries(node) for node in nodes)
+
+
+def check_moved(what, moved, total, nodes):
+    """With one of so many nodes goes its part of all entries, and no more than a tenth on top. Counted with each copy."""
+    print(f"    {what}: {moved} of {total} entries moved, 1 in {nodes} is {total / nodes:.0f}", flush=True)
+    if moved > 1.1 * total / nodes:
+        raise AssertionError(f"{what}: {moved} entries moved, wanted at most 1.1 x {total} / {nodes}")
 
 
 def others_of(world, node):
@@ -51,8 +56,8 @@ def kill_and_restart(world, random):
     with world.impairing(node, "down"):
         node.kill()
         node.start()
+        yield node.name
         node.wait_ready()
-    yield node.name
 
 
 @contextlib.contextmanager
@@ -90,13 +95,14 @@ def join(world, random):
         node.start()
         node.wait_ready()
     world.converge(PATIENCE)
-    check_moved("join", node, received([node, *others]) - before, world.entries(node))
+    check_moved("join", received([node, *others]) - before, entries(world, [node, *others]), len(others) + 1)
     yield node.name
     with world.impairing(node, "down"):
-        end(node)
+        end(world, node)
 
 
-def end(node):
+def end(world, node):
+    world.count()
     code = node.stop()
     if code != 0:
         raise AssertionError(f"node {node.name} ended with {code} after SIGTERM")
@@ -107,7 +113,8 @@ def leave(world, random):
     """`larder cluster leave`, and back."""
     node = some_node(world, random)
     others = [other for other in world.running() if other is not node]
-    before, held = received(others), world.entries(node)
+    before, total = received(others), entries(world, [node, *others])
+    world.count()
     with world.impairing(node, "down"):
         told = subprocess.run([LARDER, "cluster", "leave", "--node", f"{node.host}:{node.port}"], capture_output=True, text=True,
                               timeout=PATIENCE, check=False)
@@ -115,7 +122,7 @@ def leave(world, random):
             raise AssertionError(f"larder cluster leave: {told.returncode} {told.stderr}")
         node.process.wait(PATIENCE)
         world.converge(PATIENCE, heals=False)
-        check_moved("leave", node, received(others) - before, held)
+        check_moved("leave", received(others) - before, total, len(others) + 1)
         yield node.name
         node.start()
         node.wait_ready()
@@ -127,7 +134,7 @@ def rolling_restart(world, random):
     random.shuffle(nodes)
     for node in nodes:
         with world.impairing(node, "down"):
-            end(node)
+            end(world, node)
             node.start()
             node.wait_ready()
         world.converge(PATIENCE)
@@ -206,6 +213,17 @@ def restart_etcd(world, random):
 
 
 @contextlib.contextmanager
+def etcd_away(world, random):
+    """For longer than the leases last: nodes act on what the others say."""
+    with world.without_etcd():
+        world.etcd.pause()
+        try:
+            yield "etcd"
+        finally:
+            world.etcd.resume()
+
+
+@contextlib.contextmanager
 def origin_away(world, random):
     """The origin hangs, or answers with errors."""
     rule = random.choice(({"status": 503}, {"delay": 1000}, {"hang": True}))
@@ -220,4 +238,7 @@ def jump_clock(world, random):
     seconds = random.choice((-3600, -10, 10, 3600))
     node.jump(seconds)
     yield f"{seconds:+} s at {node.name}"
+    told = parsedate_to_datetime(node.ask("GET", "/health").headers["Date"]).timestamp()
+    if abs(told - time.time() - seconds) > 3:  # it counts in seconds, and asks for the time once a second
+        raise AssertionError(f"the clock of {node.name} is off by {told - time.time():.0f} s, wanted {seconds:+} s")
     node.jump(0)

@@ -89,5 +89,9 @@ class Loopback:
         return []
 
 
+def may_cut():
+    return bool(os.environ.get(INSIDE))
+
+
 def made():
-    return Namespaces() if os.environ.get(INSIDE) else Loopback()
+    return Namespaces() if may_cut() else Loopback()

@@ -26,6 +26,13 @@ class Checker(unittest.TestCase):
     def test_a_value_that_is_older_than_an_acknowledged_one(self):
         self.assertEqual(self.found(did("put", 1, 0, 1), did("put", 2, 2, 3), did("get", 1, 3.1, 4)), [STALE])
 
+    def test_a_bound_on_how_old_a_value_may_be(self):
+        history = [did("put", 1, 0, 1), did("put", 2, 2, 3), did("delete", 3, 4, 5), did("get", 1, 3.1, 4), did("get", 2, 5.5, 6),
+                   did("get", 2, 6.1, 7)]
+        self.assertEqual([(each.kind, each.get.begun) for each in check(history, may_be_old=lambda get: 1)], [(RESURRECTED, 6.1)])
+        late = [did("put", 1, 2, 3, group="loaded"), did("get", 0, 3.9, 4, group="loaded"), did("get", 0, 4.1, 5, group="loaded")]
+        self.assertEqual([each.get.begun for each in check(late, may_be_old=lambda get: 1)], [4.1])
+
     def test_a_failed_write_may_be_done_until_its_time_is_over(self):
         late = did("put", 1, 0, 1, FAILED, until=2.5)
         self.assertEqual(self.found(late, did("put", 2, 2, 3), did("get", 1, 4, 5)), [])

@@ -149,7 +149,8 @@ class Workload:
         for worker in self.workers:
             worker.ending.set()
         for worker in self.workers:
-            worker.join()
+            if worker.ident is not None:  # it was started
+                worker.join()
         errors = [worker.error for worker in self.workers if worker.error]
         if errors:
             raise errors[0]
@@ -174,7 +175,9 @@ class Workload:
 
     def warm(self, node):
         """Has the origin's static keys cached."""
-        self.batch(node, LOADED, "get", [f"static {i}" for i in range(STATIC)])
+        statuses = {each["status"] for each in self.batch(node, LOADED, "get", [f"static {i}" for i in range(STATIC)])}
+        if statuses != {"OK"}:
+            raise AssertionError(f"keys of the origin: {statuses}")
 
     def sweep(self, node):
         """When all is well: every key is read. How many of those stored at the start are not there."""

@@ -18,7 +18,7 @@ from versioned_origin import LOADED
 GROUP = "kv"  # without a loader
 NAMES, SPARE = "abc", "d"
 RELAYED = "c"  # others reach it through a relay
-LEASE = 3  # seconds
+LEASE, FENCE = 3, 2  # seconds: `lease_ttl` and `fence_peer`
 FAKETIME = next(glob.iglob("/usr/lib/*/faketime/libfaketimeMT.so.1"), "")
 MAY_JUMP = bool(FAKETIME) and not kit.SANITIZER  # whose run time has to be loaded first
 
@@ -102,6 +102,8 @@ class World:
         self.etcd.start()
         self.origin = Origin(directory, self.net.ORIGIN)
         self.impaired = {}  # by name: since when, until when a node's clients may be refused
+        self.blind = []  # since when, until when members may act without a lease, as etcd is away; None: still
+        self.counted = {}  # by process: what it said last, see count()
         self.nodes = {}
         for name in NAMES + SPARE:
             self.nodes[name] = Member(name, directory, self.net)
@@ -114,7 +116,7 @@ class World:
         discovery = {"plugin": "etcd", "endpoints": [self.etcd.endpoint], "prefix": "/larder/chaos", "lease_ttl": f"{LEASE}s",
                      "retry_max": "200ms", "request_timeout": "1s", "check_interval": "1s"}
         cluster = {"replicas": 2, "write_acks": write_acks, "peer_transport": peers, "discovery": discovery,
-                   "probe_interval": "200ms", "orphan_wait": "5s", "tombstone_ttl": "10m"}
+                   "probe_interval": "200ms", "fence_peer": f"{FENCE}s", "orphan_wait": "5s", "tombstone_ttl": "10m"}
         transports = [{"plugin": "http", "listen": f"{node.host}:{node.port}"}]
         if peers == "grpc":
             transports.append({"plugin": "grpc", "listen": f"{node.host}:{node.grpc_port}"})
@@ -146,10 +148,23 @@ class World:
         yield
         spans[-1] = (spans[-1][0], None, "back")
 
+    @contextlib.contextmanager
+    def without_etcd(self):
+        """Until all is well again, what is answered may be as old as `fence_peer`."""
+        self.blind.append((time.monotonic(), None))
+        yield
+
     def healed(self):
+        now = time.monotonic()
         for spans in self.impaired.values():
             if spans and spans[-1][1] is None:
-                spans[-1] = (spans[-1][0], time.monotonic(), spans[-1][2])
+                spans[-1] = (spans[-1][0], now, spans[-1][2])
+        self.blind = [(since, until or now) for since, until in self.blind]
+
+    def may_be_old(self, get):
+        """By how many seconds."""
+        blind = any(since <= get.ended and (until is None or until >= get.begun) for since, until in self.blind)
+        return FENCE if blind else 0
 
     def was_impaired(self, name, begun, ended):
         return any(since <= ended and (until is None or until >= begun) for since, until, _ in self.impaired.get(name, ()))
@@ -177,9 +192,9 @@ class World:
             epochs.add(document["epoch"])
         return "" if len(epochs) == 1 else f"epochs {epochs}"
 
-    def converge(self, seconds, heals=True):
+    def converge(self, seconds, heals=True, begun=None):
         """Waits until all is well; how long that took. `heals`: nothing that clients ask may fail from then on."""
-        begun = time.monotonic()
+        begun = begun or time.monotonic()
         while self.unsettled():
             if time.monotonic() - begun > seconds:
                 raise AssertionError(f"not converged after {seconds} s: {self.unsettled()}")
@@ -188,9 +203,16 @@ class World:
             self.healed()
         return time.monotonic() - begun
 
-    def near_hits(self):
-        """Of the processes that run now."""
-        return int(sum(node.metric("near_hits_total", group=group) for node in self.running() for group in (GROUP, LOADED)))
+    def count(self):
+        """
+        Requests to peers and gets answered by near copies, of all processes there were; those that are gone with what they
+        said last, which is before they were killed.
+        """
+        for node in self.running():
+            metrics = node.metrics()
+            near = sum(metrics.value("near_hits_total", group=group) for group in (GROUP, LOADED))
+            self.counted[node.pid] = metrics.value("peer_requests_total"), near
+        return tuple(int(sum(each)) for each in zip(*self.counted.values()))
 
     @staticmethod
     def entries(node):

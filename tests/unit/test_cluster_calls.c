@@ -84,6 +84,35 @@ static void fault_2_attempts_are_bounded(void **state)
     world_close(&world);
 }
 
+static void suspend_late_with_copies(struct ldr_cluster_options *options)
+{
+    suspend_late(options);
+    options->replicas = 2;
+}
+
+/* One that says nothing is asked again only when nobody else holds the key; one that fails at once is, in any case. */
+static void one_that_stands_is_not_asked_again_where_there_are_others(void **state)
+{
+    (void)state;
+    for (int copies = 0; copies <= 1; copies++) {
+        struct world world;
+        world_open(&world, copies ? suspend_late_with_copies : suspend_late);
+        join(&world, 1, abc, 3);
+        struct net_node *b = net_node(&world.net, "b:1");
+        b->mode = b->ping_mode = NET_HANG;
+        struct larder_request request = get_within(&world, 0);
+        request.operation = LARDER_OP_SET;
+        struct outcome outcome = call_b(&world, &request);
+        assert_int_equal(outcome.status, LARDER_UNAVAILABLE);
+        assert_int_equal(b->calls, copies ? 1 : 3);
+        b->mode = NET_FAIL;
+        b->calls = 0;
+        call_b(&world, &request);
+        assert_int_equal(b->calls, 3);
+        world_close(&world);
+    }
+}
+
 static void retries_back_off(void **state)
 {
     (void)state;
@@ -384,6 +413,7 @@ int main(void)
         cmocka_unit_test(fault_1_a_peers_request_is_never_forwarded),
         cmocka_unit_test(a_call_says_who_asks_and_how_it_sees_the_ring),
         cmocka_unit_test(fault_2_attempts_are_bounded),
+        cmocka_unit_test(one_that_stands_is_not_asked_again_where_there_are_others),
         cmocka_unit_test(retries_back_off),
         cmocka_unit_test(only_what_is_safe_is_repeated),
         cmocka_unit_test(one_attempt_that_was_sent_is_enough_for_doubt),
