@@ -484,7 +484,7 @@ bool ldr_peer_is_there(struct ldr_peer *peer)
 {
     struct ldr_cluster *cluster = peer->cluster;
     pthread_mutex_lock(&cluster->standing_lock);
-    uint64_t heard = peer->standing.stamped; /* not before the time it is compared with, which comes under the lock */
+    uint64_t heard = peer->standing.heard; /* not before the time it is compared with, which comes under the lock */
     bool there = larder_now(cluster->options.runtime) - heard <= ldr_ns(ldr_cluster_patience_ms(cluster));
     pthread_mutex_unlock(&cluster->standing_lock);
     return heard != 0 && there;
