@@ -185,7 +185,7 @@ static uint64_t bound_of(const struct sim_request *get)
     uint64_t bound = 0;
     if (world->plan.strict && sim_leases_lapsed(world, get->invoked))
         bound += SIM_FENCE_MS * SIM_MS;
-    if (get->source == LARDER_SOURCE_NEAR)
+    if (get->source == LARDER_SOURCE_NEAR && !world->plan.strict)
         bound += SIM_NEAR_MS * SIM_MS;
     return bound;
 }

@@ -10,10 +10,13 @@
 #include "larder/plugin/request.h"
 
 /* By number: those that are written; written with a time to live; touched as well; only read, so that loads can be counted;
-   those that the origin does not have; and those of a group without a loader. */
+   those that become hot in a storm, and are asked for then alone; only read again; those that the origin does not have; and
+   those of a group without a loader. */
 #define SIM_KEYS_TTL   6
 #define SIM_KEYS_TOUCH 9
 #define SIM_KEYS_READ  12
+#define SIM_KEYS_HOT   40
+#define SIM_KEYS_COLD  56
 #define SIM_KEYS_NONE  60
 #define SIM_KEYS_PLAIN 64
 #define SIM_KEYS       70

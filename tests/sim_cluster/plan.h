@@ -22,6 +22,7 @@ struct sim_plan {
     unsigned suspend_after;
     unsigned tombstone_ms;
     bool beyond; /* nothing old may be brought even where more members went than was promised for */
+    bool hot;    /* keys become hot in storms */
     bool small;  /* groups are too small for all keys, so that entries are evicted */
 };
 

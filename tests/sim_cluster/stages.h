@@ -70,6 +70,8 @@ void sim_end_faults(struct scenario *scenario);
 /* What a client may ask while anything may fail; see workload.c. */
 enum larder_operation sim_some_operation(struct sim_world *world);
 void sim_ask_something(struct sim_world *world);
+/* One node is asked for one key so often that it keeps a near copy of it. */
+void sim_ask_hot(struct sim_world *world);
 /* Asks for every key that is written, at every node. */
 void sim_read_all(struct sim_world *world, uint64_t timeout_ms);
 

@@ -13,6 +13,8 @@ static void work(struct scenario *scenario, unsigned steps)
         sim_pass_time(scenario);
         for (uint64_t burst = 1 + sim_draw(world, 4); burst > 0; burst--)
             sim_ask_something(world);
+        if (world->plan.hot && sim_chance(world, 20))
+            sim_ask_hot(world);
     }
 }
 

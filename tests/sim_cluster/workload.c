@@ -46,6 +46,26 @@ void sim_ask_something(struct sim_world *world)
         sim_ask(world, node, operation, key, timeout);
 }
 
+/*
+ * So many gets in so short a time make a key hot that was not asked for in the last seconds; others of them are answered near
+ * then, while it is written elsewhere.
+ */
+#define HOT_GETS 60
+#define HOT_MS   16 /* at most, between two of them */
+
+void sim_ask_hot(struct sim_world *world)
+{
+    unsigned key = SIM_KEYS_HOT + (unsigned)sim_draw(world, SIM_KEYS_COLD - SIM_KEYS_HOT), node = sim_some_node(world);
+    sim_tell(world, "key k%u is hot at node %s", key, sim_node_name(node));
+    for (unsigned i = 0; i < HOT_GETS && world->failure[0] == '\0'; i++) {
+        sim_ask(world, node, LARDER_OP_GET, key, 1 + sim_draw(world, SIM_REQUEST_MS));
+        if (sim_chance(world, 50))
+            sim_ask(world, sim_some_node(world), sim_chance(world, 700) ? LARDER_OP_SET : LARDER_OP_DELETE, key,
+                    1 + sim_draw(world, SIM_REQUEST_MS));
+        sim_wait(world, sim_draw(world, HOT_MS));
+    }
+}
+
 void sim_read_all(struct sim_world *world, uint64_t timeout_ms)
 {
     for (unsigned key = 0; key < SIM_KEYS; key++) {
