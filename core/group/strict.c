@@ -318,7 +318,10 @@ static void go_to_origin(struct ldr_strict_ask *ask)
 static bool is_there(const struct ldr_strict_ask *ask, const struct ldr_placement *placement, unsigned rank)
 {
     struct ldr_cluster *cluster = ask->group->context->cluster;
-    return rank == placement->self || (ask->since == 0 && !ldr_cluster_is_changing(cluster)) ||
+    /* Nobody can acknowledge a write that this node shall have, too, before it has sealed the list itself. */
+    if (rank == placement->self)
+        return is_get(ask) || ldr_cluster_acts(cluster, placement->serial);
+    return (ask->since == 0 && !ldr_cluster_is_changing(cluster)) ||
            ldr_cluster_peer_acts(cluster, placement->peers[rank], placement->epoch, ask->since,
                                  is_get(ask) && rank > 0);
 }

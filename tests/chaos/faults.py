@@ -8,7 +8,7 @@ import subprocess
 import time
 from email.utils import parsedate_to_datetime
 
-from kit import LARDER, PATIENCE
+from kit import LARDER, PATIENCE, wait_until
 from world import LEASE, NAMES, RELAYED, SPARE
 
 
@@ -214,13 +214,16 @@ def restart_etcd(world, random):
 
 @contextlib.contextmanager
 def etcd_away(world, random):
-    """For longer than the leases last: nodes act on what the others say."""
+    """For longer than the leases last: nodes act on what the others say, and register again afterwards."""
+    nodes = world.running()
     with world.without_etcd():
+        before = max(world.epoch(node) for node in nodes)
         world.etcd.pause()
         try:
             yield "etcd"
         finally:
             world.etcd.resume()
+        wait_until(lambda: all(world.epoch(node) > before for node in nodes), "all have another list")
 
 
 @contextlib.contextmanager

@@ -215,6 +215,10 @@ class World:
         return tuple(int(sum(each)) for each in zip(*self.counted.values()))
 
     @staticmethod
+    def epoch(node):
+        return node.ask("GET", "/v1/cluster").json()["epoch"]
+
+    @staticmethod
     def entries(node):
         return int(sum(node.metric("entries", group=group) for group in (GROUP, LOADED)))
 
