@@ -1,12 +1,10 @@
 #define XXH_INLINE_ALL /* a call would cost as much as the hash of a short key */
 #include "sim_keys.h"
 
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
-#define WORD           sizeof(uint64_t)
 #define CAPACITY_LEAST 1024
 #define BYTES_BITS     48 /* enough to tell where a key begins; above it stand bits of its hash */
 
@@ -22,14 +20,6 @@ uint64_t sim_keys_hash(const char *key, uint32_t size)
     return XXH3_64bits(key, size);
 }
 
-/* The first bytes of the key, at most eight, and zeros. */
-static uint64_t word_of(const char *key, uint32_t size)
-{
-    uint64_t word;
-    memcpy(&word, key, WORD);
-    return size >= WORD ? word : htole64(le64toh(word) & ((UINT64_C(1) << 8 * size) - 1));
-}
-
 /* Those that neither choose the bucket nor decide whether a key is of a sample. */
 static uint64_t further_bits(uint64_t hash)
 {
@@ -38,8 +28,8 @@ static uint64_t further_bits(uint64_t hash)
 
 static const char *key_of(const struct sim_keys *keys, const struct sim_key_place *place)
 {
-    return place->size <= WORD ? (const char *)&place->word
-                               : keys->bytes + (place->word & ((UINT64_C(1) << BYTES_BITS) - 1));
+    return place->size <= SIM_KEY_WORD ? (const char *)&place->word
+                                       : keys->bytes + (place->word & ((UINT64_C(1) << BYTES_BITS) - 1));
 }
 
 /* The first free place from the bucket of the hash on. */
@@ -93,8 +83,8 @@ static uint32_t add(struct sim_keys *keys, const char *key, uint32_t size, uint6
 {
     if (keys->count == SIM_KEYS_MAX || (keys->count >= keys->capacity * SIM_KEY_PLACES / 2 && !grow(keys)))
         return SIM_KEY_NONE;
-    uint64_t word = word_of(key, size);
-    if (size > WORD) {
+    uint64_t word = sim_key_word(key, size);
+    if (size > SIM_KEY_WORD) {
         size_t begin = add_bytes(keys, key, size);
         if (begin == SIZE_MAX)
             return SIM_KEY_NONE;
@@ -104,24 +94,14 @@ static uint32_t add(struct sim_keys *keys, const char *key, uint32_t size, uint6
     return keys->count - 1;
 }
 
-/* A bit for each place that may be the key's: without branches, since nobody can tell which of them it will be. */
-static unsigned candidates(const struct sim_key_bucket *bucket, uint64_t word, uint64_t mask, uint32_t size)
+uint32_t sim_keys_search(struct sim_keys *keys, const char *key, uint32_t size, uint64_t hash)
 {
-    unsigned found = 0;
-    for (size_t i = 0; i < SIM_KEY_PLACES; i++) {
-        const struct sim_key_place *place = &bucket->places[i];
-        found |= (unsigned)((((place->word ^ word) & mask) == 0) & (place->size == size)) << i;
-    }
-    return found;
-}
-
-uint32_t sim_keys_number(struct sim_keys *keys, const char *key, uint32_t size, uint64_t hash)
-{
-    bool fits = size <= WORD;
-    uint64_t word = fits ? word_of(key, size) : further_bits(hash), mask = fits ? UINT64_MAX : further_bits(UINT64_MAX);
+    bool fits = size <= SIM_KEY_WORD;
+    uint64_t word = fits ? sim_key_word(key, size) : further_bits(hash);
+    uint64_t mask = fits ? UINT64_MAX : further_bits(UINT64_MAX);
     for (size_t i = hash; keys->capacity > 0; i++) {
         const struct sim_key_bucket *bucket = &keys->buckets[i & (keys->capacity - 1)];
-        for (unsigned found = candidates(bucket, word, mask, size); found != 0; found &= found - 1) {
+        for (unsigned found = sim_key_candidates(bucket, word, mask, size); found != 0; found &= found - 1) {
             const struct sim_key_place *place = &bucket->places[__builtin_ctz(found)];
             if (fits || memcmp(key_of(keys, place), key, size) == 0)
                 return place->number - 1;

@@ -6,9 +6,11 @@
 #ifndef CLI_SIM_KEYS_H
 #define CLI_SIM_KEYS_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define SIM_KEY_NONE UINT32_MAX
 #define SIM_KEYS_MAX (UINT32_MAX - 1)
@@ -46,10 +48,50 @@ static inline void sim_keys_prefetch(const struct sim_keys *keys, uint64_t hash)
         __builtin_prefetch(&keys->buckets[hash & (keys->capacity - 1)]);
 }
 
+#define SIM_KEY_WORD sizeof(uint64_t)
+
+/* The first bytes of the key, at most eight, and zeros. */
+static inline uint64_t sim_key_word(const char *key, uint32_t size)
+{
+    uint64_t word;
+    memcpy(&word, key, SIM_KEY_WORD);
+    return size >= SIM_KEY_WORD ? word : htole64(le64toh(word) & ((UINT64_C(1) << 8 * size) - 1));
+}
+
+static inline unsigned sim_key_is_candidate(const struct sim_key_place *place, uint64_t word, uint64_t mask,
+                                            uint32_t size)
+{
+    return (((place->word ^ word) & mask) == 0) & (place->size == size);
+}
+
+/* A bit for each place that may be the key's: without branches, since nobody can tell which of them it will be. */
+static inline unsigned sim_key_candidates(const struct sim_key_bucket *bucket, uint64_t word, uint64_t mask,
+                                          uint32_t size)
+{
+    const struct sim_key_place *places = bucket->places;
+    return sim_key_is_candidate(&places[0], word, mask, size) |
+           sim_key_is_candidate(&places[1], word, mask, size) << 1 |
+           sim_key_is_candidate(&places[2], word, mask, size) << 2 |
+           sim_key_is_candidate(&places[3], word, mask, size) << 3;
+}
+
+/* sim_keys_number() for any key. */
+uint32_t sim_keys_search(struct sim_keys *keys, const char *key, uint32_t size, uint64_t hash);
+
 /*
  * The number of a key of 1 to 65535 bytes; a new key gets the next one. Eight bytes can be read from its start however
- * short it is. SIM_KEY_NONE: out of memory, or there are SIM_KEYS_MAX keys.
+ * short it is. SIM_KEY_NONE: out of memory, or there are SIM_KEYS_MAX keys. Most keys of most traces are short, known, and in
+ * the bucket of their hash.
  */
-uint32_t sim_keys_number(struct sim_keys *keys, const char *key, uint32_t size, uint64_t hash);
+static inline uint32_t sim_keys_number(struct sim_keys *keys, const char *key, uint32_t size, uint64_t hash)
+{
+    if (size <= SIM_KEY_WORD && keys->capacity > 0) {
+        const struct sim_key_bucket *bucket = &keys->buckets[hash & (keys->capacity - 1)];
+        unsigned found = sim_key_candidates(bucket, sim_key_word(key, size), UINT64_MAX, size);
+        if (__builtin_expect(found != 0, true))
+            return bucket->places[__builtin_ctz(found)].number - 1;
+    }
+    return sim_keys_search(keys, key, size, hash);
+}
 
 #endif
