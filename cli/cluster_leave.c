@@ -41,7 +41,7 @@ static void show(const struct sight *sight)
         progress_show_step(1 - left, "entries handed over");
 }
 
-/* Until the node is gone: then it does not answer, or is another one. One that has handed everything over says so before it goes. */
+/* Until the node has left, which it says before it goes; or is gone: then it does not answer, or is another one. */
 static enum exit_code follow(struct node *node)
 {
     struct text url = {0};
@@ -49,10 +49,14 @@ static enum exit_code follow(struct node *node)
     text_puts(&url, text_string(&node->base));
     text_puts(&url, "/v1/cluster");
     while (sight.leaving && !url.failed && http_send(&node->http, "GET", url.data, NULL, 0)) {
-        json_t *document = json_loadb(text_string(&node->http.body), node->http.body.size, 0, NULL);
-        take(&sight, json_object_get(document, "handoff"));
-        json_decref(document);
+        if (node->http.status == 200) { /* one that is busy is asked again */
+            json_t *document = json_loadb(text_string(&node->http.body), node->http.body.size, 0, NULL);
+            take(&sight, json_object_get(document, "handoff"));
+            json_decref(document);
+        }
         show(&sight);
+        if (sight.left) /* a node in another program may stay */
+            break;
         nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000L}, NULL);
     }
     if (progress_wanted())

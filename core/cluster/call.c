@@ -170,7 +170,7 @@ static bool is_silent(const struct ldr_call *call, const struct larder_reply *re
 {
     const struct ldr_cluster_options *options = &call->peer->cluster->options;
     return reply->status == LARDER_DEADLINE && reply->ring.settings == 0 &&
-           larder_now(options->runtime) - call->begun >= ldr_ns(options->peer_timeout_ms) &&
+           call->request.deadline >= call->begun + ldr_ns(options->peer_timeout_ms) - LARDER_NS_PER_MS &&
            !ldr_peer_is_there(call->peer);
 }
 

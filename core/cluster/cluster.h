@@ -105,7 +105,7 @@ struct ldr_route ldr_cluster_route(struct ldr_cluster *cluster, struct larder_sl
 void ldr_peer_release(struct ldr_peer *peer);
 void ldr_peer_hold(struct ldr_peer *peer);
 bool ldr_peer_is_up(const struct ldr_peer *peer); /* not suspended */
-/* Of a peer that is there something is heard in this time, as it is pinged; and whether it was, in the last so many ms. */
+/* A peer that is there answers something in this time, as it is pinged; and whether it has, in the last so many ms. */
 uint64_t ldr_cluster_patience_ms(const struct ldr_cluster *cluster);
 bool ldr_peer_is_there(struct ldr_peer *peer);
 const char *ldr_peer_name(const struct ldr_peer *peer);

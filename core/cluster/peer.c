@@ -179,7 +179,7 @@ static void answered(struct ldr_peer *peer, const struct larder_reply *reply, bo
 {
     struct ldr_cluster *cluster = peer->cluster;
     bool agrees = reply->ring.checksum == ldr_cluster_ring(cluster).checksum;
-    if (atomic_load_explicit(&peer->agrees, memory_order_relaxed) != agrees)
+    if (is_its_own(reply) && atomic_load_explicit(&peer->agrees, memory_order_relaxed) != agrees)
         atomic_store_explicit(&peer->agrees, agrees, memory_order_relaxed);
     if (!atomic_load_explicit(&peer->answered, memory_order_relaxed))
         atomic_store_explicit(&peer->answered, true, memory_order_relaxed);

@@ -315,6 +315,8 @@ static bool hear(struct ldr_cluster *cluster, struct ldr_peer *peer, const struc
     standing->heard = larder_now(cluster->options.runtime);
     if (news)
         standing->sealed = standing->caught_up = standing->stamp = 0;
+    if (asked != 0)
+        standing->answered = standing->heard;
     keep_stamp(standing, header->stamp, ldr_ns(cluster->options.peer_timeout_ms));
     if ((header->flags & LDR_HEADER_SEALED) != 0)
         standing->sealed = header->id;
@@ -484,10 +486,10 @@ bool ldr_peer_is_there(struct ldr_peer *peer)
 {
     struct ldr_cluster *cluster = peer->cluster;
     pthread_mutex_lock(&cluster->standing_lock);
-    uint64_t heard = peer->standing.heard; /* not before the time it is compared with, which comes under the lock */
-    bool there = larder_now(cluster->options.runtime) - heard <= ldr_ns(ldr_cluster_patience_ms(cluster));
+    uint64_t at = peer->standing.answered; /* not before the time it is compared with, which comes under the lock */
+    bool there = larder_now(cluster->options.runtime) - at <= ldr_ns(ldr_cluster_patience_ms(cluster));
     pthread_mutex_unlock(&cluster->standing_lock);
-    return heard != 0 && there;
+    return at != 0 && there;
 }
 
 bool ldr_cluster_is_changing(struct ldr_cluster *cluster)
@@ -637,8 +639,12 @@ bool ldr_cluster_stamp(struct ldr_cluster *cluster, const struct ldr_peer *peer,
 void ldr_cluster_heard(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct larder_reply *reply)
 {
     struct ldr_header header;
-    if (ldr_header_decode(reply->cluster, &header))
-        ldr_standing_heard(cluster, peer, &reply->ring, &header, 0);
+    if (!ldr_header_decode(reply->cluster, &header))
+        return;
+    ldr_standing_heard(cluster, peer, &reply->ring, &header, 0);
+    pthread_mutex_lock(&cluster->standing_lock);
+    peer->standing.answered = larder_now(cluster->options.runtime);
+    pthread_mutex_unlock(&cluster->standing_lock);
 }
 
 /* Strict: somebody who stays can tie the next list to this one, or nobody stays at all. With the lock held. */

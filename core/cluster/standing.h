@@ -25,6 +25,7 @@ struct ldr_standing {
     bool done;            /* it has given this node every copy that it has for it: in the view `done_serial` */
     uint64_t done_serial; /* of this node's view */
     uint64_t heard;       /* when it was heard of last */
+    uint64_t answered;    /* when it answered last: who only speaks may not hear */
     uint64_t stamp;       /* its clock, as told with the least delay */
     uint64_t stamped;     /* when that came */
     /* What this node has given to it. */

@@ -5,7 +5,7 @@
 
 #include "core/base/fail.h"
 
-#define VERSION    1
+#define VERSION    2
 #define MEMBERS    100000 /* most that a list from a peer may have */
 #define CLOCK_MOST (UINT64_C(1) << 62)
 

@@ -2,7 +2,7 @@
  * The cluster's part of requests and replies between members (the `cluster` slices of larder/plugin/request.h), and the
  * batches of copies in their values. All numbers are little-endian.
  *
- *    0  u8   version: 1
+ *    0  u8   version: 2
  *    1  u8   kind
  *    2  u16  flags
  *    4  u32  items of a batch

@@ -225,10 +225,11 @@ static bool has_passed(const struct larder_reply *reply, uint64_t took)
     return reply->status == LARDER_OK && reply->ttl_ms > 0 && took / LARDER_NS_PER_MS >= (uint64_t)reply->ttl_ms;
 }
 
-/* Nothing came of it, not even that it takes long. */
-static bool is_silent(const struct larder_reply *reply)
+/* Nothing came of it in the time of the attempt: the peer may say so itself, if it is a little faster. */
+static bool is_silent(const struct ldr_flight *flight, const struct larder_reply *reply)
 {
-    return reply->status == LARDER_DEADLINE && reply->ring.settings == 0;
+    return reply->status == LARDER_DEADLINE &&
+           (reply->ring.settings == 0 || flight->request.deadline < flight->deadline);
 }
 
 static void peer_answered(void *arg, struct larder_reply *reply);
@@ -240,12 +241,10 @@ static void peer_answered(void *arg, struct larder_reply *reply);
 static uint64_t attempt_end(const struct ldr_flight *flight)
 {
     const struct ldr_context *context = flight->group->context;
-    uint64_t patience = ldr_cluster_patience_ms(context->cluster), end;
+    uint64_t patience = ldr_cluster_patience_ms(context->cluster), least = context->peer_timeout_ms;
     if (flight->sent >= context->sends_most)
         return flight->deadline;
-    if (flight->sent == 1 && patience < context->peer_timeout_ms)
-        patience = context->peer_timeout_ms;
-    end = larder_deadline_in(context->runtime, patience);
+    uint64_t end = larder_deadline_in(context->runtime, patience > least ? patience : least);
     return end < flight->deadline ? end : flight->deadline;
 }
 
@@ -274,7 +273,7 @@ static bool ask_again(struct ldr_flight *flight, const struct larder_reply *repl
     struct ldr_context *context = flight->group->context;
     struct ldr_peer *peer = flight->asked;
     flight->asked = NULL;
-    if (is_silent(reply) && peer != NULL && flight->sent < context->sends_most && ldr_peer_is_up(peer) &&
+    if (is_silent(flight, reply) && peer != NULL && flight->sent < context->sends_most && ldr_peer_is_up(peer) &&
         ldr_peer_is_there(peer))
         return ask(flight, peer);
     ldr_peer_release(peer);
@@ -306,7 +305,7 @@ static void peer_answered(void *arg, struct larder_reply *reply)
         larder_reply_release(reply);
         return;
     }
-    if (reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED || is_silent(reply)) {
+    if (reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED || is_silent(flight, reply)) {
         if (ask(flight, next_replica(flight)))
             larder_reply_release(reply);
         else

@@ -168,8 +168,7 @@ static bool is_final(const struct larder_reply *reply)
 /* The peer had its part of the time and said nothing: there is time left to ask another one. */
 static bool was_silent(const struct ldr_strict_ask *ask, const struct larder_reply *reply)
 {
-    return is_get(ask) && reply->status == LARDER_DEADLINE && reply->ring.settings == 0 &&
-           larder_now(ask->group->context->runtime) < ask->deadline;
+    return is_get(ask) && reply->status == LARDER_DEADLINE && larder_now(ask->group->context->runtime) < ask->deadline;
 }
 
 /* When an attempt of a get ends. Half of its time is left to the others that hold the key: a peer that stands says nothing. */
@@ -320,7 +319,8 @@ static bool is_there(const struct ldr_strict_ask *ask, const struct ldr_placemen
     struct ldr_cluster *cluster = ask->group->context->cluster;
     /* Nobody can acknowledge a write that this node shall have, too, before it has sealed the list itself. */
     if (rank == placement->self)
-        return is_get(ask) || ldr_cluster_acts(cluster, placement->serial);
+        return is_get(ask) || (rank == 0 ? ldr_cluster_acts(cluster, placement->serial)
+                                         : ldr_cluster_may_pass(cluster, placement->serial));
     return (ask->since == 0 && !ldr_cluster_is_changing(cluster)) ||
            ldr_cluster_peer_acts(cluster, placement->peers[rank], placement->epoch, ask->since,
                                  is_get(ask) && rank > 0);

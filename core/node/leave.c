@@ -55,8 +55,11 @@ void larder_node_on_left(struct larder_node *node, void (*left)(void *arg), void
     atomic_store_explicit(&node->left, left, memory_order_release);
 }
 
-static void log_left(const struct larder_node *node)
+/* Once. */
+static void log_left(struct larder_node *node)
 {
+    if (atomic_exchange_explicit(&node->left_logged, true, memory_order_relaxed))
+        return;
     if (!ldr_handoff_finished(node->context.handoff))
         ldr_log(node->log, LARDER_LOG_WARN, "left: leave_timeout has passed, not all keys were handed over");
     else if (ldr_cluster_is_last(node->context.cluster))
@@ -76,11 +79,10 @@ void ldr_node_look_after_leave(struct larder_node *node)
         node->go_at = larder_deadline_in(node->runtime, SHOWN_MS);
     if (now < by && (node->go_at == 0 || now < node->go_at))
         return;
-    void (*left)(void *arg) = atomic_exchange_explicit(&node->left, NULL, memory_order_acq_rel);
-    if (left == NULL)
-        return;
     log_left(node);
-    left(node->left_arg);
+    void (*left)(void *arg) = atomic_exchange_explicit(&node->left, NULL, memory_order_acq_rel);
+    if (left != NULL)
+        left(node->left_arg);
 }
 
 void ldr_node_hand_over(struct larder_node *node)
@@ -89,14 +91,11 @@ void ldr_node_hand_over(struct larder_node *node)
     if (!node->owns_runtime || !node->discovery_started || node->context.handoff == NULL ||
         node->settings->leave_timeout_ms == 0 || discovery_of(node)->leave == NULL)
         return;
-    bool begun = ldr_node_is_leaving(node);
-    if (!begun && larder_node_leave(node) != LARDER_OK) {
+    if (!ldr_node_is_leaving(node) && larder_node_leave(node) != LARDER_OK) {
         ldr_log(node->log, LARDER_LOG_WARN, "%s", larder_last_error());
         return;
     }
     while (!ldr_node_has_left(node) && larder_now(node->runtime) < leave_by(node))
         ldr_handoff_wait(node->context.handoff, leave_by(node));
-    /* A leave that was begun before has been logged, unless it did not end. */
-    if (!begun || !ldr_handoff_finished(node->context.handoff))
-        log_left(node);
+    log_left(node);
 }

@@ -86,8 +86,8 @@ LARDER_API enum larder_status larder_node_ready(struct larder_node *node);
 LARDER_API enum larder_status larder_node_leave(struct larder_node *node);
 
 /*
- * `left` is called once, on a thread of the node that it must not block, when the others have all keys or `leave_timeout` has
- * passed since larder_node_leave(), which clients may ask for, too. It must not close the node, but have it closed.
+ * `left` is called once, on a thread of the node that it must not block, a second after the others have all keys, in which
+ * clients that follow may see that, or when `leave_timeout` has passed since larder_node_leave(), which clients may ask for, too. It must not close the node, but have it closed.
  */
 LARDER_API void larder_node_on_left(struct larder_node *node, void (*left)(void *arg), void *arg);
 

@@ -76,14 +76,16 @@ class Run:
                 return
 
     def close(self):
-        self.workload.stop()
-        _, near = self.world.count()
-        print(f"  near copies answered {near} gets", flush=True)
-        if near == 0:
-            self.report.blame("no get was answered by a near copy: what they promise was not tested")
-        for wrong in self.world.end():
-            self.report.blame(wrong)
-        self.report.history(self.history.since(0), self.world.may_be_old)
+        try:
+            self.workload.stop()
+            _, near = self.world.count()
+            print(f"  near copies answered {near} gets", flush=True)
+            if near == 0:
+                self.report.blame("no get was answered by a near copy: what they promise was not tested")
+        finally:
+            for wrong in self.world.end():
+                self.report.blame(wrong)
+            self.report.history(self.history.since(0), self.world.may_be_old)
 
 
 def choose(parser, options):

@@ -199,9 +199,12 @@ class World:
             if time.monotonic() - begun > seconds:
                 raise AssertionError(f"not converged after {seconds} s: {self.unsettled()}")
             time.sleep(0.05)
+        took = time.monotonic() - begun
+        if took > seconds + 1:  # the last look may have taken a moment
+            raise AssertionError(f"converged after {took:.1f} s, wanted {seconds} s")
         if heals:
             self.healed()
-        return time.monotonic() - begun
+        return took
 
     def count(self):
         """

@@ -129,7 +129,7 @@ class Unfinished(Nodes):
         self.assertEqual(node.stop(), 0)
         took = time.monotonic() - begun
         self.assertTrue(2 <= took < 10, took)
-        self.assertIn("leave_timeout has passed: not all keys were handed over", node.log_text())
+        self.assertIn("leave_timeout has passed, not all keys were handed over", node.log_text())
 
     def test_a_leave_that_is_not_finished_is_no_success(self):
         """As its time is over, or as the process dies."""

@@ -155,7 +155,7 @@ class Cancelled(Case):
 
     def test_cancelled_calls_take_no_streams(self):
         """All streams are used by calls that the node has: cancelled, they hold up nobody, and come back without a trace."""
-        calls = [self.stub.Get.future(Get(group="g", key=b"slow:3000:x")) for _ in range(20)]
+        calls = [self.stub.Get.future(Get(group="g", key=b"slow:8000:x")) for _ in range(20)]
         self.wait_until(lambda: self.host.stats()["submitted"] == 20)
         for call in calls:
             self.assertTrue(call.cancel())

@@ -200,7 +200,7 @@ class Stalled(Case):
     def test_a_batch_that_waits_for_its_last_key(self):
         """Values that its answer has no room for are not held until then."""
         self.assert_stored(message(set_request(b"slow:50:x", b"v" * MIB)))
-        batch = field(1, b"g") + field(2, b"slow:50:x") * 100 + field(2, b"slow:2000:y")
+        batch = field(1, b"g") + field(2, b"slow:50:x") * 100 + field(2, b"slow:5000:y")
         connection = self.connect()
         completed = self.host.stats()["completed"]
         stream = connection.call(message(batch), path="/larder.v1.Cache/BatchGet")
@@ -215,7 +215,7 @@ class Stalled(Case):
     def test_batches_that_wait_together(self):
         """What all hold is bounded by the memory of all bodies, and given back."""
         self.assert_stored(message(set_request(b"slow:50:x", b"v" * MIB)))
-        batch = field(1, b"g") + field(2, b"slow:50:x") * 3 + field(2, b"slow:1000:y")
+        batch = field(1, b"g") + field(2, b"slow:50:x") * 3 + field(2, b"slow:5000:y")
         for _ in range(2):
             connection = self.connect()
             completed = self.host.stats()["completed"]

@@ -73,10 +73,11 @@ def call_request(key, timeout_us=0, group=b"g"):
 
 def messages(data):
     """The messages that one stream has carried."""
-    while data:
-        size = struct.unpack(">I", data[1:5])[0]
-        yield data[5:5 + size]
-        data = data[5 + size:]
+    at = 0
+    while at < len(data):
+        size = struct.unpack_from(">I", data, at + 1)[0]
+        yield data[at + 5:at + 5 + size]
+        at += 5 + size
 
 
 class Closed(Exception):

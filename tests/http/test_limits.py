@@ -163,7 +163,7 @@ class Bodies(Case):
     def test_a_batch_that_waits_for_its_last_key(self):
         """Values that its answer has no room for are not held until then."""
         self.ask("PUT", KEYS + "slow:50:x", b"v" * 1000000)
-        body = json.dumps({"get": ["slow:50:x"] * 100 + ["slow:2000:y"]})
+        body = json.dumps({"get": ["slow:50:x"] * 100 + ["slow:5000:y"]})
         completed = self.host.stats()["completed"]
         connection = self.connect()
         connection.send(request("POST", KEYS[:-len("keys/")] + "batch", body))
@@ -177,7 +177,7 @@ class Bodies(Case):
     def test_batches_that_wait_together(self):
         """What all hold is bounded by the memory of all bodies, and given back."""
         self.ask("PUT", KEYS + "slow:50:x", b"v" * 300000)
-        body = json.dumps({"get": ["slow:50:x"] + ["slow:1000:y"]})
+        body = json.dumps({"get": ["slow:50:x"] + ["slow:5000:y"]})
         for _ in range(2):
             completed = self.host.stats()["completed"]
             connections = [self.connect() for _ in range(10)]

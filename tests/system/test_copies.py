@@ -4,7 +4,7 @@ import os
 import subprocess
 import time
 
-from kit import BUILD, LARDERD, Case, main, static_members, wait_until
+from kit import BUILD, LARDERD, Case, in_threads, loader, main, static_members, value_of, wait_until
 
 GROUP = "default"
 LARDER = os.path.join(BUILD, "bin", "larder")
@@ -53,6 +53,16 @@ class Copies(Case):
         wait_until(lambda: self.total(nodes) == 12020, "it has been given what it lacks")
         wait_until(lambda: nodes["a"].metric("handoff_entries_spared_total") - spared > 5500, "most was not offered")
         self.assertLessEqual(nodes["a"].metric("handoff_entries_sent_total") - sent, 10)
+
+    def test_a_load_that_takes_long_is_waited_for(self):
+        """For longer than it takes to be sure that a member is there, and by nobody else's load."""
+        source = self.origin(delay=1500)
+        nodes = self.cluster("abc", groups=[{"name": "users", "loader": loader(source)}],
+                             cluster={"replicas": 2, "probe_interval": "100ms", "peer_timeout": "300ms"})
+        keys = [f"key {i}" for i in range(12)]
+        answers = in_threads(len(keys), lambda i: nodes["a"].get("users", keys[i]))
+        for key, answer in zip(keys, answers):
+            self.assertEqual((answer.status, answer.body, source.count(key)), (200, value_of(key.encode()), 1))
 
     def test_fault_17_writes_and_deletes_reach_the_copies(self):
         nodes = self.replicated(tombstone_ttl="1s")

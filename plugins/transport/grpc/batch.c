@@ -91,14 +91,13 @@ bool grpc_encode_batch_get(struct grpc_call *call)
     size_t count = call->part_count;
     struct get_result *results = grpc_arena_alloc(&call->arena, count * sizeof *results);
     response.results = grpc_arena_alloc(&call->arena, count * sizeof *response.results);
-    if (results == NULL || response.results == NULL)
-        return false;
-    for (size_t i = 0; i < count; i++) {
+    bool packed = results != NULL && response.results != NULL;
+    for (size_t i = 0; i < count && packed; i++) {
         put_get(&results[i], &call->parts[i].reply);
         response.results[i] = &results[i].result;
     }
     response.n_results = count;
-    bool packed = grpc_pack(call, &response.base, 0, (struct larder_slice){0});
+    packed = packed && grpc_pack(call, &response.base, 0, (struct larder_slice){0});
     for (size_t i = 0; i < count; i++) /* they are copied, and the client may take its time */
         tp_part_release(&call->parts[i]);
     return packed;
