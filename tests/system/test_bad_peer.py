@@ -56,7 +56,7 @@ def say_what_is_no_reply(connection, ended):
 
 
 def refuse_the_form(connection, ended):
-    """As a node does whose version has another form of messages."""
+    """As something does that does not know the path: a node answers what it does not understand in the form of peers."""
     connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
     return True
 
@@ -118,7 +118,7 @@ class BadPeer(Case):
     def test_it_says_what_is_no_reply(self):
         self.check(say_what_is_no_reply)
 
-    def test_it_is_of_another_version(self):
+    def test_it_knows_no_peers(self):
         reason = self.check(refuse_the_form)
         if PEERS == "http":  # nonsense, over grpc
             self.assertIn("answered with HTTP status 400", reason)
