@@ -55,8 +55,8 @@ struct larder_node {
     struct ldr_arena *discovery_arena; /* what these lie in after a reload; NULL: the settings have them */
     uint64_t epoch_base;               /* added to what discovery reports; grows when another instance takes over */
     _Atomic uint64_t leave_by; /* it was told to leave its cluster, and goes then at the latest; 0: it was not */
-    atomic_bool left_logged;
-    uint64_t go_at;                    /* it has left, and goes then; 0: it has not. The tick's own */
+    atomic_bool left_logged;   /* the log has how that ended */
+    uint64_t go_at;            /* it has left, and goes then; 0: it has not. The tick's own */
     _Atomic(void (*)(void *arg)) left; /* told once, when it has; NULL: nobody wants to know */
     void *left_arg;
     struct larder_timer tick; /* expiry, and what only time brings about */
