@@ -142,12 +142,23 @@ static bool holds(const struct ldr_view *view, const size_t *found, size_t count
     return view->count == 0;
 }
 
-/* Whether no member that held the key under the past list is on this one. */
-static bool all_vanished(const struct ldr_view *past, const size_t *found, size_t count, const struct ldr_view *view)
+/* Whether what a member had under the past list came here before it left: it was done with this node, then or later. */
+static bool has_given(struct ldr_cluster *cluster, const struct ldr_view *past, const struct ldr_view_member *then)
+{
+    pthread_mutex_lock(&cluster->standing_lock);
+    bool given = then->peer != NULL && then->peer->standing.gave_as == then->incarnation &&
+                 then->peer->standing.gave_epoch >= past->seen.epoch;
+    pthread_mutex_unlock(&cluster->standing_lock);
+    return given;
+}
+
+/* Whether no member that held the key under the past list is on this one, nor has given this node what it had. */
+static bool all_vanished(struct ldr_cluster *cluster, const struct ldr_view *past, const size_t *found, size_t count,
+                         const struct ldr_view *view)
 {
     for (size_t i = 0; i < count; i++) {
         const struct ldr_view_member *then = &past->members[found[i]], *now = find(view, then->name);
-        if (now != NULL && now->incarnation == then->incarnation)
+        if ((now != NULL && now->incarnation == then->incarnation) || has_given(cluster, past, then))
             return false;
     }
     return true;
@@ -162,7 +173,7 @@ bool ldr_cluster_outlived(struct ldr_cluster *cluster, struct larder_slice group
         const struct ldr_view *past = cluster->past[i];
         size_t found[LDR_REPLICAS_MAX], count = ldr_view_replicas(past, digest, found, cluster->options.replicas);
         if (version.epoch < past->seen.epoch && !holds(past, found, count, past->self) &&
-            all_vanished(past, found, count, view))
+            all_vanished(cluster, past, found, count, view))
             return true;
     }
     return false;
@@ -303,6 +314,13 @@ static void keep_stamp(struct ldr_standing *standing, uint64_t stamp, uint64_t l
     standing->stamped = standing->heard;
 }
 
+static void note_given(struct ldr_standing *standing, const struct ldr_view *view, const char *name)
+{
+    const struct ldr_view_member *member = find(view, name);
+    standing->gave_epoch = view->seen.epoch;
+    standing->gave_as = member != NULL ? member->incarnation : 0;
+}
+
 static bool hear(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct ldr_view *view,
                  const struct larder_ring_view *ring, const struct ldr_header *header, uint64_t asked)
 {
@@ -335,6 +353,7 @@ static bool hear(struct ldr_cluster *cluster, struct ldr_peer *peer, const struc
         if (done) {
             standing->done = true;
             standing->done_serial = view->serial;
+            note_given(standing, view, peer->name);
         }
     }
     return news | evaluate(cluster, view);

@@ -42,8 +42,7 @@ static bool is_sender(const struct larder_request *request, const struct ldr_pee
  * Something new came. True: somebody besides the sender and this node is to hold it, and might not have it. Who does not hold it
  * itself has written it for an owner that it could not reach, or handed it on; whom of the others it reaches is not certain.
  */
-static bool is_for_others(struct ldr_group *group, const struct larder_request *request, struct larder_slice key,
-                          bool pushed)
+static bool is_for_others(struct ldr_group *group, const struct larder_request *request, struct larder_slice key)
 {
     struct ldr_placement placement;
     struct ldr_cluster *cluster = group->context->cluster;
@@ -60,7 +59,7 @@ static bool is_for_others(struct ldr_group *group, const struct larder_request *
     }
     others |= placement.self == placement.count;
     ldr_placement_release(&placement);
-    return others && (pushed || !of_holder);
+    return others && !of_holder;
 }
 
 static void replicate(struct ldr_group *group, const struct larder_request *request, const struct ldr_header *header,
@@ -81,7 +80,7 @@ static void replicate(struct ldr_group *group, const struct larder_request *requ
     }
     enum larder_status status = ldr_group_take_copy(group, request->group, &copy, age_of(group->context, header),
                                                     &news);
-    if (news && is_for_others(group, request, copy.key, false))
+    if (news && is_for_others(group, request, copy.key))
         ldr_handoff_again(group->context->handoff);
     ldr_answer_status(group->context, status, status != LARDER_OK ? larder_last_error() : NULL, done, arg);
 }
@@ -147,7 +146,7 @@ static bool take_push(struct ldr_group *group, const struct larder_request *requ
             ldr_group_take_copy(group, request->group, &copy, age, &news) != LARDER_OK)
             continue;
         set_bit(answer, i);
-        spread |= news && is_for_others(group, request, copy.key, true);
+        spread |= news && is_for_others(group, request, copy.key);
         if (news)
             ldr_count(&context->handoff_received);
     }

@@ -141,6 +141,27 @@ static bool begin(struct ldr_handoff *handoff)
     return true;
 }
 
+static void hold_or_not(void *arg, struct ldr_group *group)
+{
+    const bool *hold = arg;
+    if (group->store != NULL)
+        ldr_store_hold(group->store, *hold);
+}
+
+/*
+ * Floors and entries past their time stay as long as older copies may come: until this node has been given everything, and
+ * until all others have what it has, deletes among it. Whoever cannot be reached keeps the older value meanwhile.
+ */
+static void update_hold(struct ldr_handoff *handoff)
+{
+    struct ldr_cluster *cluster = handoff->context->cluster;
+    if (!ldr_cluster_strict(cluster))
+        return;
+    uint64_t serial = ldr_cluster_serial(cluster);
+    bool hold = !ldr_cluster_caught_up(cluster, serial) || !ldr_cluster_is_complete(cluster, serial);
+    ldr_registry_each(handoff->registry, hold_or_not, &hold);
+}
+
 /* What failed is tried again; the others have everything. */
 static void end(struct ldr_handoff *handoff)
 {
@@ -153,6 +174,7 @@ static void end(struct ldr_handoff *handoff)
         else if (target->full)
             ldr_cluster_behind_quietly(cluster, target->peer);
     }
+    update_hold(handoff);
     release_targets(handoff);
     release_groups(handoff);
     pthread_mutex_lock(&handoff->lock);
@@ -201,23 +223,6 @@ static void go_on(struct ldr_handoff *handoff)
         ldr_handoff_send(handoff);
     else
         ldr_handoff_go_on(handoff, 0);
-}
-
-/* Floors and entries past their time stay as long as older copies may come. */
-static void hold_or_not(void *arg, struct ldr_group *group)
-{
-    const bool *hold = arg;
-    if (group->store != NULL)
-        ldr_store_hold(group->store, *hold);
-}
-
-static void update_hold(struct ldr_handoff *handoff)
-{
-    struct ldr_cluster *cluster = handoff->context->cluster;
-    if (!ldr_cluster_strict(cluster))
-        return;
-    bool hold = !ldr_cluster_caught_up(cluster, ldr_cluster_serial(cluster));
-    ldr_registry_each(handoff->registry, hold_or_not, &hold);
 }
 
 void ldr_handoff_step(struct larder_timer *timer)
