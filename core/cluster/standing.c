@@ -662,7 +662,7 @@ void ldr_cluster_heard(struct ldr_cluster *cluster, struct ldr_peer *peer, const
         return;
     ldr_standing_heard(cluster, peer, &reply->ring, &header, 0);
     pthread_mutex_lock(&cluster->standing_lock);
-    peer->standing.answered = larder_now(cluster->options.runtime);
+    peer->standing.answered = peer->standing.heard = larder_now(cluster->options.runtime);
     pthread_mutex_unlock(&cluster->standing_lock);
 }
 

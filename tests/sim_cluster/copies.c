@@ -83,14 +83,16 @@ static bool is_settled(const struct sim_world *world, unsigned key)
 
 /*
  * Where only the best is done, a copy that was out of reach for longer than a delete is remembered may come back at one who
- * has forgotten it already, and not at another.
+ * has forgotten it already, and not at another. What came to nothing after the delete does not matter.
  */
 static bool was_forgotten(const struct sim_world *world, unsigned key)
 {
     uint64_t now = larder_now(&world->runtime);
     for (size_t i = world->clients.count; i-- > 0 && !world->plan.strict;) {
         const struct sim_request *request = world->clients.requests[i];
-        if (request->key == key && request->operation != LARDER_OP_GET)
+        bool done = request->completions > 0 &&
+                    (request->status == LARDER_OK || request->status == LARDER_NOT_FOUND);
+        if (request->key == key && request->operation != LARDER_OP_GET && done)
             return request->operation == LARDER_OP_DELETE && request->invoked + world->plan.tombstone_ms * SIM_MS < now;
     }
     return false;

@@ -118,33 +118,41 @@ static void give_up(struct sim_world *world, unsigned node, const char *disorder
     sim_fail(world, "%" PRIu64 " ms after the last fault node %s %s", after_ms, sim_node_name(node), disorder);
 }
 
-/* As long as fewer members went than hold a key, and not all left, somebody ties the next list to the last one. */
-static uint64_t patience_ms(const struct sim_world *world)
+/*
+ * Until when all must be in order. As long as fewer members went than hold a key, and not all left, somebody ties the next list
+ * to the last one, and nobody waits for orphan_wait: only for the news of the registry that are still under way.
+ */
+static uint64_t limit(const struct sim_world *world, uint64_t start)
 {
     bool tied = !world->checker.in_doubt && world->checker.copies > 0;
-    return world->plan.kind == SIM_STRICT && tied ? SIM_TIED_MS : SIM_SETTLED_MS;
+    uint64_t settled = start + SIM_SETTLED_MS * SIM_MS, told = start;
+    for (unsigned i = 0; i < SIM_NODES; i++)
+        if (world->registry.watches[i].last_at > told)
+            told = world->registry.watches[i].last_at;
+    told += SIM_TIED_MS * SIM_MS;
+    return world->plan.kind == SIM_STRICT && tied && told < settled ? told : settled;
 }
 
 bool sim_await_order(struct scenario *scenario)
 {
     struct sim_world *world = scenario->world;
-    uint64_t start = larder_now(&world->runtime), taken = 0;
+    uint64_t start = larder_now(&world->runtime), now = start;
     const char *disorder;
     unsigned node;
     while (world->failure[0] == '\0' && (disorder = find_disorder(world, &node)) != NULL) {
-        if (taken > patience_ms(world) * SIM_MS)
-            give_up(world, node, disorder, patience_ms(world));
+        if (now > limit(world, start))
+            give_up(world, node, disorder, (now - start) / SIM_MS);
         sim_wait(world, 50);
         sim_nodes_look(world);
-        taken = larder_now(&world->runtime) - start;
+        now = larder_now(&world->runtime);
     }
     sim_tell(world, "everything is in order");
     sim_look_for_order(world);
     sim_check_copies(world);
     scenario->settlings++;
-    scenario->settling_ns += taken;
-    if (taken > scenario->slowest_ns)
-        scenario->slowest_ns = taken;
+    scenario->settling_ns += now - start;
+    if (now - start > scenario->slowest_ns)
+        scenario->slowest_ns = now - start;
     return world->failure[0] == '\0';
 }
 
