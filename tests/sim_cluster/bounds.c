@@ -75,8 +75,8 @@ static void check_cause(struct sim_world *world, unsigned node, const struct lar
     }
     uint64_t asked = bounds->asked[node][operation][key], called = ++bounds->called[node][operation][key];
     uint64_t refused = bounds->refused[node][operation][key];
-    /* Of those that hold the key each may refuse the connection once. */
-    if (called > asked * (SIM_RETRIES + world->plan.replicas) || called - refused > asked * (1 + SIM_RETRIES))
+    /* Besides, each of those that hold the key may refuse the connection once. */
+    if (called > asked * (1 + SIM_RETRIES + world->plan.replicas) || called - refused > asked * (1 + SIM_RETRIES))
         sim_fail(world, "node %s sent operation %u on key k%u %llu times for %llu of its clients", name, operation, key,
                  (unsigned long long)called, (unsigned long long)asked);
     if (!somebody_waits(world, node, bounds->asked_at[node][operation][key]))
