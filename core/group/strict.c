@@ -7,7 +7,8 @@
 #include "core/group/limits.h"
 #include "core/group/near.h"
 
-#define PAUSE_MS 25u /* before a request is tried again; twice as long after each that was sent */
+#define PAUSE_MS 25u /* before a request is tried again; twice as long after each attempt */
+#define DOUBLED  3u  /* so often at most: what is waited for may come at any moment */
 
 /* A client's request, from its door to its answer. */
 struct ldr_strict_ask {
@@ -20,6 +21,7 @@ struct ldr_strict_ask {
     uint64_t begun, deadline;
     uint64_t tried, since; /* when the last attempt began, or came to nothing; the last one of the round before */
     unsigned sent;         /* requests to peers, so far */
+    unsigned rounds;       /* attempts of this node itself that came to nothing; each asks all others, if it is a get */
     unsigned rank;         /* who is asked next, of those that hold the key */
     struct ldr_peer *peer; /* a counted reference, while it is being asked */
     uint64_t over;         /* when what was sent last cannot be executed any more */
@@ -111,7 +113,8 @@ static void wait_and_go(struct ldr_strict_ask *ask)
 {
     struct ldr_context *context = ask->group->context;
     struct ldr_strict_wait *wait = &context->strict;
-    uint64_t at = larder_deadline_in(context->runtime, PAUSE_MS << ask->sent);
+    unsigned attempts = ask->sent + ask->rounds;
+    uint64_t at = larder_deadline_in(context->runtime, PAUSE_MS << (attempts < DOUBLED ? attempts : DOUBLED));
     if (!hold(ask))
         return;
     if (ask->over > at)
@@ -214,6 +217,7 @@ static void own_done(void *arg, struct larder_reply *reply)
         finish(ask, reply);
         return;
     }
+    ask->rounds++;
     ask->sent += !is_get(ask) && !ldr_reply_moved(reply); /* it took as many messages as one to the owner */
     came_to_nothing(ask, reply);
     larder_reply_release(reply);

@@ -4,11 +4,23 @@
 #include "core/cluster/wire.h"
 #include "world.h"
 
+#define ROUNDS 6 /* 0, 25, 75, 175 and 375 ms after a get came, while the list changes, and once afterwards */
+
 /* The last request may have begun while the node was stopped or before. */
 static bool somebody_waits(const struct sim_world *world, unsigned node, uint64_t asked_at)
 {
     uint64_t went_on = world->machines[node].went_on;
     return larder_now(&world->runtime) - (asked_at > went_on ? asked_at : went_on) <= SIM_LONGEST_MS * SIM_MS;
+}
+
+/* A client or a peer wants something of a key from a node. */
+static void note_cause(struct sim_world *world, unsigned node, unsigned key, uint64_t at)
+{
+    struct sim_bounds *bounds = &world->bounds;
+    if (!somebody_waits(world, node, bounds->caused_at[node][key]))
+        bounds->causes[node][key] = bounds->questions[node][key] = 0;
+    bounds->causes[node][key]++;
+    bounds->caused_at[node][key] = at;
 }
 
 void sim_bounds_asked(const struct sim_request *request)
@@ -21,7 +33,7 @@ void sim_bounds_asked(const struct sim_request *request)
             bounds->refused[node][operation][key] = 0;
     bounds->asked[node][operation][key]++;
     bounds->asked_at[node][operation][key] = request->invoked;
-    bounds->caused_at[node][key] = request->invoked;
+    note_cause(world, node, key, request->invoked);
 }
 
 static bool is_on_key(const struct larder_request *request)
@@ -33,7 +45,7 @@ static bool is_on_key(const struct larder_request *request)
 void sim_bounds_delivered(struct sim_world *world, unsigned node, const struct larder_request *request)
 {
     if (is_on_key(request))
-        world->bounds.caused_at[node][sim_key_of(request->key)] = larder_now(&world->runtime);
+        note_cause(world, node, sim_key_of(request->key), larder_now(&world->runtime));
 }
 
 void sim_bounds_refused(struct sim_world *world, unsigned node, const struct larder_request *request)
@@ -49,13 +61,24 @@ static bool is_question(const struct larder_request *request)
            header.kind == LDR_EXCHANGE_ASK;
 }
 
-/* Who may have a key is asked for a client's request here, or for a peer's. */
+/*
+ * Who may have a key is asked for a client's request here, or for a peer's: some others, and once more when the list changes
+ * meanwhile, or where all is promised all others, and again as long as the list changes.
+ */
 static void check_question(struct sim_world *world, unsigned node, const struct larder_request *request)
 {
     unsigned key = sim_key_of(request->key);
     if (key == SIM_KEYS || !somebody_waits(world, node, world->bounds.caused_at[node][key]))
         sim_fail(world, "node %s asked others for key %.*s, for which nobody waits", sim_node_name(node),
                  (int)request->key.size, (const char *)request->key.data);
+    if (key == SIM_KEYS)
+        return;
+    struct sim_bounds *bounds = &world->bounds;
+    uint64_t most = world->plan.strict ? ROUNDS * (SIM_MEMBERS - 1) : 2 * (world->plan.replicas + 1);
+    if (++bounds->questions[node][key] > bounds->causes[node][key] * most)
+        sim_fail(world, "node %s asked others %llu times for key k%u, of which %llu requests wanted something",
+                 sim_node_name(node), (unsigned long long)bounds->questions[node][key], key,
+                 (unsigned long long)bounds->causes[node][key]);
 }
 
 /*

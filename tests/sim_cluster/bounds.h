@@ -13,7 +13,9 @@ struct sim_bounds {
     uint64_t asked[SIM_NODES][SIM_OPERATIONS][SIM_KEYS];
     uint64_t asked_at[SIM_NODES][SIM_OPERATIONS][SIM_KEYS];
     uint64_t refused[SIM_NODES][SIM_OPERATIONS][SIM_KEYS]; /* of those called: the connection was refused */
-    uint64_t caused_at[SIM_NODES][SIM_KEYS];               /* when clients or peers last asked a node for a key */
+    /* What others are asked that may have a key, beside the requests of clients and peers for it; when the last of these came. */
+    uint64_t questions[SIM_NODES][SIM_KEYS], causes[SIM_NODES][SIM_KEYS];
+    uint64_t caused_at[SIM_NODES][SIM_KEYS];
 };
 
 void sim_bounds_asked(const struct sim_request *request);
