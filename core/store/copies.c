@@ -28,16 +28,6 @@ struct larder_version ldr_store_floor(struct ldr_store *store, struct larder_sli
     return floor_of(ldr_store_shard(store, ldr_store_hash(key, store->seed)));
 }
 
-struct larder_version ldr_store_highest_floor(struct ldr_store *store)
-{
-    struct larder_version highest = {0};
-    for (uint32_t i = 0; i < ldr_store_shards(store) && ldr_store_holds(store); i++) {
-        struct larder_version floor = floor_of(&store->shards[i]);
-        highest = ldr_version_after(floor, highest) ? floor : highest;
-    }
-    return highest;
-}
-
 static void raise(struct ldr_shard *shard, struct larder_version floor)
 {
     ldr_shard_enter(shard, 0);
@@ -50,12 +40,6 @@ void ldr_store_raise_floor(struct ldr_store *store, struct larder_slice key, str
 {
     if (ldr_store_holds(store) && (floor.epoch | floor.clock) != 0)
         raise(ldr_store_shard(store, ldr_store_hash(key, store->seed)), floor);
-}
-
-void ldr_store_raise_floors(struct ldr_store *store, struct larder_version floor)
-{
-    for (uint32_t i = 0; i < ldr_store_shards(store) && ldr_store_holds(store); i++)
-        raise(&store->shards[i], floor);
 }
 
 bool ldr_store_drop(struct ldr_store *store, struct larder_slice key, struct larder_version version)

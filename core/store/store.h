@@ -195,9 +195,7 @@ void ldr_store_set_exact_hits(struct ldr_store *store, bool exact_hits);
  */
 void ldr_store_hold(struct ldr_store *store, bool hold);
 struct larder_version ldr_store_floor(struct ldr_store *store, struct larder_slice key);
-struct larder_version ldr_store_highest_floor(struct ldr_store *store);
 void ldr_store_raise_floor(struct ldr_store *store, struct larder_slice key, struct larder_version floor);
-void ldr_store_raise_floors(struct ldr_store *store, struct larder_version floor);
 
 /* Removes the entry of the key, whatever it says, if it has this version. */
 bool ldr_store_drop(struct ldr_store *store, struct larder_slice key, struct larder_version version);
