@@ -133,9 +133,9 @@ static void memory_load(void *state, struct larder_load *asked)
     load->number = origin->loads[load->key];
     sim_tell(world, "node %s asks the origin for k%u=o%u", sim_node_name(machine->node), load->key, load->number);
     /* A write closes a flight to late comers, and so does a copy that comes from elsewhere: only keys that are never written
-       have one load at a time, where there are no copies. */
+       have one load at a time, where nothing is ever handed over. */
     bool written = load->key < SIM_KEYS_READ || (load->key >= SIM_KEYS_HOT && load->key < SIM_KEYS_COLD);
-    bool alone = !written && world->plan.kind <= SIM_DYNAMIC && world->plan.replicas == 1;
+    bool alone = !written && world->plan.kind == SIM_FIXED && world->plan.replicas == 1;
     if (++origin->active[load->key][machine->node] > 1 && alone)
         sim_fail(world, "node %s loads key k%u twice at a time", sim_node_name(machine->node), load->key);
     load->next = origin->under_way;
