@@ -76,9 +76,6 @@ enum ldr_outcome ldr_peer_judge(struct ldr_peer *peer, const struct larder_reply
 /* Why a reply is no answer: its message, or the text of its status. */
 struct larder_slice ldr_reply_reason(const struct larder_reply *reply);
 
-/* Whether this node has given it all that it has for it; under standing_lock. */
-bool ldr_peer_is_passed(const struct ldr_peer *peer, const struct ldr_view *view);
-
 /* Begins to ping. Once, for a peer of the published view. */
 void ldr_probe_start(struct ldr_peer *peer);
 /* With the peer's lock held: the breaker has opened, and the next ping comes no later than the suspension ends. */

@@ -68,7 +68,7 @@ struct ldr_cluster {
     uint64_t serial;           /* of the latest view */
     const struct ldr_cluster_events *events; /* NULL: nobody listens */
 
-    /* Who this node is to the others; see standing.c. */
+    /* Who this node is to the others; see standing.h. */
     uint64_t boot;                 /* of this process, at random */
     pthread_mutex_t clear_lock;    /* one at a time clears what is outdated; before all locks of groups */
     pthread_mutex_t standing_lock; /* the standings of all peers, and what follows to the atomic members */
@@ -125,6 +125,13 @@ void ldr_view_free(struct ldr_view *view); /* NULL is fine */
 
 /* The member's index in a view; view->count when it is not there. */
 size_t ldr_view_find(const struct ldr_view *view, const char *name);
+
+/* The member itself; NULL when it is not there. */
+static inline const struct ldr_view_member *ldr_view_named(const struct ldr_view *view, const char *name)
+{
+    size_t i = ldr_view_find(view, name);
+    return i < view->count ? &view->members[i] : NULL;
+}
 
 /* The member that a place of the ring belongs to. */
 static inline const struct ldr_view_member *ldr_view_at(const struct ldr_view *view, size_t place)

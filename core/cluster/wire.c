@@ -1,52 +1,13 @@
 #include "core/cluster/wire.h"
 
-#include <endian.h>
 #include <stdlib.h>
 
 #include "core/base/fail.h"
+#include "larder/plugin/numbers.h"
 
 #define VERSION    2
 #define MEMBERS    100000 /* most that a list from a peer may have */
 #define CLOCK_MOST (UINT64_C(1) << 62)
-
-static void put16(unsigned char *at, uint16_t value)
-{
-    value = htole16(value);
-    memcpy(at, &value, sizeof value);
-}
-
-static void put32(unsigned char *at, uint32_t value)
-{
-    value = htole32(value);
-    memcpy(at, &value, sizeof value);
-}
-
-static void put64(unsigned char *at, uint64_t value)
-{
-    value = htole64(value);
-    memcpy(at, &value, sizeof value);
-}
-
-static uint16_t get16(const unsigned char *at)
-{
-    uint16_t value;
-    memcpy(&value, at, sizeof value);
-    return le16toh(value);
-}
-
-static uint32_t get32(const unsigned char *at)
-{
-    uint32_t value;
-    memcpy(&value, at, sizeof value);
-    return le32toh(value);
-}
-
-static uint64_t get64(const unsigned char *at)
-{
-    uint64_t value;
-    memcpy(&value, at, sizeof value);
-    return le64toh(value);
-}
 
 /* ------------------------------------------------------------------------------------------------ header */
 
@@ -54,20 +15,20 @@ void ldr_header_encode(const struct ldr_header *header, unsigned char bytes[LDR_
 {
     bytes[0] = VERSION;
     bytes[1] = (unsigned char)header->kind;
-    put16(bytes + 2, (uint16_t)header->flags);
-    put32(bytes + 4, header->items);
-    put64(bytes + 8, header->boot);
-    put64(bytes + 16, header->stamp);
-    put64(bytes + 24, header->budget);
-    put64(bytes + 32, header->id);
-    put64(bytes + 40, header->floor.epoch);
-    put64(bytes + 48, header->floor.clock);
+    larder_put16(bytes + 2, (uint16_t)header->flags);
+    larder_put32(bytes + 4, header->items);
+    larder_put64(bytes + 8, header->boot);
+    larder_put64(bytes + 16, header->stamp);
+    larder_put64(bytes + 24, header->budget);
+    larder_put64(bytes + 32, header->id);
+    larder_put64(bytes + 40, header->floor.epoch);
+    larder_put64(bytes + 48, header->floor.clock);
 }
 
 void ldr_header_flag(void *bytes, uint32_t flags)
 {
     if (bytes != NULL)
-        put16((unsigned char *)bytes + 2, (uint16_t)(get16((unsigned char *)bytes + 2) | flags));
+        larder_put16((unsigned char *)bytes + 2, (uint16_t)(larder_get16((unsigned char *)bytes + 2) | flags));
 }
 
 bool ldr_header_decode(struct larder_slice slice, struct ldr_header *header)
@@ -80,13 +41,13 @@ bool ldr_header_decode(struct larder_slice slice, struct ldr_header *header)
         return false;
     *header = (struct ldr_header){
         .kind = (enum ldr_exchange)bytes[1],
-        .flags = get16(bytes + 2),
-        .items = get32(bytes + 4),
-        .boot = get64(bytes + 8),
-        .stamp = get64(bytes + 16),
-        .budget = get64(bytes + 24),
-        .id = get64(bytes + 32),
-        .floor = {get64(bytes + 40), get64(bytes + 48)},
+        .flags = larder_get16(bytes + 2),
+        .items = larder_get32(bytes + 4),
+        .boot = larder_get64(bytes + 8),
+        .stamp = larder_get64(bytes + 16),
+        .budget = larder_get64(bytes + 24),
+        .id = larder_get64(bytes + 32),
+        .floor = {larder_get64(bytes + 40), larder_get64(bytes + 48)},
         .list = {bytes + LDR_HEADER_SIZE, slice.size - LDR_HEADER_SIZE},
     };
     return true;
@@ -109,13 +70,13 @@ static void append_text(struct ldr_buffer *buffer, const char *text)
 void ldr_list_encode(struct ldr_buffer *buffer, uint64_t epoch, const struct larder_member *members, size_t count)
 {
     unsigned char head[13];
-    put64(head, epoch);
-    put32(head + 8, (uint32_t)count);
+    larder_put64(head, epoch);
+    larder_put32(head + 8, (uint32_t)count);
     ldr_buffer_append(buffer, head, 12);
     for (size_t i = 0; i < count; i++) {
         const struct larder_member *member = &members[i];
-        put64(head, member->incarnation);
-        put32(head + 8, member->weight);
+        larder_put64(head, member->incarnation);
+        larder_put32(head + 8, member->weight);
         head[12] = member->leaving;
         ldr_buffer_append(buffer, head, sizeof head);
         append_text(buffer, member->name);
@@ -173,8 +134,8 @@ static const char *take_text(struct reader *reader)
 static void read_member(struct reader *reader, struct larder_member *member)
 {
     const unsigned char *head = take(reader, 13);
-    *member = (struct larder_member){.incarnation = get64(head),
-                                     .weight = get32(head + 8),
+    *member = (struct larder_member){.incarnation = larder_get64(head),
+                                     .weight = larder_get32(head + 8),
                                      .leaving = head[12] != 0,
                                      .addresses = reader->addresses};
     member->name = take_text(reader);
@@ -194,8 +155,8 @@ enum larder_status ldr_list_decode(struct larder_slice bytes, struct ldr_list *l
     *list = (struct ldr_list){0};
     struct reader first = {.at = bytes.data, .left = bytes.size, .good = true};
     const unsigned char *head = take(&first, 12);
-    list->epoch = get64(head);
-    size_t count = get32(head + 8);
+    list->epoch = larder_get64(head);
+    size_t count = larder_get32(head + 8);
     struct reader second = first;
     struct larder_member scratch;
     for (size_t i = 0; i < count && i <= MEMBERS && first.good; i++)
@@ -231,9 +192,9 @@ void ldr_list_free(struct ldr_list *list)
 void ldr_offer_encode(struct ldr_buffer *buffer, const struct ldr_wire_copy *copy)
 {
     unsigned char head[OFFER_HEAD];
-    put16(head, (uint16_t)copy->key.size);
-    put64(head + 2, copy->version.epoch);
-    put64(head + 10, copy->version.clock);
+    larder_put16(head, (uint16_t)copy->key.size);
+    larder_put64(head + 2, copy->version.epoch);
+    larder_put64(head + 10, copy->version.clock);
     ldr_buffer_append(buffer, head, sizeof head);
     ldr_buffer_append(buffer, copy->key.data, copy->key.size);
 }
@@ -260,8 +221,8 @@ bool ldr_offer_decode(struct larder_slice *rest, struct ldr_wire_copy *copy)
     if (!take_slice(&at, OFFER_HEAD, &head))
         return false;
     const unsigned char *bytes = head.data;
-    copy->version = (struct larder_version){get64(bytes + 2), get64(bytes + 10)};
-    if (!take_slice(&at, get16(bytes), &copy->key) || copy->key.size == 0 || !version_good(copy->version))
+    copy->version = (struct larder_version){larder_get64(bytes + 2), larder_get64(bytes + 10)};
+    if (!take_slice(&at, larder_get16(bytes), &copy->key) || copy->key.size == 0 || !version_good(copy->version))
         return false;
     *rest = at;
     return true;
@@ -271,12 +232,12 @@ bool ldr_offer_decode(struct larder_slice *rest, struct ldr_wire_copy *copy)
 void ldr_copy_encode(struct ldr_buffer *buffer, const struct ldr_wire_copy *copy)
 {
     unsigned char head[COPY_HEAD];
-    put16(head, (uint16_t)copy->key.size);
-    put64(head + 2, copy->version.epoch);
-    put64(head + 10, copy->version.clock);
+    larder_put16(head, (uint16_t)copy->key.size);
+    larder_put64(head + 2, copy->version.epoch);
+    larder_put64(head + 10, copy->version.clock);
     head[18] = (unsigned char)(copy->negative | copy->tombstone << 1);
-    put32(head + 19, (uint32_t)copy->value.size);
-    put64(head + 23, (uint64_t)copy->ttl_ms);
+    larder_put32(head + 19, (uint32_t)copy->value.size);
+    larder_put64(head + 23, (uint64_t)copy->ttl_ms);
     ldr_buffer_append(buffer, head, sizeof head);
     ldr_buffer_append(buffer, copy->key.data, copy->key.size);
     ldr_buffer_append(buffer, copy->value.data, copy->value.size);
@@ -289,11 +250,11 @@ bool ldr_copy_decode(struct larder_slice *rest, struct ldr_wire_copy *copy)
     if (!take_slice(&at, COPY_HEAD, &head))
         return false;
     const unsigned char *bytes = head.data;
-    copy->version = (struct larder_version){get64(bytes + 2), get64(bytes + 10)};
+    copy->version = (struct larder_version){larder_get64(bytes + 2), larder_get64(bytes + 10)};
     copy->negative = (bytes[18] & 1) != 0;
     copy->tombstone = (bytes[18] & 2) != 0;
-    copy->ttl_ms = (int64_t)get64(bytes + 23);
-    if (!take_slice(&at, get16(bytes), &copy->key) || !take_slice(&at, get32(bytes + 19), &copy->value) ||
+    copy->ttl_ms = (int64_t)larder_get64(bytes + 23);
+    if (!take_slice(&at, larder_get16(bytes), &copy->key) || !take_slice(&at, larder_get32(bytes + 19), &copy->value) ||
         copy->key.size == 0 || !version_good(copy->version) ||
         ((copy->negative || copy->tombstone) && copy->value.size > 0) ||
         (copy->ttl_ms != LARDER_TTL_NONE && (copy->ttl_ms < 0 || copy->ttl_ms > LARDER_TTL_MAX)))
@@ -310,10 +271,10 @@ void ldr_sums_encode(struct ldr_buffer *buffer, const uint32_t at[3], const uint
 {
     unsigned char head[SUMS_HEAD], bytes[8];
     for (size_t i = 0; i < 3; i++)
-        put32(head + 4 * i, at[i]);
+        larder_put32(head + 4 * i, at[i]);
     ldr_buffer_append(buffer, head, sizeof head);
     for (uint32_t i = 0; i < ranges; i++) {
-        put64(bytes, sums[i]);
+        larder_put64(bytes, sums[i]);
         ldr_buffer_append(buffer, bytes, sizeof bytes);
     }
 }
@@ -325,12 +286,12 @@ bool ldr_sums_decode(struct larder_slice bytes, uint32_t ranges, struct ldr_wire
     if (bytes.size != SUMS_HEAD + (size_t)ranges * 8)
         return false;
     for (size_t i = 0; i < 3; i++)
-        sums->at[i] = get32(at + 4 * i);
+        sums->at[i] = larder_get32(at + 4 * i);
     sums->sums = at + SUMS_HEAD;
     return true;
 }
 
 uint64_t ldr_sum_of_range(const struct ldr_wire_sums *sums, uint32_t range)
 {
-    return get64(sums->sums + (size_t)range * 8);
+    return larder_get64(sums->sums + (size_t)range * 8);
 }

@@ -18,7 +18,7 @@ struct ldr_seen;
 struct ldr_strict_ask;
 struct ldr_near_telling;
 
-/* Requests of strict groups that wait for their next try; see strict.h. */
+/* Requests of strict groups that wait for their next try; see strict_ask.h. */
 struct ldr_strict_wait {
     pthread_mutex_t lock;
     struct ldr_strict_ask *first;

@@ -31,18 +31,12 @@ void ldr_strict_write(struct ldr_group *group, const struct larder_request *requ
 /* From the origin, without storing it, whoever the owner is. */
 void ldr_strict_load(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg);
 
-/* Whether a reply says that nothing was done. */
-bool ldr_reply_moved(const struct larder_reply *reply);
-
 /* The numbers of writes that peers sent lately. */
 struct ldr_seen;
 struct ldr_seen *ldr_seen_open(uint64_t period_ns); /* NULL when out of memory */
 void ldr_seen_close(struct ldr_seen *seen);
 /* False: it was seen within the last period, or there is no room for it. */
 bool ldr_seen_add(struct ldr_seen *seen, uint64_t id, uint64_t now);
-
-/* How long one attempt of a request may take, in ns. */
-uint64_t ldr_strict_limit(const struct ldr_group *group, const struct larder_request *request);
 
 void ldr_strict_abort(struct ldr_context *context); /* all are answered now, and none waits any more */
 

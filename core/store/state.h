@@ -232,7 +232,7 @@ void ldr_shard_account(struct ldr_store *store, struct ldr_shard *shard);
 /* What a policy is told of an entry. */
 struct larder_object ldr_shard_object(const struct ldr_store *store, const struct ldr_entry *entry, uint64_t hash);
 
-/* ---- room.c: making room */
+/* ---- room.c: making room in one shard */
 
 /*
  * A cell for an entry of `size` bytes, evicting in this shard until there is one. 0: other shards have to give
@@ -249,6 +249,14 @@ void ldr_room_settle(struct ldr_store *store, struct ldr_shard *shard);
 
 /* Evicts one entry. False: there is none. */
 bool ldr_room_evict(struct ldr_store *store, struct ldr_shard *shard);
+
+/* Evicts, moves or waits, as the slab says. False: there is nothing left to give. `waits` counts from 0. */
+bool ldr_room_step(struct ldr_store *store, struct ldr_shard *shard, enum ldr_need need, unsigned *waits);
+
+/* What each shard has of the spans when all have the same. */
+uint64_t ldr_room_fair_share(const struct ldr_store *store);
+
+/* ---- room_fit.c: making room in all shards */
 
 /*
  * Takes from all shards until what is held and claimed fits the budget. No lock may be held. False: everything was evicted,

@@ -1,61 +1,24 @@
 #include "peer_form.h"
 
-#include <endian.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "larder/plugin/numbers.h"
+
 #define NO_DEADLINE UINT64_MAX
 #define NS_PER_US   UINT64_C(1000)
-static void put16(unsigned char *at, uint16_t value)
-{
-    value = htole16(value);
-    memcpy(at, &value, sizeof value);
-}
-
-static void put32(unsigned char *at, uint32_t value)
-{
-    value = htole32(value);
-    memcpy(at, &value, sizeof value);
-}
-
-static void put64(unsigned char *at, uint64_t value)
-{
-    value = htole64(value);
-    memcpy(at, &value, sizeof value);
-}
-
-static uint16_t get16(const unsigned char *at)
-{
-    uint16_t value;
-    memcpy(&value, at, sizeof value);
-    return le16toh(value);
-}
-
-static uint32_t get32(const unsigned char *at)
-{
-    uint32_t value;
-    memcpy(&value, at, sizeof value);
-    return le32toh(value);
-}
-
-static uint64_t get64(const unsigned char *at)
-{
-    uint64_t value;
-    memcpy(&value, at, sizeof value);
-    return le64toh(value);
-}
 
 static void put_ring(unsigned char *at, const struct larder_ring_view *ring)
 {
-    put64(at, ring->epoch);
-    put64(at + 8, ring->checksum);
-    put64(at + 16, ring->settings);
+    larder_put64(at, ring->epoch);
+    larder_put64(at + 8, ring->checksum);
+    larder_put64(at + 16, ring->settings);
 }
 
 static struct larder_ring_view get_ring(const unsigned char *at)
 {
-    return (struct larder_ring_view){get64(at), get64(at + 8), get64(at + 16)};
+    return (struct larder_ring_view){larder_get64(at), larder_get64(at + 8), larder_get64(at + 16)};
 }
 
 /* memcpy() that takes the NULL of an empty slice. */
@@ -92,18 +55,18 @@ size_t peer_form_encode_request(const struct larder_request *request, uint64_t n
         return 0;
     head[0] = PEER_FORM_VERSION;
     head[1] = (unsigned char)request->operation;
-    put16(head + 2, (uint16_t)request->key.size);
+    larder_put16(head + 2, (uint16_t)request->key.size);
     head[4] = (unsigned char)request->group.size;
     head[5] = (unsigned char)request->sender.size;
-    put16(head + 6, 0);
-    put32(head + 8, request->flags);
-    put64(head + 12, request->value.size);
-    put64(head + 20, (uint64_t)request->ttl_ms);
-    put64(head + 28, request->version.epoch);
-    put64(head + 36, request->version.clock);
-    put64(head + 44, remaining_us(request->deadline, now));
+    larder_put16(head + 6, 0);
+    larder_put32(head + 8, request->flags);
+    larder_put64(head + 12, request->value.size);
+    larder_put64(head + 20, (uint64_t)request->ttl_ms);
+    larder_put64(head + 28, request->version.epoch);
+    larder_put64(head + 36, request->version.clock);
+    larder_put64(head + 44, remaining_us(request->deadline, now));
     put_ring(head + 52, &request->ring);
-    put32(head + 76, (uint32_t)request->cluster.size);
+    larder_put32(head + 76, (uint32_t)request->cluster.size);
     size_t size = PEER_FORM_REQUEST_FIXED;
     size += put_bytes(head + size, request->group.data, request->group.size);
     size += put_bytes(head + size, request->sender.data, request->sender.size);
@@ -154,31 +117,31 @@ bool peer_form_decode_request(struct larder_slice body, uint64_t now, struct lar
         snprintf(reason, PEER_FORM_REASON, "peer request: operation: got %u, which is not known here", head[1]);
         return false;
     }
-    size_t key = get16(head + 2);
+    size_t key = larder_get16(head + 2);
     size_t group = head[4];
     size_t sender = head[5];
-    if (get16(head + 6) != 0) {
-        snprintf(reason, PEER_FORM_REASON, "peer request: bytes 6 and 7: got %u, wanted 0", get16(head + 6));
+    if (larder_get16(head + 6) != 0) {
+        snprintf(reason, PEER_FORM_REASON, "peer request: bytes 6 and 7: got %u, wanted 0", larder_get16(head + 6));
         return false;
     }
-    uint32_t flags = get32(head + 8);
+    uint32_t flags = larder_get32(head + 8);
     if ((flags & ~LARDER_REQUEST_FLAGS) != 0) {
         snprintf(reason, PEER_FORM_REASON,
                  "peer request: flags: got 0x%" PRIx32 ", of which 0x%" PRIx32 " is not known", flags,
                  flags & ~LARDER_REQUEST_FLAGS);
         return false;
     }
-    uint64_t value = get64(head + 12);
-    size_t cluster = get32(head + 76);
+    uint64_t value = larder_get64(head + 12);
+    size_t cluster = larder_get32(head + 76);
     if (!check_size(body.size, PEER_FORM_REQUEST_FIXED, group + sender + cluster + key, value, "request", reason))
         return false;
     const unsigned char *at = head + PEER_FORM_REQUEST_FIXED;
     *request = (struct larder_request){
         .operation = (enum larder_operation)head[1],
         .flags = flags | LARDER_REQUEST_PEER,
-        .ttl_ms = (int64_t)get64(head + 20),
-        .version = {get64(head + 28), get64(head + 36)},
-        .deadline = deadline_after(now, get64(head + 44)),
+        .ttl_ms = (int64_t)larder_get64(head + 20),
+        .version = {larder_get64(head + 28), larder_get64(head + 36)},
+        .deadline = deadline_after(now, larder_get64(head + 44)),
         .ring = get_ring(head + 52),
     };
     request->group = take(&at, group);
@@ -197,15 +160,15 @@ size_t peer_form_encode_reply(const struct larder_reply *reply, unsigned char *h
     head[1] = (unsigned char)reply->status;
     head[2] = (unsigned char)reply->source;
     head[3] = 0;
-    put32(head + 4, reply->flags & LARDER_REPLY_FLAGS);
-    put64(head + 8, reply->value.size);
-    put64(head + 16, (uint64_t)reply->ttl_ms);
-    put64(head + 24, reply->version.epoch);
-    put64(head + 32, reply->version.clock);
+    larder_put32(head + 4, reply->flags & LARDER_REPLY_FLAGS);
+    larder_put64(head + 8, reply->value.size);
+    larder_put64(head + 16, (uint64_t)reply->ttl_ms);
+    larder_put64(head + 24, reply->version.epoch);
+    larder_put64(head + 32, reply->version.clock);
     put_ring(head + 40, &reply->ring);
-    put16(head + 64, (uint16_t)message);
-    put16(head + 66, 0);
-    put32(head + 68, (uint32_t)cluster->size);
+    larder_put16(head + 64, (uint16_t)message);
+    larder_put16(head + 66, 0);
+    larder_put32(head + 68, (uint32_t)cluster->size);
     return PEER_FORM_REPLY_FIXED + put_bytes(head + PEER_FORM_REPLY_FIXED, reply->message.data, message);
 }
 
@@ -214,24 +177,25 @@ bool peer_form_decode_reply(struct larder_slice body, struct larder_reply *reply
     if (!check_head(body, PEER_FORM_REPLY_FIXED, "reply", reason))
         return false;
     const unsigned char *head = body.data;
-    if (head[1] >= LARDER_STATUS_COUNT || head[2] > LARDER_SOURCE_LOADER || head[3] != 0 || get16(head + 66) != 0) {
+    if (head[1] >= LARDER_STATUS_COUNT || head[2] > LARDER_SOURCE_LOADER || head[3] != 0 ||
+        larder_get16(head + 66) != 0) {
         snprintf(reason, PEER_FORM_REASON,
                  "peer reply: got status %u, source %u and byte 3 as %u, of which one is not known", head[1], head[2],
                  head[3]);
         return false;
     }
-    uint64_t value = get64(head + 8);
-    size_t message = get16(head + 64);
-    size_t cluster = get32(head + 68);
+    uint64_t value = larder_get64(head + 8);
+    size_t message = larder_get16(head + 64);
+    size_t cluster = larder_get32(head + 68);
     if (!check_size(body.size, PEER_FORM_REPLY_FIXED, message + cluster, value, "reply", reason))
         return false;
     const unsigned char *at = head + PEER_FORM_REPLY_FIXED;
     *reply = (struct larder_reply){
         .status = (enum larder_status)head[1],
         .source = (enum larder_source)head[2],
-        .flags = get32(head + 4) & LARDER_REPLY_FLAGS,
-        .ttl_ms = (int64_t)get64(head + 16),
-        .version = {get64(head + 24), get64(head + 32)},
+        .flags = larder_get32(head + 4) & LARDER_REPLY_FLAGS,
+        .ttl_ms = (int64_t)larder_get64(head + 16),
+        .version = {larder_get64(head + 24), larder_get64(head + 32)},
         .ring = get_ring(head + 40),
     };
     reply->message = take(&at, message);
