@@ -38,6 +38,7 @@ struct ldr_wire_copy ldr_group_copy_of(const struct ldr_entry *entry, uint64_t n
 
 struct taking {
     struct ldr_group *group;
+    struct larder_slice name;
     struct ldr_put put;
     uint64_t now;
     bool stored;
@@ -65,14 +66,18 @@ static enum larder_status drop_older(const struct taking *taking)
 static enum larder_status take(void *arg)
 {
     struct taking *taking = arg;
-    if (is_there(taking))
+    struct ldr_flights *flights = taking->group->context->flights;
+    if (is_there(taking) || ldr_flights_is_late(flights, taking->name, taking->put.key, taking->put.version))
         return LARDER_PRECONDITION; /* that no flight is overtaken by what is no news */
     enum larder_status status = ldr_store_put(taking->group->store, &taking->put, taking->now, NULL);
-    if (status == LARDER_TOO_LARGE || status == LARDER_NO_ROOM)
-        return drop_older(taking);
-    if (status == LARDER_OK)
+    bool none = status == LARDER_TOO_LARGE || status == LARDER_NO_ROOM;
+    if (none)
+        status = drop_older(taking);
+    else if (status == LARDER_OK)
         taking->stored = is_there(taking);
-    return status != LARDER_OK || taking->stored ? status : LARDER_PRECONDITION;
+    if (none || taking->stored)
+        ldr_flights_note(flights, taking->name, taking->put.key, taking->put.version);
+    return status != LARDER_OK || none || taking->stored ? status : LARDER_PRECONDITION;
 }
 
 enum larder_status ldr_group_take_copy(struct ldr_group *group, struct larder_slice name,
@@ -86,6 +91,7 @@ enum larder_status ldr_group_take_copy(struct ldr_group *group, struct larder_sl
     }
     struct taking taking = {
         .group = group,
+        .name = name,
         .now = now,
         .put = {.key = copy->key,
                 .value = copy->value,

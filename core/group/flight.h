@@ -119,6 +119,20 @@ enum larder_status ldr_flights_write(struct ldr_flights *flights, const struct l
                                      enum larder_status (*write)(void *arg), void *arg);
 
 /*
+ * For copies, which may be late: a newer version of the key was stored here, and has been evicted, or its time has passed, before
+ * an older one arrived that was sent at its time. The last few thousand keys are remembered; 96 KiB, so that it has to be asked
+ * for. remember(): false when out of memory. note() and is_late() within ldr_flights_write() or ldr_flight_store(), for that key.
+ */
+bool ldr_flights_remember(struct ldr_flights *flights);
+void ldr_flights_note(struct ldr_flights *flights, struct larder_slice name, struct larder_slice key,
+                      struct larder_version version);
+bool ldr_flights_is_late(struct ldr_flights *flights, struct larder_slice name, struct larder_slice key,
+                         struct larder_version version);
+
+/* What was stored here never was: older versions may come again. */
+void ldr_flights_forget(struct ldr_flights *flights);
+
+/*
  * A flight of the key that a write has overtaken and that is not completed, with a reference that ldr_flight_finish()
  * takes: for answering those who wait with what was written. NULL: none. Flights that wait for a peer are left alone.
  */

@@ -90,8 +90,7 @@ static bool was_forgotten(const struct sim_world *world, unsigned key)
     uint64_t now = larder_now(&world->runtime);
     for (size_t i = world->clients.count; i-- > 0 && !world->plan.strict;) {
         const struct sim_request *request = world->clients.requests[i];
-        bool done = request->completions > 0 &&
-                    (request->status == LARDER_OK || request->status == LARDER_NOT_FOUND);
+        bool done = request->completions > 0 && (request->status == LARDER_OK || request->status == LARDER_NOT_FOUND);
         if (request->key == key && request->operation != LARDER_OP_GET && done)
             return request->operation == LARDER_OP_DELETE && request->invoked + world->plan.tombstone_ms * SIM_MS < now;
     }
