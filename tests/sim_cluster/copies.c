@@ -83,16 +83,18 @@ static bool is_settled(const struct sim_world *world, unsigned key)
 
 /*
  * Where only the best is done, a copy that was out of reach for longer than a delete is remembered may come back at one who
- * has forgotten it already, and not at another. What came to nothing after the delete does not matter.
+ * has forgotten it already, and not at another; and so when what a stand-in loaded has taken the place of the delete, for
+ * fallback_ttl. What came to nothing after the delete does not matter.
  */
 static bool was_forgotten(const struct sim_world *world, unsigned key)
 {
-    uint64_t now = larder_now(&world->runtime);
+    uint64_t now = larder_now(&world->runtime), kept_ms = world->plan.tombstone_ms;
+    kept_ms = kept_ms < SIM_FALLBACK_MS ? kept_ms : SIM_FALLBACK_MS;
     for (size_t i = world->clients.count; i-- > 0 && !world->plan.strict;) {
         const struct sim_request *request = world->clients.requests[i];
         bool done = request->completions > 0 && (request->status == LARDER_OK || request->status == LARDER_NOT_FOUND);
         if (request->key == key && request->operation != LARDER_OP_GET && done)
-            return request->operation == LARDER_OP_DELETE && request->invoked + world->plan.tombstone_ms * SIM_MS < now;
+            return request->operation == LARDER_OP_DELETE && request->invoked + kept_ms * SIM_MS < now;
     }
     return false;
 }
