@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check_list.h"
@@ -154,10 +155,14 @@ void check_sweep_stuck(const struct check_subject *subject)
 
 /* ------------------------------------------------------------------------------------------------ threads */
 
-/* A stretch of the walk counts when the other thread got round in it: on a busy machine the two seldom run together. */
+/*
+ * A stretch of the walk counts when the other thread got round in it, and not while this one had no processor: on a busy machine
+ * the two seldom run together.
+ */
 #define STRETCH        100
-#define STRETCHES      100  /* that count, of a walk */
-#define STRETCHES_MOST 3000 /* in all */
+#define STRETCHES      100    /* that count, of a walk */
+#define STRETCHES_MOST 10000  /* in all */
+#define AWAY_NS        100000 /* without a processor, at most */
 
 struct setter {
     uint8_t *hits;
@@ -178,13 +183,27 @@ static void *set_all(void *arg)
     return NULL;
 }
 
+static int64_t ns_of(clockid_t clock)
+{
+    struct timespec time;
+    clock_gettime(clock, &time);
+    return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+}
+
+/* How long this thread has been without a processor, all in all; what that is counted from is the same for every call. */
+static int64_t away_ns(void)
+{
+    return ns_of(CLOCK_MONOTONIC) - ns_of(CLOCK_THREAD_CPUTIME_ID);
+}
+
 static void walk_together(struct check_walk *walk, struct setter *setter)
 {
     unsigned together = 0;
     for (unsigned i = 0; i < STRETCHES_MOST && together < STRETCHES; i++) {
         unsigned long before = atomic_load_explicit(&setter->rounds, memory_order_relaxed);
+        int64_t away = away_ns();
         check_walk_run(walk, STRETCH);
-        if (atomic_load_explicit(&setter->rounds, memory_order_relaxed) != before)
+        if (atomic_load_explicit(&setter->rounds, memory_order_relaxed) != before && away_ns() - away < AWAY_NS)
             together++;
     }
 }
