@@ -160,8 +160,8 @@ void check_sweep_stuck(const struct check_subject *subject)
  * the two seldom run together.
  */
 #define STRETCH        100
-#define STRETCHES      100    /* that count, of a walk */
-#define STRETCHES_MOST 10000  /* in all */
+#define STRETCHES      400    /* that count, of a walk */
+#define STRETCHES_MOST 20000  /* in all */
 #define AWAY_NS        100000 /* without a processor, at most */
 
 struct setter {
