@@ -159,10 +159,10 @@ void check_sweep_stuck(const struct check_subject *subject)
  * A stretch of the walk counts when the other thread got round in it, and not while this one had no processor: on a busy machine
  * the two seldom run together.
  */
-#define STRETCH        100
-#define STRETCHES      400    /* that count, of a walk */
-#define STRETCHES_MOST 20000  /* in all */
-#define AWAY_NS        100000 /* without a processor, at most */
+#define STRETCH      100
+#define STRETCHES    400                       /* that count, of a walk */
+#define AWAY_MOST_NS 100000                    /* without a processor */
+#define WALK_MOST_NS (3 * INT64_C(1000000000)) /* whatever counts */
 
 struct setter {
     uint8_t *hits;
@@ -198,12 +198,12 @@ static int64_t away_ns(void)
 
 static void walk_together(struct check_walk *walk, struct setter *setter)
 {
-    unsigned together = 0;
-    for (unsigned i = 0; i < STRETCHES_MOST && together < STRETCHES; i++) {
+    int64_t end = ns_of(CLOCK_MONOTONIC) + WALK_MOST_NS;
+    for (unsigned together = 0; together < STRETCHES && ns_of(CLOCK_MONOTONIC) < end;) {
         unsigned long before = atomic_load_explicit(&setter->rounds, memory_order_relaxed);
         int64_t away = away_ns();
         check_walk_run(walk, STRETCH);
-        if (atomic_load_explicit(&setter->rounds, memory_order_relaxed) != before && away_ns() - away < AWAY_NS)
+        if (atomic_load_explicit(&setter->rounds, memory_order_relaxed) != before && away_ns() - away < AWAY_MOST_NS)
             together++;
     }
 }
