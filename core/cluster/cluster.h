@@ -134,12 +134,15 @@ bool ldr_cluster_registered(struct ldr_cluster *cluster);
  */
 bool ldr_cluster_acts(struct ldr_cluster *cluster, uint64_t serial);
 
+/* What a peer is wanted for. */
+enum ldr_part { LDR_TO_WRITE, LDR_TO_GET, LDR_TO_STAND_IN };
+
 /*
  * Strict: whether the peer has said that it may act under the list of this epoch, or, to stand in for an owner, that it has been
- * given everything under it; and was heard of since.
+ * given everything under it; and has said so since, or for a get answered anything.
  */
 bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t epoch, uint64_t since,
-                           bool stand_in);
+                           enum ldr_part part);
 
 /*
  * Strict: the list was sealed less than twice peer_timeout ago, or came less than that ago and is not yet; who may answer will be

@@ -24,8 +24,6 @@ struct ldr_standing {
     uint64_t vouched;     /* the same, as the peer tells it of this node */
     bool done;            /* it has given this node every copy that it has for it: in the view `done_serial` */
     uint64_t done_serial; /* of this node's view */
-    uint64_t gave_epoch;  /* the same by the list's epoch, */
-    uint64_t gave_as;     /* and as which incarnation it had those copies */
     uint64_t heard;       /* when it was heard of last */
     uint64_t answered;    /* when it answered last: who only speaks may not hear */
     uint64_t stamp;       /* its clock, as told with the least delay */

@@ -15,6 +15,17 @@ static bool can_spare_this(const struct ldr_cluster *cluster, const struct ldr_v
     return seasoned || !stays || !cluster->options.strict;
 }
 
+/* Whether all that can be reached know that this node has given them everything. With the lock held. */
+static bool is_told(const struct ldr_cluster *cluster, const struct ldr_view *view)
+{
+    for (size_t i = 0; i < view->count; i++) {
+        const struct ldr_peer *peer = view->members[i].peer;
+        if (peer != NULL && ldr_peer_is_up(peer) && peer->standing.asked < cluster->passed_at)
+            return false;
+    }
+    return true;
+}
+
 bool ldr_cluster_may_go(struct ldr_cluster *cluster)
 {
     /* Whoever asks this node has pinged it in that time, and got the list with the answer. */
@@ -24,7 +35,7 @@ bool ldr_cluster_may_go(struct ldr_cluster *cluster)
     const struct ldr_view *view = ldr_cluster_view(cluster);
     pthread_mutex_lock(&cluster->standing_lock);
     if (view != NULL && cluster->leaves_since != 0)
-        may = can_spare_this(cluster, view) &&
+        may = can_spare_this(cluster, view) && is_told(cluster, view) &&
               larder_now(cluster->options.runtime) - cluster->leaves_since >= ldr_ns(known_ms);
     pthread_mutex_unlock(&cluster->standing_lock);
     ldr_epoch_exit(LDR_EPOCH_NODE);

@@ -31,6 +31,26 @@ static void keep_past(struct ldr_cluster *cluster, struct ldr_view *old, bool cl
     old->holds++;
 }
 
+/*
+ * Those that left in order since a past list: who was leaving wrote nothing any more, and offered all that it had to whoever is to
+ * hold it. (Of who stays the same says nothing about what it writes afterwards.)
+ */
+static void note_given(struct ldr_cluster *cluster, const struct ldr_view *old)
+{
+    for (size_t i = 0; i < old->count; i++) {
+        const struct ldr_view_member *leaver = &old->members[i];
+        const struct ldr_standing *standing = leaver->peer != NULL ? &leaver->peer->standing : NULL;
+        if (standing == NULL || !leaver->leaving || !standing->done || standing->done_serial != old->serial)
+            continue;
+        for (size_t j = 0; j < cluster->past_count; j++) {
+            struct ldr_view *past = cluster->past[j];
+            size_t then = ldr_view_find(past, leaver->name);
+            if (then < past->count && past->members[then].incarnation == leaver->incarnation)
+                past->members[then].given = true;
+        }
+    }
+}
+
 void ldr_standing_forget(struct ldr_cluster *cluster)
 {
     for (size_t i = 0; i < cluster->past_count; i++)
@@ -65,6 +85,11 @@ void ldr_standing_listed(struct ldr_cluster *cluster, struct ldr_view *old, stru
     pthread_mutex_unlock(&cluster->standing_lock);
     if (cluster->options.strict)
         keep_past(cluster, old, clean, caught_up);
+    if (old != NULL) {
+        pthread_mutex_lock(&cluster->standing_lock);
+        note_given(cluster, old);
+        pthread_mutex_unlock(&cluster->standing_lock);
+    }
     struct ldr_view *base = atomic_load_explicit(&cluster->base, memory_order_relaxed);
     if (clean)
         old->holds++;
@@ -87,23 +112,12 @@ static bool holds(const struct ldr_view *view, const size_t *found, size_t count
     return view->count == 0;
 }
 
-/* Whether what a member had under the past list came here before it left: it was done with this node, then or later. */
-static bool has_given(struct ldr_cluster *cluster, const struct ldr_view *past, const struct ldr_view_member *then)
-{
-    pthread_mutex_lock(&cluster->standing_lock);
-    bool given = then->peer != NULL && then->peer->standing.gave_as == then->incarnation &&
-                 then->peer->standing.gave_epoch >= past->seen.epoch;
-    pthread_mutex_unlock(&cluster->standing_lock);
-    return given;
-}
-
 /* Whether no member that held the key under the past list is on this one, nor has given this node what it had. */
-static bool all_vanished(struct ldr_cluster *cluster, const struct ldr_view *past, const size_t *found, size_t count,
-                         const struct ldr_view *view)
+static bool all_vanished(const struct ldr_view *past, const size_t *found, size_t count, const struct ldr_view *view)
 {
     for (size_t i = 0; i < count; i++) {
         const struct ldr_view_member *then = &past->members[found[i]], *now = ldr_view_named(view, then->name);
-        if ((now != NULL && now->incarnation == then->incarnation) || has_given(cluster, past, then))
+        if (then->given || (now != NULL && now->incarnation == then->incarnation))
             return false;
     }
     return true;
@@ -118,7 +132,7 @@ bool ldr_cluster_outlived(struct ldr_cluster *cluster, struct larder_slice group
         const struct ldr_view *past = cluster->past[i];
         size_t found[LDR_REPLICAS_MAX], count = ldr_view_replicas(past, digest, found, cluster->options.replicas);
         if (version.epoch < past->seen.epoch && !holds(past, found, count, past->self) &&
-            all_vanished(cluster, past, found, count, view))
+            all_vanished(past, found, count, view))
             return true;
     }
     return false;

@@ -75,6 +75,7 @@ void ldr_cluster_passed(struct ldr_cluster *cluster, struct ldr_peer *peer, uint
     pthread_mutex_lock(&cluster->standing_lock);
     peer->standing.passed_serial = serial;
     peer->standing.passed_boot = boot;
+    cluster->passed_at = larder_now(cluster->options.runtime);
     pthread_mutex_unlock(&cluster->standing_lock);
     ldr_probe_now(peer);
 }

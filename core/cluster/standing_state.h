@@ -1,4 +1,7 @@
-/* What the files of a standing share. All functions but those that read and write are called with standing_lock held. */
+/*
+ * What the files of a standing share. All functions but those that read and write are called with standing_lock held, and with the
+ * view kept: inside an epoch section, or under list_lock.
+ */
 #ifndef LDR_CLUSTER_STANDING_STATE_H
 #define LDR_CLUSTER_STANDING_STATE_H
 

@@ -47,13 +47,6 @@ static void keep_stamp(struct ldr_standing *standing, uint64_t stamp, uint64_t l
     standing->stamped = standing->heard;
 }
 
-static void note_given(struct ldr_standing *standing, const struct ldr_view *view, const char *name)
-{
-    size_t member = ldr_view_find(view, name);
-    standing->gave_epoch = view->seen.epoch;
-    standing->gave_as = member < view->count ? view->members[member].incarnation : 0;
-}
-
 static bool hear(struct ldr_cluster *cluster, struct ldr_peer *peer, const struct ldr_view *view,
                  const struct larder_ring_view *ring, const struct ldr_header *header, uint64_t asked)
 {
@@ -86,7 +79,6 @@ static bool hear(struct ldr_cluster *cluster, struct ldr_peer *peer, const struc
         if (done) {
             standing->done = true;
             standing->done_serial = view->serial;
-            note_given(standing, view, peer->name);
         }
     }
     return news | ldr_standing_evaluate(cluster, view);
@@ -120,7 +112,7 @@ void ldr_cluster_heard(struct ldr_cluster *cluster, struct ldr_peer *peer, const
         return;
     ldr_standing_heard(cluster, peer, &reply->ring, &header, 0);
     pthread_mutex_lock(&cluster->standing_lock);
-    peer->standing.answered = peer->standing.heard = larder_now(cluster->options.runtime);
+    peer->standing.answered = larder_now(cluster->options.runtime);
     pthread_mutex_unlock(&cluster->standing_lock);
 }
 
@@ -150,12 +142,14 @@ uint64_t ldr_standing_interval_ms(struct ldr_cluster *cluster, struct ldr_peer *
 /* ------------------------------------------------------------------------------------------------ one of them */
 
 bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t epoch, uint64_t since,
-                           bool stand_in)
+                           enum ldr_part part)
 {
     pthread_mutex_lock(&cluster->standing_lock);
-    bool acts = (stand_in ? peer->standing.caught_up : peer->standing.sealed) == epoch && peer->standing.heard >= since;
+    const struct ldr_standing *standing = &peer->standing;
+    uint64_t said = part == LDR_TO_STAND_IN ? standing->caught_up : standing->sealed;
+    bool since_then = standing->heard >= since || (part != LDR_TO_WRITE && standing->answered >= since);
     pthread_mutex_unlock(&cluster->standing_lock);
-    return acts;
+    return said == epoch && since_then;
 }
 
 /* The longest pause between two pings, and as much again as the answer to one may be expected to take. */

@@ -21,6 +21,7 @@ struct ldr_view_member {
     size_t on_ring;        /* its index there; SIZE_MAX: it owns nothing */
     char *address;         /* on the peer transport; NULL when it has none */
     struct ldr_peer *peer; /* a counted reference; NULL: this node itself */
+    bool given; /* under list_lock, of a past list: it left since, and gave this node all that it had for it */
 };
 
 /* A member list, its ring and its peers: never changed once published, freed when no reader can see it. */
@@ -78,6 +79,7 @@ struct ldr_cluster {
     struct ldr_view **past;        /* lists since this node was caught up; under list_lock */
     size_t past_count;
     uint64_t listed_at, changed_at;     /* when the current list came; and when something last came of it */
+    uint64_t passed_at;                 /* when another member was last given all that is here for it */
     uint64_t leaves_since;              /* when the first one came that says that this node leaves; 0: it does not */
     bool outdated;                      /* what is stored here has to go before this node acts */
     bool came_back;                     /* it is on the list anew, and has not acted since */

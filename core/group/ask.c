@@ -84,9 +84,6 @@ static bool take(struct question *question, const struct larder_reply *reply)
     if (reply->cluster.size == 0 || !ldr_header_decode(reply->cluster, &header) ||
         (reply->status != LARDER_OK && reply->status != LARDER_NOT_FOUND))
         return reply->status == LARDER_NO_GROUP;
-    ldr_store_raise_floor(group->store, question->request.key, header.floor);
-    if (reply->status == LARDER_NOT_FOUND)
-        return true;
     struct ldr_wire_copy copy = {
         .key = question->request.key,
         .value = reply->value,
@@ -96,7 +93,11 @@ static bool take(struct question *question, const struct larder_reply *reply)
         .tombstone = (header.flags & LDR_HEADER_TOMBSTONE) != 0,
     };
     uint64_t age = larder_now(group->context->runtime) - question->asked;
-    return ldr_group_take_copy(group, question->request.group, &copy, age, &news) == LARDER_OK;
+    bool good = reply->status == LARDER_NOT_FOUND ||
+                ldr_group_take_copy(group, question->request.group, &copy, age, &news) == LARDER_OK;
+    /* After the copy, which may lie under it: the floor is of many keys. */
+    ldr_store_raise_floor(group->store, question->request.key, header.floor);
+    return good;
 }
 
 static void answered(void *arg, struct larder_reply *reply)

@@ -57,9 +57,9 @@ static bool is_for_others(struct ldr_group *group, const struct larder_request *
         if (!of_holder && placement.same) /* what all have had is not offered again to who is not behind */
             ldr_cluster_behind(cluster, placement.peers[i]);
     }
-    others |= placement.self == placement.count;
+    bool stray = placement.self == placement.count;
     ldr_placement_release(&placement);
-    return others && !of_holder;
+    return stray || (others && !of_holder);
 }
 
 static void replicate(struct ldr_group *group, const struct larder_request *request, const struct ldr_header *header,

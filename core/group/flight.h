@@ -119,8 +119,8 @@ enum larder_status ldr_flights_write(struct ldr_flights *flights, const struct l
                                      enum larder_status (*write)(void *arg), void *arg);
 
 /*
- * For copies, which may be late: a newer version of the key was stored here, and has been evicted, or its time has passed, before
- * an older one arrived that was sent at its time. The last few thousand keys are remembered; 96 KiB, so that it has to be asked
+ * For copies, which may be late: a newer version of the key came here, and has been evicted, or its time has passed, before an
+ * older one arrives that was sent at its time. The last few thousand keys are remembered; 96 KiB, so that it has to be asked
  * for. remember(): false when out of memory. note() and is_late() within ldr_flights_write() or ldr_flight_store(), for that key.
  */
 bool ldr_flights_remember(struct ldr_flights *flights);

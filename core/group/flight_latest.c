@@ -20,27 +20,30 @@ bool ldr_flights_remember(struct ldr_flights *flights)
 void ldr_flights_note(struct ldr_flights *flights, struct larder_slice name, struct larder_slice key,
                       struct larder_version version)
 {
+    if (flights->shards[0].latest == NULL)
+        return;
     uint64_t hash = hash_of(flights, name, key);
     struct latest *latest = latest_of(shard_of(flights, hash), hash);
-    if (latest != NULL && (latest->hash != hash || ldr_version_newer(version, latest->version)))
+    if (latest->hash != hash || ldr_version_newer(version, latest->version))
         *latest = (struct latest){hash, version};
 }
 
 bool ldr_flights_is_late(struct ldr_flights *flights, struct larder_slice name, struct larder_slice key,
                          struct larder_version version)
 {
+    if (flights->shards[0].latest == NULL)
+        return false;
     uint64_t hash = hash_of(flights, name, key);
     const struct latest *latest = latest_of(shard_of(flights, hash), hash);
-    return latest != NULL && latest->hash == hash && ldr_version_newer(latest->version, version);
+    return latest->hash == hash && ldr_version_newer(latest->version, version);
 }
 
 void ldr_flights_forget(struct ldr_flights *flights)
 {
-    for (size_t i = 0; i < SHARDS; i++) {
+    for (size_t i = 0; i < SHARDS && flights->shards[0].latest != NULL; i++) {
         struct shard *shard = &flights->shards[i];
         pthread_mutex_lock(&shard->lock);
-        if (shard->latest != NULL)
-            memset(shard->latest, 0, LATEST * sizeof *shard->latest);
+        memset(shard->latest, 0, LATEST * sizeof *shard->latest);
         pthread_mutex_unlock(&shard->lock);
     }
 }

@@ -20,7 +20,7 @@ struct latest {
 struct shard {
     _Alignas(64) pthread_mutex_t lock;
     struct ldr_flight *buckets[BUCKETS];
-    struct latest *latest; /* LATEST of them; NULL: nothing is remembered */
+    struct latest *latest; /* LATEST of them; NULL in all shards: nothing is remembered */
 };
 
 struct ldr_flights {
@@ -43,7 +43,7 @@ static inline struct ldr_flight **bucket_of(struct shard *shard, uint64_t hash)
 
 static inline struct latest *latest_of(struct shard *shard, uint64_t hash)
 {
-    return shard->latest == NULL ? NULL : &shard->latest[hash / SHARDS % LATEST];
+    return &shard->latest[hash / SHARDS % LATEST];
 }
 
 static inline uint64_t hash_of(const struct ldr_flights *flights, struct larder_slice name, struct larder_slice key)

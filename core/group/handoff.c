@@ -141,16 +141,21 @@ static bool begin(struct ldr_handoff *handoff)
     return true;
 }
 
+struct hold {
+    bool past, floors;
+};
+
 static void hold_or_not(void *arg, struct ldr_group *group)
 {
-    const bool *hold = arg;
+    const struct hold *hold = arg;
     if (group->store != NULL)
-        ldr_store_hold(group->store, *hold);
+        ldr_store_hold(group->store, hold->past, hold->floors);
 }
 
 /*
- * Floors and entries past their time stay as long as older copies may come: until this node has been given everything, and
- * until all others have what it has, deletes among it. Whoever cannot be reached keeps the older value meanwhile.
+ * Entries past their time, and deletes, stay as long as older copies may come: until this node has been given everything, and
+ * until all others have what it has. Whoever cannot be reached keeps the older value meanwhile. That may be for long, and a floor
+ * is one for many keys: those stay only until this node has been given everything.
  */
 static void update_hold(struct ldr_handoff *handoff)
 {
@@ -158,7 +163,8 @@ static void update_hold(struct ldr_handoff *handoff)
     if (!ldr_cluster_strict(cluster))
         return;
     uint64_t serial = ldr_cluster_serial(cluster);
-    bool hold = !ldr_cluster_caught_up(cluster, serial) || !ldr_cluster_is_complete(cluster, serial);
+    struct hold hold = {.floors = !ldr_cluster_caught_up(cluster, serial)};
+    hold.past = hold.floors || !ldr_cluster_is_complete(cluster, serial);
     ldr_registry_each(handoff->registry, hold_or_not, &hold);
 }
 

@@ -64,7 +64,7 @@ static void own_done(void *arg, struct larder_reply *reply)
         ldr_strict_finish(ask, reply);
         return;
     }
-    ask->rounds++;
+    ask->rounds += is_get(ask);
     ask->sent += !is_get(ask) && !is_moved(reply); /* it took as many messages as one to the owner */
     came_to_nothing(ask, reply);
     larder_reply_release(reply);
@@ -194,9 +194,9 @@ static bool is_there(const struct ldr_strict_ask *ask, const struct ldr_placemen
     if (rank == placement->self)
         return is_get(ask) || (rank == 0 ? ldr_cluster_acts(cluster, placement->serial)
                                          : ldr_cluster_may_pass(cluster, placement->serial));
+    enum ldr_part part = !is_get(ask) ? LDR_TO_WRITE : rank == 0 ? LDR_TO_GET : LDR_TO_STAND_IN;
     return (ask->since == 0 && !ldr_cluster_is_changing(cluster)) ||
-           ldr_cluster_peer_acts(cluster, placement->peers[rank], placement->epoch, ask->since,
-                                 is_get(ask) && rank > 0);
+           ldr_cluster_peer_acts(cluster, placement->peers[rank], placement->epoch, ask->since, part);
 }
 
 /*

@@ -73,7 +73,7 @@ void ldr_strict_try_later(struct ldr_strict_ask *ask)
 {
     struct ldr_context *context = ask->group->context;
     struct ldr_strict_wait *wait = &context->strict;
-    unsigned attempts = ask->sent + ask->rounds;
+    unsigned attempts = ask->sent + (ask->rounds > 0 ? ask->rounds - 1 : 0);
     uint64_t pause = LDR_STRICT_PAUSE_MS << (attempts < DOUBLED ? attempts : DOUBLED);
     uint64_t at = larder_deadline_in(context->runtime, pause);
     if (!ldr_strict_hold(ask))

@@ -6,7 +6,7 @@
 #include "core/group/group.h"
 #include "core/group/near_ask.h"
 
-#define LDR_STRICT_PAUSE_MS 25u /* before a request is tried again; twice as long after each attempt */
+#define LDR_STRICT_PAUSE_MS 25u /* before a request is tried again; twice as long each time, up to eight times */
 
 /* A client's request, from its door to its answer. */
 struct ldr_strict_ask {

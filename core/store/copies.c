@@ -1,9 +1,10 @@
 /* For entries that other nodes have copies of: versions outlive what they stood for, and everything can be walked through. */
 #include "core/store/state.h"
 
-void ldr_store_hold(struct ldr_store *store, bool hold)
+void ldr_store_hold(struct ldr_store *store, bool past, bool floors)
 {
-    if (atomic_exchange_explicit(&store->hold, hold, memory_order_relaxed) == hold || hold)
+    atomic_store_explicit(&store->hold, past, memory_order_relaxed);
+    if (atomic_exchange_explicit(&store->floors, floors, memory_order_relaxed) == floors || floors)
         return;
     for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
         struct ldr_shard *shard = &store->shards[i];
@@ -23,7 +24,7 @@ static struct larder_version floor_of(struct ldr_shard *shard)
 
 struct larder_version ldr_store_floor(struct ldr_store *store, struct larder_slice key)
 {
-    if (!ldr_store_holds(store))
+    if (!ldr_store_has_floors(store))
         return (struct larder_version){0};
     return floor_of(ldr_store_shard(store, ldr_store_hash(key, store->seed)));
 }
@@ -38,7 +39,7 @@ static void raise(struct ldr_shard *shard, struct larder_version floor)
 
 void ldr_store_raise_floor(struct ldr_store *store, struct larder_slice key, struct larder_version floor)
 {
-    if (ldr_store_holds(store) && (floor.epoch | floor.clock) != 0)
+    if (ldr_store_has_floors(store) && (floor.epoch | floor.clock) != 0)
         raise(ldr_store_shard(store, ldr_store_hash(key, store->seed)), floor);
 }
 

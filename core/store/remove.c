@@ -56,12 +56,14 @@ uint64_t ldr_store_expire(struct ldr_store *store, uint64_t now, size_t limit)
 {
     uint64_t next = LARDER_NEVER;
     ldr_rebuild_trim(store);
-    for (uint32_t i = 0; i < ldr_store_shards(store) && !ldr_store_holds(store); i++) {
+    bool holds = ldr_store_holds(store);
+    for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
         struct ldr_shard *shard = &store->shards[i];
-        uint64_t due;
+        uint64_t due = LARDER_NEVER;
         if (limit == 0)
             return now;
-        while ((due = atomic_load_explicit(&shard->next_due, memory_order_relaxed)) <= now && due != LARDER_NEVER) {
+        while (!holds && (due = atomic_load_explicit(&shard->next_due, memory_order_relaxed)) <= now &&
+               due != LARDER_NEVER) {
             if (limit == 0)
                 return now;
             limit -= expire_some(store, shard, now, limit < EXPIRED_AT_ONCE ? limit : EXPIRED_AT_ONCE);

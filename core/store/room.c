@@ -41,7 +41,7 @@ static void drop_victim(struct ldr_store *store, struct ldr_shard *shard, uint32
 {
     const struct ldr_entry *entry = ldr_entry_at(store->place, ref);
     bool unexpired = !ldr_entry_expired(entry, shard->latest);
-    if (__builtin_expect(ldr_store_holds(store), 0) && ldr_version_after(ldr_entry_version(entry), shard->floor))
+    if (__builtin_expect(ldr_store_has_floors(store), 0) && ldr_version_after(ldr_entry_version(entry), shard->floor))
         shard->floor = ldr_entry_version(entry);
     if (ldr_shard_guards(shard, slot)) {
         *shard->guard = (struct ldr_guard){.slot = LARDER_NO_SLOT, .went = true, .unexpired = unexpired};

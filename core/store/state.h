@@ -116,7 +116,7 @@ struct ldr_store {
     uint64_t base;       /* of the budget, spent before the first shard: a huge page of lines that is not full */
     uint64_t heap_fresh; /* what the heap kept besides spans when the store was opened */
     _Atomic bool exact_hits;
-    _Atomic bool hold; /* see ldr_store_hold() */
+    _Atomic bool hold, floors; /* see ldr_store_hold() */
 
     _Alignas(64) struct ldr_budget budget;
     _Atomic uint32_t rows, extra_rows; /* of lines, and of extra lines, that are in the budget */
@@ -167,6 +167,11 @@ static inline bool ldr_version_after(struct larder_version a, struct larder_vers
 }
 
 /* Relaxed: who does not see it yet is as one who came before. */
+static inline bool ldr_store_has_floors(const struct ldr_store *store)
+{
+    return atomic_load_explicit(&store->floors, memory_order_relaxed);
+}
+
 static inline bool ldr_store_holds(const struct ldr_store *store)
 {
     return atomic_load_explicit(&store->hold, memory_order_relaxed);

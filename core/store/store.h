@@ -189,11 +189,11 @@ void ldr_store_set_exact_hits(struct ldr_store *store, bool exact_hits);
 /* ---- copies of entries that belong to several nodes; see copies.c */
 
 /*
- * While older copies of what is here may still come from elsewhere: entries past their time are not found, but stay, so that
- * their versions are known, and of those that are evicted the newest version is kept as a floor (a shard's each). Not holding
- * any more forgets the floors.
+ * While older copies of what is here may still come from elsewhere. `past`: entries past their time are not found, but stay, so
+ * that their versions are known. `floors`: of those that are evicted the newest version is kept as a floor (a shard's each), above
+ * which alone a copy is new; false forgets the floors.
  */
-void ldr_store_hold(struct ldr_store *store, bool hold);
+void ldr_store_hold(struct ldr_store *store, bool past, bool floors);
 struct larder_version ldr_store_floor(struct ldr_store *store, struct larder_slice key);
 void ldr_store_raise_floor(struct ldr_store *store, struct larder_slice key, struct larder_version floor);
 

@@ -4,7 +4,8 @@
 #include "core/cluster/wire.h"
 #include "world.h"
 
-#define ROUNDS 6 /* 0, 25, 75, 175 and 375 ms after a get came, while the list changes, and once afterwards */
+/* Of questions for one get, while one list follows another: 0, 25, 75, 175 and 375 ms after it came, and then every 200 ms. */
+#define ROUNDS (5 + SIM_REQUEST_MS / 200)
 
 /* The last request may have begun while the node was stopped or before. */
 static bool somebody_waits(const struct sim_world *world, unsigned node, uint64_t asked_at)
