@@ -201,12 +201,11 @@ static inline void ldr_shard_leave(struct ldr_shard *shard);
 struct ldr_found_entry {
     struct ldr_entry *entry; /* NULL: not there */
     ldr_ref ref;
-    uint64_t hash;
 };
 
 /* The entry of a key whose time has not passed; one whose time has is removed, unless the store holds. */
-static inline struct ldr_found_entry ldr_shard_find(struct ldr_store *store, struct ldr_shard *shard,
-                                                    struct larder_slice key, uint64_t hash, uint64_t now);
+static inline void ldr_shard_find(struct ldr_store *store, struct ldr_shard *shard, struct larder_slice key,
+                                  uint64_t hash, uint64_t now, struct ldr_found_entry *found);
 
 /* Removes an entry that has a time, if that has passed. True: it did. */
 bool ldr_shard_expire(struct ldr_store *store, struct ldr_shard *shard, ldr_ref ref, uint64_t now);
@@ -385,15 +384,14 @@ static inline void ldr_shard_leave(struct ldr_shard *shard)
     ldr_spin_unlock(&shard->lock);
 }
 
-static inline struct ldr_found_entry ldr_shard_find(struct ldr_store *store, struct ldr_shard *shard,
-                                                    struct larder_slice key, uint64_t hash, uint64_t now)
+static inline void ldr_shard_find(struct ldr_store *store, struct ldr_shard *shard, struct larder_slice key,
+                                  uint64_t hash, uint64_t now, struct ldr_found_entry *found)
 {
-    struct ldr_found_entry found = {.hash = hash};
-    found.entry = ldr_index_find(&shard->index, store->place, key, hash, &found.ref);
-    if (found.entry != NULL && (found.entry->flags & LDR_ENTRY_EXPIRES) != 0 &&
-        ldr_shard_expire(store, shard, found.ref, now))
-        found.entry = NULL;
-    return found;
+    found->ref = 0;
+    found->entry = ldr_index_find(&shard->index, store->place, key, hash, &found->ref);
+    if (found->entry != NULL && (found->entry->flags & LDR_ENTRY_EXPIRES) != 0 &&
+        ldr_shard_expire(store, shard, found->ref, now))
+        found->entry = NULL;
 }
 
 #endif
