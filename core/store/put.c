@@ -322,6 +322,7 @@ enum larder_status ldr_store_put(struct ldr_store *store, const struct ldr_put *
     /* Before the lock is taken, as nothing can be read ahead of that. What is asked for here is not looked at. */
     struct ldr_probe probe = ldr_index_probe(&shard->index, newcomer.hash);
     ldr_index_prefetch(&probe);
+    ldr_shard_prefetch(shard);
     ldr_slab_prefetch(shard->slab);
     ldr_index_prefetch_entry(&probe, store->place, 1);
     status = ldr_put_run(store, shard, &newcomer);

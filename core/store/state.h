@@ -189,6 +189,9 @@ static inline const struct ldr_entry *ldr_entry_present(const struct ldr_entry *
 /* Takes the lock. */
 static inline void ldr_shard_enter(struct ldr_shard *shard, uint64_t now);
 
+/* Asks for what a writer looks at, all of which another processor may have written last. Without the lock. */
+static inline void ldr_shard_prefetch(const struct ldr_shard *shard);
+
 /* The same with a guard, until ldr_shard_leave(); without when the entry has gone from its place since. NULL: none. */
 void ldr_shard_enter_guarded(struct ldr_shard *shard, uint64_t now, struct ldr_guard *guard);
 
@@ -370,6 +373,13 @@ static inline void ldr_shard_tell(struct ldr_shard *shard, uint64_t now)
 {
     if (now != LDR_NOW && now > shard->latest)
         shard->latest = now;
+}
+
+static inline void ldr_shard_prefetch(const struct ldr_shard *shard)
+{
+    const char *end = (const char *)&shard->floor;
+    for (const char *line = (const char *)&shard->lock; line < end; line += sizeof(struct ldr_line))
+        __builtin_prefetch(line, 1);
 }
 
 static inline void ldr_shard_enter(struct ldr_shard *shard, uint64_t now)
