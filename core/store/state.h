@@ -189,8 +189,11 @@ static inline const struct ldr_entry *ldr_entry_present(const struct ldr_entry *
 /* Takes the lock. */
 static inline void ldr_shard_enter(struct ldr_shard *shard, uint64_t now);
 
-/* Asks for what a writer looks at, all of which another processor may have written last. Without the lock. */
-static inline void ldr_shard_prefetch(const struct ldr_shard *shard);
+/*
+ * Asks for what a writer looks at, all of which another processor may have written last. Without the lock. Inline in any case,
+ * as GCC leaves out calls of functions that do nothing but ask for memory.
+ */
+__attribute__((always_inline)) static inline void ldr_shard_prefetch(const struct ldr_shard *shard);
 
 /* The same with a guard, until ldr_shard_leave(); without when the entry has gone from its place since. NULL: none. */
 void ldr_shard_enter_guarded(struct ldr_shard *shard, uint64_t now, struct ldr_guard *guard);
@@ -375,7 +378,7 @@ static inline void ldr_shard_tell(struct ldr_shard *shard, uint64_t now)
         shard->latest = now;
 }
 
-static inline void ldr_shard_prefetch(const struct ldr_shard *shard)
+__attribute__((always_inline)) static inline void ldr_shard_prefetch(const struct ldr_shard *shard)
 {
     const char *end = (const char *)&shard->floor;
     for (const char *line = (const char *)&shard->lock; line < end; line += sizeof(struct ldr_line))
