@@ -24,23 +24,22 @@ static bool ages(const struct ldr_aging *aging)
 
 struct ldr_layout ldr_entry_layout_of(const struct ldr_put *put)
 {
-    struct ldr_layout layout = {0};
+    unsigned flags = 0, epoch_bytes = 0;
     struct larder_version version = put->version;
     if (put->expires != LARDER_NEVER)
-        layout.flags |= ages(&put->aging) ? LDR_ENTRY_EXPIRES | LDR_ENTRY_AGING : LDR_ENTRY_EXPIRES;
+        flags |= ages(&put->aging) ? LDR_ENTRY_EXPIRES | LDR_ENTRY_AGING : LDR_ENTRY_EXPIRES;
     if (version.clock >> CLOCK_BITS != 0)
-        layout.flags |= LDR_ENTRY_CLOCK | LDR_ENTRY_EPOCH;
+        flags |= LDR_ENTRY_CLOCK | LDR_ENTRY_EPOCH;
     else if ((version.clock | version.epoch) != 0)
-        layout.flags |= LDR_ENTRY_CLOCK;
+        flags |= LDR_ENTRY_CLOCK;
     if ((put->flags & LDR_PUT_NEGATIVE) != 0)
-        layout.flags |= LDR_ENTRY_NEGATIVE;
+        flags |= LDR_ENTRY_NEGATIVE;
     if ((put->flags & LDR_PUT_TOMBSTONE) != 0)
-        layout.flags |= LDR_ENTRY_TOMBSTONE;
-    layout.epoch = (uint8_t)(LDR_ENTRY_HEADER + words(layout.flags) * WORD);
-    uint64_t rest = (layout.flags & LDR_ENTRY_EPOCH) != 0 ? 0 : version.epoch >> EPOCH_BITS;
+        flags |= LDR_ENTRY_TOMBSTONE;
+    uint64_t rest = (flags & LDR_ENTRY_EPOCH) != 0 ? 0 : version.epoch >> EPOCH_BITS;
     if (rest != 0)
-        layout.epoch_bytes = (uint8_t)((64u - (unsigned)__builtin_clzll(rest) + 7) / 8);
-    return layout;
+        epoch_bytes = (64u - (unsigned)__builtin_clzll(rest) + 7) / 8;
+    return ldr_layout_with(flags, LDR_ENTRY_HEADER + words(flags) * (unsigned)WORD, epoch_bytes);
 }
 
 static _Atomic uint64_t *word_at(const struct ldr_entry *entry, unsigned number)
@@ -82,27 +81,28 @@ static uint64_t aging_word(const struct ldr_aging *aging)
 }
 
 static void write_version(struct ldr_entry *entry, struct larder_version version, unsigned number,
-                          const struct ldr_layout *layout)
+                          struct ldr_layout layout)
 {
-    if ((layout->flags & LDR_ENTRY_EPOCH) != 0) {
+    if ((ldr_layout_flags(layout) & LDR_ENTRY_EPOCH) != 0) {
         store(entry, number, version.clock);
         store(entry, number + 1, version.epoch);
-    } else if ((layout->flags & LDR_ENTRY_CLOCK) != 0) {
+    } else if ((ldr_layout_flags(layout) & LDR_ENTRY_CLOCK) != 0) {
         store(entry, number, version.epoch << CLOCK_BITS | version.clock);
-        unsigned char *rest = (unsigned char *)entry + layout->epoch;
-        for (unsigned i = 0; i < layout->epoch_bytes; i++)
+        unsigned char *rest = (unsigned char *)entry + ldr_layout_epoch(layout);
+        for (unsigned i = 0; i < ldr_layout_epoch_bytes(layout); i++)
             rest[i] = (unsigned char)(version.epoch >> (EPOCH_BITS + 8 * i));
     }
 }
 
 /* Times and version, which are there when a flag says so. */
-static void write_words(struct ldr_entry *entry, const struct ldr_put *put, const struct ldr_layout *layout)
+static void write_words(struct ldr_entry *entry, const struct ldr_put *put, struct ldr_layout layout)
 {
-    if ((layout->flags & LDR_ENTRY_EXPIRES) != 0)
+    unsigned flags = ldr_layout_flags(layout);
+    if ((flags & LDR_ENTRY_EXPIRES) != 0)
         store(entry, 0, put->expires);
-    if ((layout->flags & LDR_ENTRY_AGING) != 0)
+    if ((flags & LDR_ENTRY_AGING) != 0)
         store(entry, 1, aging_word(&put->aging));
-    write_version(entry, put->version, words(layout->flags & BEFORE_VERSION), layout);
+    write_version(entry, put->version, words(flags & BEFORE_VERSION), layout);
 }
 
 void ldr_entry_write(struct ldr_entry *entry, const struct ldr_put *put, struct ldr_layout layout, uint32_t slot)
@@ -110,11 +110,11 @@ void ldr_entry_write(struct ldr_entry *entry, const struct ldr_put *put, struct 
     atomic_store_explicit(&entry->slot, slot, memory_order_relaxed);
     entry->value_size = (uint32_t)put->value.size;
     entry->key_size = (uint16_t)put->key.size;
-    entry->flags = layout.flags;
-    entry->offset = (uint8_t)(layout.epoch + layout.epoch_bytes);
+    entry->flags = ldr_layout_flags(layout);
+    entry->offset = (uint8_t)(ldr_layout_epoch(layout) + ldr_layout_epoch_bytes(layout));
     atomic_store_explicit(&entry->pins, LDR_ENTRY_NEW, memory_order_relaxed);
-    if (layout.flags != 0)
-        write_words(entry, put, &layout);
+    if (ldr_layout_flags(layout) != 0)
+        write_words(entry, put, layout);
     unsigned char *key = (unsigned char *)entry + entry->offset;
     ldr_key_copy(key, put->key.data, put->key.size);
     if (put->value.size > 0)

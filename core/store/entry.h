@@ -95,12 +95,34 @@ static inline void ldr_entry_pin(struct ldr_entry *entry)
     atomic_fetch_add_explicit(&entry->pins, 1, memory_order_relaxed);
 }
 
-/* Where the parts before the key are, in bytes from the start of the entry. */
+/*
+ * Where the parts before the key are. One number, as three bytes that are written one by one and then copied together would
+ * have the processor wait until all that was stored before them has left its buffers.
+ */
 struct ldr_layout {
-    uint8_t flags;
-    uint8_t epoch; /* what follows the words */
-    uint8_t epoch_bytes;
+    uint32_t parts; /* the flags, above them where the words end, above that how many bytes of the epoch follow */
 };
+
+static inline struct ldr_layout ldr_layout_with(unsigned flags, unsigned epoch, unsigned epoch_bytes)
+{
+    return (struct ldr_layout){flags | epoch << 8 | epoch_bytes << 16};
+}
+
+static inline uint8_t ldr_layout_flags(struct ldr_layout layout)
+{
+    return (uint8_t)layout.parts;
+}
+
+/* What follows the words, in bytes from the start of the entry. */
+static inline uint8_t ldr_layout_epoch(struct ldr_layout layout)
+{
+    return (uint8_t)(layout.parts >> 8);
+}
+
+static inline uint8_t ldr_layout_epoch_bytes(struct ldr_layout layout)
+{
+    return (uint8_t)(layout.parts >> 16);
+}
 
 /* Of the entry of a put. */
 static inline struct ldr_layout ldr_entry_layout(const struct ldr_put *put);
@@ -131,13 +153,13 @@ static inline struct ldr_layout ldr_entry_layout(const struct ldr_put *put)
 {
     if ((put->version.clock | put->version.epoch) == 0 && put->expires == LARDER_NEVER &&
         (put->flags & (LDR_PUT_NEGATIVE | LDR_PUT_TOMBSTONE)) == 0)
-        return (struct ldr_layout){.epoch = LDR_ENTRY_HEADER};
+        return ldr_layout_with(0, LDR_ENTRY_HEADER, 0);
     return ldr_entry_layout_of(put);
 }
 
 static inline size_t ldr_entry_bytes_of(const struct ldr_put *put, struct ldr_layout layout)
 {
-    return (size_t)layout.epoch + layout.epoch_bytes + put->key.size + put->value.size;
+    return (size_t)ldr_layout_epoch(layout) + ldr_layout_epoch_bytes(layout) + put->key.size + put->value.size;
 }
 
 /* All bytes of the entry. */

@@ -2,8 +2,8 @@
 #include "core/store/chain.h"
 
 /* Buckets are split above so many entries a bucket on the mean, and merged below so many, with one bucket less. */
-#define SPLIT_LOAD 8u
-#define MERGE_LOAD 7u
+#define SPLIT_LOAD 7u
+#define MERGE_LOAD 6u
 
 struct ldr_entry *ldr_index_find_anywhere(const struct ldr_index *index, struct ldr_place place,
                                           struct larder_slice key, uint64_t hash, ldr_ref *ref)

@@ -4,8 +4,8 @@
  * one bucket at a time, and nothing is ever copied as a whole.
  *
  * Bucket b of shard s is line (b << shard_bits | s) of one reserved range, so that all shards together fill it from its
- * start. A bucket with more than 12 entries goes on in lines of a second range, laid out in the same way. With 8 entries a
- * bucket on the mean an entry costs 8.5 to 9.2 bytes, and a hit looks at 1.02 to 1.06 lines: what of it depends on how far
+ * start. A bucket with more than 12 entries goes on in lines of a second range, laid out in the same way. With 7 entries a
+ * bucket on the mean an entry costs 9.6 to 10 bytes, and a hit looks at 1.01 to 1.04 lines: what of it depends on how far
  * the buckets have been split since there were half as many.
  *
  * One writer at a time (the shard's lock); any number of readers, which take no lock and write nothing.

@@ -143,7 +143,7 @@ static inline bool rewrite(struct ldr_store *store, struct ldr_shard *shard, str
                            const struct ldr_found_entry *old)
 {
     const struct ldr_put *put = newcomer->put;
-    unsigned flags = newcomer->layout.flags | old->entry->flags;
+    unsigned flags = ldr_layout_flags(newcomer->layout) | old->entry->flags;
     if (put->flags != 0 || (flags & (LDR_ENTRY_EXPIRES | LDR_ENTRY_NEGATIVE)) != 0 || newcomer->over != NULL ||
         newcomer->prepared || newcomer->size >= COPIED_OUTSIDE || (shard->writes + 1) % LDR_WRITES_AT_ONCE == 0 ||
         atomic_load_explicit(&store->exact_hits, memory_order_relaxed))
@@ -201,7 +201,7 @@ static inline bool publish(struct ldr_store *store, struct ldr_shard *shard, str
     newcomer->cell = 0;
     newcomer->published = true;
     shard->value_bytes += (uint64_t)newcomer->put->key.size + newcomer->put->value.size;
-    if (shard->due.count != 0 || (newcomer->layout.flags & LDR_ENTRY_EXPIRES) != 0)
+    if (shard->due.count != 0 || (ldr_layout_flags(newcomer->layout) & LDR_ENTRY_EXPIRES) != 0)
         ldr_shard_set_due(shard, entry);
     settle(store, shard, entry);
     return true;
@@ -220,7 +220,8 @@ static __attribute__((cold)) void find_again(const struct ldr_store *store, cons
 static inline enum ldr_put_outcome try_put(struct ldr_store *store, struct ldr_shard *shard,
                                            struct ldr_newcomer *newcomer, enum larder_status *status)
 {
-    struct ldr_found_entry found = ldr_shard_find(store, shard, newcomer->put->key, newcomer->hash, newcomer->now);
+    struct ldr_found_entry found;
+    ldr_shard_find(store, shard, newcomer->put->key, newcomer->hash, newcomer->now, &found);
     *status = LARDER_OK;
     if (found.entry != NULL && rewrite(store, shard, newcomer, &found))
         return LDR_PUT_REWRITTEN;
@@ -315,11 +316,13 @@ enum larder_status ldr_store_put(struct ldr_store *store, const struct ldr_put *
     enum larder_status status = ldr_put_check(store, put);
     if (status != LARDER_OK)
         return status;
-    struct ldr_newcomer newcomer = ldr_put_begin(put, ldr_store_hash(put->key, store->seed), now);
+    struct ldr_newcomer newcomer;
+    ldr_put_begin(&newcomer, put, ldr_store_hash(put->key, store->seed), now);
     struct ldr_shard *shard = ldr_store_shard(store, newcomer.hash);
     /* Before the lock is taken, as nothing can be read ahead of that. What is asked for here is not looked at. */
     struct ldr_probe probe = ldr_index_probe(&shard->index, newcomer.hash);
     ldr_index_prefetch(&probe);
+    ldr_shard_prefetch(shard);
     ldr_slab_prefetch(shard->slab);
     ldr_index_prefetch_entry(&probe, store->place, 1);
     status = ldr_put_run(store, shard, &newcomer);

@@ -21,13 +21,16 @@ struct ldr_newcomer {
     struct ldr_guard guard;       /* of the entry it takes the place of */
 };
 
-/* What becomes of a put that has its hash and is checked. */
-static inline struct ldr_newcomer ldr_put_begin(const struct ldr_put *put, uint64_t hash, uint64_t now)
+/* What becomes of a put that has its hash and is checked. In its place, as a copy would wait for what was just stored. */
+static inline void ldr_put_begin(struct ldr_newcomer *newcomer, const struct ldr_put *put, uint64_t hash, uint64_t now)
 {
-    struct ldr_newcomer newcomer = {
-        .put = put, .hash = hash, .now = now, .layout = ldr_entry_layout(put), .guard = {.slot = LARDER_NO_SLOT}};
-    newcomer.size = ldr_entry_bytes_of(put, newcomer.layout);
-    return newcomer;
+    const struct ldr_layout layout = ldr_entry_layout(put);
+    *newcomer = (struct ldr_newcomer){.put = put,
+                                      .hash = hash,
+                                      .now = now,
+                                      .size = ldr_entry_bytes_of(put, layout),
+                                      .layout = layout,
+                                      .guard = {.slot = LARDER_NO_SLOT}};
 }
 
 /* What became of a try under the lock. */

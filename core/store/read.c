@@ -23,7 +23,8 @@ static void remove_past(struct ldr_store *store, struct ldr_shard *shard, struct
         return;
     if (!ldr_shard_try(shard, now))
         return;
-    ldr_shard_find(store, shard, key, hash, now);
+    struct ldr_found_entry found;
+    ldr_shard_find(store, shard, key, hash, now, &found);
     ldr_shard_leave(shard);
 }
 

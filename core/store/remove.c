@@ -9,7 +9,8 @@ enum larder_status ldr_store_remove(struct ldr_store *store, struct larder_slice
     uint64_t hash = ldr_store_hash(key, store->seed);
     struct ldr_shard *shard = ldr_store_shard(store, hash);
     ldr_shard_enter(shard, now);
-    struct ldr_found_entry found = ldr_shard_find(store, shard, key, hash, now);
+    struct ldr_found_entry found;
+    ldr_shard_find(store, shard, key, hash, now, &found);
     const struct ldr_entry *present = ldr_entry_present(found.entry, now);
     if (present == NULL)
         status = LARDER_NOT_FOUND;

@@ -194,6 +194,12 @@ static inline const struct ldr_entry *ldr_entry_present(const struct ldr_entry *
 /* Takes the lock. */
 static inline void ldr_shard_enter(struct ldr_shard *shard, uint64_t now);
 
+/*
+ * Asks for what a writer looks at, all of which another processor may have written last. Without the lock. Inline in any case,
+ * as GCC leaves out calls of functions that do nothing but ask for memory.
+ */
+__attribute__((always_inline)) static inline void ldr_shard_prefetch(const struct ldr_shard *shard);
+
 /* The same with a guard, until ldr_shard_leave(); without when the entry has gone from its place since. NULL: none. */
 void ldr_shard_enter_guarded(struct ldr_shard *shard, uint64_t now, struct ldr_guard *guard);
 
@@ -206,12 +212,11 @@ static inline void ldr_shard_leave(struct ldr_shard *shard);
 struct ldr_found_entry {
     struct ldr_entry *entry; /* NULL: not there */
     ldr_ref ref;
-    uint64_t hash;
 };
 
 /* The entry of a key whose time has not passed; one whose time has is removed, unless the store holds. */
-static inline struct ldr_found_entry ldr_shard_find(struct ldr_store *store, struct ldr_shard *shard,
-                                                    struct larder_slice key, uint64_t hash, uint64_t now);
+static inline void ldr_shard_find(struct ldr_store *store, struct ldr_shard *shard, struct larder_slice key,
+                                  uint64_t hash, uint64_t now, struct ldr_found_entry *found);
 
 /* Removes an entry that has a time, if that has passed. True: it did. */
 bool ldr_shard_expire(struct ldr_store *store, struct ldr_shard *shard, ldr_ref ref, uint64_t now);
@@ -386,6 +391,13 @@ static inline void ldr_shard_tell(struct ldr_shard *shard, uint64_t now)
         shard->latest = now;
 }
 
+__attribute__((always_inline)) static inline void ldr_shard_prefetch(const struct ldr_shard *shard)
+{
+    const char *end = (const char *)&shard->floor;
+    for (const char *line = (const char *)&shard->lock; line < end; line += sizeof(struct ldr_line))
+        __builtin_prefetch(line, 1);
+}
+
 static inline void ldr_shard_enter(struct ldr_shard *shard, uint64_t now)
 {
     ldr_spin_lock(&shard->lock);
@@ -398,15 +410,14 @@ static inline void ldr_shard_leave(struct ldr_shard *shard)
     ldr_spin_unlock(&shard->lock);
 }
 
-static inline struct ldr_found_entry ldr_shard_find(struct ldr_store *store, struct ldr_shard *shard,
-                                                    struct larder_slice key, uint64_t hash, uint64_t now)
+static inline void ldr_shard_find(struct ldr_store *store, struct ldr_shard *shard, struct larder_slice key,
+                                  uint64_t hash, uint64_t now, struct ldr_found_entry *found)
 {
-    struct ldr_found_entry found = {.hash = hash};
-    found.entry = ldr_index_find(&shard->index, store->place, key, hash, &found.ref);
-    if (found.entry != NULL && (found.entry->flags & LDR_ENTRY_EXPIRES) != 0 &&
-        ldr_shard_expire(store, shard, found.ref, now))
-        found.entry = NULL;
-    return found;
+    found->ref = 0;
+    found->entry = ldr_index_find(&shard->index, store->place, key, hash, &found->ref);
+    if (found->entry != NULL && (found->entry->flags & LDR_ENTRY_EXPIRES) != 0 &&
+        ldr_shard_expire(store, shard, found->ref, now))
+        found->entry = NULL;
 }
 
 #endif

@@ -11,7 +11,8 @@ static enum larder_status touch_anew(struct ldr_store *store, struct ldr_shard *
         .expires = expires,
         .version = ldr_entry_version(pinned),
     };
-    struct ldr_newcomer newcomer = ldr_put_begin(&put, hash, now);
+    struct ldr_newcomer newcomer;
+    ldr_put_begin(&newcomer, &put, hash, now);
     newcomer.over = pinned;
     enum larder_status status = ldr_put_run(store, shard, &newcomer);
     ldr_entry_release(pinned);
@@ -25,7 +26,8 @@ enum larder_status ldr_store_touch(struct ldr_store *store, struct larder_slice 
     struct ldr_shard *shard = ldr_store_shard(store, hash);
     struct ldr_entry *pinned = NULL;
     ldr_shard_enter(shard, now);
-    struct ldr_found_entry found = ldr_shard_find(store, shard, key, hash, now);
+    struct ldr_found_entry found;
+    ldr_shard_find(store, shard, key, hash, now, &found);
     const struct ldr_entry *present = ldr_entry_present(found.entry, now);
     if (present != NULL && version != NULL)
         *version = ldr_entry_version(present);
