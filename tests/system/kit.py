@@ -287,6 +287,11 @@ class Cluster(dict):
                        f"node {node.name} sees all others up")
         if self.registered():
             wait_until(self.settled, "all have one list, and what they should have")
+        self.failed_before = self.total("peer_failures_total")  # some are pinged before they listen
+
+    def peer_failures(self):
+        """Calls that failed since all were up."""
+        return self.total("peer_failures_total") - self.failed_before
 
     def settled(self):
         documents = [node.ask("GET", "/v1/cluster").json() for node in self.nodes()]

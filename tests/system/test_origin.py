@@ -93,7 +93,7 @@ class Failing(Case):
             self.assertEqual(self.clients[0].get("patient", "missing-soon").status, 404)
             return self.source.count("missing-soon") > 1
         wait_until(asked_again, "what was not found is asked for again after negative_ttl")
-        self.assertEqual(self.nodes.total("peer_failures_total"), 0)
+        self.assertEqual(self.nodes.peer_failures(), 0)
         self.assertEqual(self.nodes.total("load_errors_total", group="users"), 0)
         self.assertEqual(self.clients[1].put("users", "missing-key", "now").status, 201)
         for client in self.clients:
@@ -123,7 +123,7 @@ class Absent(Case):
             for i in range(3):
                 self.assertEqual(node.get("users", f"away {i}").status, 502)
             self.assertEqual(node.get("users", "before").body, value_of(b"before"), "what is cached is served")
-        self.assertEqual(nodes.total("peer_failures_total"), 0, "not the peers' fault")
+        self.assertEqual(nodes.peer_failures(), 0, "not the peers' fault")
         again = Origin(self.directory, port=source.port)
         self.processes.append(again)
         for node in nodes.nodes():
