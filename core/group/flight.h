@@ -129,7 +129,7 @@ void ldr_flights_note(struct ldr_flights *flights, struct larder_slice name, str
 bool ldr_flights_is_late(struct ldr_flights *flights, struct larder_slice name, struct larder_slice key,
                          struct larder_version version);
 
-/* What was stored here never was: older versions may come again. */
+/* What came here never did: older versions may come again. */
 void ldr_flights_forget(struct ldr_flights *flights);
 
 /*

@@ -1,4 +1,4 @@
-/* Which versions were stored here lately. */
+/* Which versions came here lately, whatever has become of them. */
 #include <stdlib.h>
 
 #include "core/base/fail.h"

@@ -11,7 +11,7 @@
 #define BUCKETS 64 /* of a shard; flights are few: as many as keys being loaded */
 #define LATEST  64 /* versions remembered in a shard */
 
-/* The newest version of a key that was stored here, as long as no other key needs the place. */
+/* The newest version of a key that came here, stored or not, as long as no other key needs the place. */
 struct latest {
     uint64_t hash;
     struct larder_version version;

@@ -160,8 +160,7 @@ const struct larder_param ldr_settings_cluster[] = {
      .minimum = 1,
      .maximum = 24 * HOUR,
      .help = "how long a delete is remembered, so that no late copy brings the key back; with write_acks: all, longer "
-             "while "
-             "a member cannot be told of it"},
+             "while a member cannot be told of it"},
     {.name = "handoff_bandwidth",
      .type = LARDER_PARAM_SIZE,
      .default_text = "64MiB",
