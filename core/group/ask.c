@@ -9,7 +9,6 @@
 struct question {
     struct asking *asking;
     struct ldr_peer *peer;
-    uint64_t asked;
     struct larder_request request;
     unsigned char header[LDR_HEADER_SIZE];
 };
@@ -17,6 +16,7 @@ struct question {
 struct asking {
     struct ldr_flight *flight;
     bool elsewhere; /* this node does not hold the key: what comes is passed on, and not kept */
+    uint64_t asked; /* when all questions were sent */
     _Atomic unsigned left;
     _Atomic bool incomplete;
     pthread_mutex_t lock;
@@ -24,6 +24,14 @@ struct asking {
     void (*all)(struct ldr_flight *flight, bool complete);
     struct question questions[];
 };
+
+/* What remains of a time to live that counts from the questions: it has become no longer on the way. 0: it is over. */
+static int64_t remains(const struct asking *asking, int64_t ttl_ms)
+{
+    uint64_t now = larder_now(asking->flight->group->context->runtime);
+    int64_t age = (int64_t)((now - asking->asked) / LARDER_NS_PER_MS);
+    return ttl_ms == LARDER_TTL_NONE ? ttl_ms : ttl_ms > age ? ttl_ms - age : 0;
+}
 
 static void leave(struct asking *asking)
 {
@@ -34,9 +42,10 @@ static void leave(struct asking *asking)
     void (*all)(struct ldr_flight * flight, bool complete) = asking->all;
     bool complete = !atomic_load_explicit(&asking->incomplete, memory_order_relaxed);
     struct larder_reply newest = asking->newest;
+    newest.ttl_ms = remains(asking, newest.ttl_ms); /* others may have been waited for since it came */
     pthread_mutex_destroy(&asking->lock);
     free(asking);
-    if (newest.status == LARDER_OK && newest.source == LARDER_SOURCE_PEER) {
+    if (newest.status == LARDER_OK && newest.source == LARDER_SOURCE_PEER && newest.ttl_ms != 0) {
         ldr_flight_finish(flight, &newest);
     } else {
         larder_reply_release(&newest);
@@ -44,26 +53,14 @@ static void leave(struct asking *asking)
     }
 }
 
-/* What remains of a time to live that counts from the question: it has become no longer on the way. 0: it is over. */
-static int64_t remains(const struct question *question, int64_t ttl_ms)
-{
-    uint64_t now = larder_now(question->asking->flight->group->context->runtime);
-    int64_t age = (int64_t)((now - question->asked) / LARDER_NS_PER_MS);
-    return ttl_ms == LARDER_TTL_NONE ? ttl_ms : ttl_ms > age ? ttl_ms - age : 0;
-}
-
-/*
- * Takes the reply if it is newer than the others. Of what is remembered as deleted or not found, or past its time, only the
- * version counts.
- */
+/* Takes the reply if it is newer than the others. Of what is remembered as deleted or not found only the version counts. */
 static void keep_newest(struct question *question, struct larder_reply *reply)
 {
     struct asking *asking = question->asking;
     struct ldr_header header;
     if (reply->status != LARDER_OK || !ldr_header_decode(reply->cluster, &header))
         return;
-    reply->ttl_ms = remains(question, reply->ttl_ms);
-    bool value = (header.flags & (LDR_HEADER_NEGATIVE | LDR_HEADER_TOMBSTONE)) == 0 && reply->ttl_ms != 0;
+    bool value = (header.flags & (LDR_HEADER_NEGATIVE | LDR_HEADER_TOMBSTONE)) == 0;
     reply->source = value ? LARDER_SOURCE_PEER : LARDER_SOURCE_NONE;
     reply->cluster = (struct larder_slice){0};
     pthread_mutex_lock(&asking->lock);
@@ -75,7 +72,6 @@ static void keep_newest(struct question *question, struct larder_reply *reply)
     pthread_mutex_unlock(&asking->lock);
 }
 
-/* The time to live counts from the question: it has become no longer on the way. */
 static bool take(struct question *question, const struct larder_reply *reply)
 {
     struct ldr_group *group = question->asking->flight->group;
@@ -92,7 +88,7 @@ static bool take(struct question *question, const struct larder_reply *reply)
         .negative = (header.flags & LDR_HEADER_NEGATIVE) != 0,
         .tombstone = (header.flags & LDR_HEADER_TOMBSTONE) != 0,
     };
-    uint64_t age = larder_now(group->context->runtime) - question->asked;
+    uint64_t age = larder_now(group->context->runtime) - question->asking->asked;
     bool good = reply->status == LARDER_NOT_FOUND ||
                 ldr_group_take_copy(group, question->request.group, &copy, age, &news) == LARDER_OK;
     /* After the copy, which may lie under it: the floor is of many keys. */
@@ -119,7 +115,6 @@ static void ask(struct asking *asking, struct question *question, struct ldr_pee
     struct ldr_header header = {.kind = LDR_EXCHANGE_ASK};
     ldr_header_encode(&header, question->header);
     question->asking = asking;
-    question->asked = larder_now(context->runtime);
     question->request = (struct larder_request){
         .operation = LARDER_OP_EXCHANGE,
         .group = flight->name,
@@ -188,6 +183,7 @@ void ldr_group_ask(struct ldr_flight *flight, void (*all)(struct ldr_flight *fli
     }
     asking->flight = flight;
     asking->elsewhere = elsewhere;
+    asking->asked = larder_now(flight->group->context->runtime);
     pthread_mutex_init(&asking->lock, NULL);
     asking->all = all;
     atomic_init(&asking->left, (unsigned)count + 1);

@@ -15,7 +15,9 @@ struct ldr_waiter {
     struct ldr_flight *flight; /* NULL once somebody has taken the waiter out to answer it */
     struct ldr_flights *flights;
     uint64_t hash;
+    uint64_t since; /* it asked */
     larder_reply_fn done;
+    void (*again)(void *arg);
     void *arg;
     struct larder_timer timer;
     bool timed; /* the timer was started */
@@ -108,13 +110,19 @@ static void let_go(struct ldr_waiter *waiter, unsigned holders)
         free(waiter);
 }
 
+/* It is about to be answered. A timer that cannot be cancelled any more lets go by itself. */
+static void end_waiting(struct ldr_waiter *waiter)
+{
+    const struct larder_runtime *runtime = waiter->flights->context->runtime;
+    let_go(waiter, !waiter->timed || runtime->timer_cancel(runtime, &waiter->timer) ? 2 : 1);
+}
+
 static void answer_waiter(struct ldr_waiter *waiter, struct larder_reply *reply)
 {
     const struct ldr_context *context = waiter->flights->context;
     larder_reply_fn done = waiter->done;
     void *arg = waiter->arg;
-    /* A timer that cannot be cancelled any more lets go by itself. */
-    let_go(waiter, !waiter->timed || context->runtime->timer_cancel(context->runtime, &waiter->timer) ? 2 : 1);
+    end_waiting(waiter);
     ldr_answer(context, reply, done, arg);
 }
 
@@ -132,11 +140,39 @@ static void answer_all(struct ldr_waiter *waiters, struct larder_reply *reply)
     }
 }
 
+/* Takes those out of the list that did not ask by a time. */
+static struct ldr_waiter *take_late(struct ldr_waiter **waiters, uint64_t until)
+{
+    struct ldr_waiter *late = NULL;
+    while (*waiters != NULL) {
+        struct ldr_waiter *waiter = *waiters;
+        if (waiter->since <= until || waiter->again == NULL) {
+            waiters = &waiter->next;
+            continue;
+        }
+        *waiters = waiter->next;
+        waiter->next = late;
+        late = waiter;
+    }
+    return late;
+}
+
+static void send_back(struct ldr_waiter *waiters)
+{
+    for (struct ldr_waiter *waiter = waiters, *next; waiter != NULL; waiter = next) {
+        void (*again)(void *arg) = waiter->again;
+        void *arg = waiter->arg;
+        next = waiter->next;
+        end_waiting(waiter);
+        again(arg);
+    }
+}
+
 /*
- * Completes the flight unless it is; takes the reply. Inside an epoch section, like all that answers: a node that closes waits
- * for it before it takes apart what an answer needs.
+ * Completes the flight unless it is; takes the reply, which is for those who asked by a time. Inside an epoch section, like all
+ * that answers: a node that closes waits for it before it takes apart what an answer needs.
  */
-static void complete(struct ldr_flight *flight, struct larder_reply *reply)
+static void complete(struct ldr_flight *flight, struct larder_reply *reply, uint64_t until)
 {
     const struct larder_runtime *runtime = flight->flights->context->runtime;
     struct shard *shard = shard_of(flight->flights, flight->hash);
@@ -145,16 +181,23 @@ static void complete(struct ldr_flight *flight, struct larder_reply *reply)
     bool first = !flight->completed;
     struct ldr_waiter *waiters = first ? take_waiters(shard, flight) : NULL;
     pthread_mutex_unlock(&shard->lock);
+    struct ldr_waiter *late = take_late(&waiters, until);
     answer_all(waiters, reply);
+    send_back(late);
     ldr_epoch_exit(LDR_EPOCH_NODE);
     if (first && runtime->timer_cancel(runtime, &flight->timer))
         unreference(flight); /* the timer's */
 }
 
+void ldr_flight_finish_until(struct ldr_flight *flight, struct larder_reply *reply, uint64_t until)
+{
+    complete(flight, reply, until);
+    unreference(flight);
+}
+
 void ldr_flight_finish(struct ldr_flight *flight, struct larder_reply *reply)
 {
-    complete(flight, reply);
-    unreference(flight);
+    ldr_flight_finish_until(flight, reply, LARDER_NEVER);
 }
 
 static struct ldr_flight *flight_of_timer(struct larder_timer *timer)
@@ -166,7 +209,7 @@ static void flight_timed_out(struct larder_timer *timer)
 {
     struct ldr_flight *flight = flight_of_timer(timer);
     struct larder_reply reply = {.status = LARDER_DEADLINE};
-    complete(flight, &reply);
+    complete(flight, &reply, LARDER_NEVER);
     unreference(flight);
 }
 
@@ -187,7 +230,7 @@ void ldr_flights_abort(struct ldr_flights *flights)
                 break;
             struct larder_reply reply = {.status = LARDER_UNAVAILABLE,
                                          .message = ldr_slice_text("the node is closing")};
-            complete(flight, &reply);
+            complete(flight, &reply, LARDER_NEVER);
             unreference(flight);
         }
     }
@@ -227,7 +270,9 @@ static struct ldr_waiter *new_waiter(struct ldr_flights *flights, const struct l
     atomic_init(&waiter->holders, 2);
     waiter->flights = flights;
     waiter->hash = hash;
+    waiter->since = ask->since;
     waiter->done = ask->done;
+    waiter->again = ask->again;
     waiter->arg = ask->arg;
     waiter->timer.fire = waiter_timed_out;
     return waiter;
@@ -302,7 +347,9 @@ static enum larder_status enter(struct ldr_flights *flights, const struct ldr_fl
     enum larder_status status = LARDER_OK;
     pthread_mutex_lock(&shard->lock);
     struct ldr_flight *flight = ask->alone ? NULL : find(shard, hash, ask);
-    if (flight == NULL) {
+    if (atomic_load_explicit(&flights->aborted, memory_order_relaxed)) {
+        status = LARDER_UNAVAILABLE; /* whoever aborts takes each lock afterwards: no flight stays behind */
+    } else if (flight == NULL) {
         flight = *begun = new_flight(flights, ask, hash);
         if (flight != NULL) {
             link_flight(shard, flight);

@@ -76,10 +76,12 @@ struct ldr_flight_ask {
      */
     bool of_peer, away;
     bool alone;               /* nobody joins it, it joins none, and what it brings is not stored */
+    uint64_t since;           /* when the waiter asked */
     uint64_t deadline;        /* of the waiter */
     uint64_t flight_deadline; /* of a flight that this begins */
     size_t most;              /* who would join as many is answered BUSY; 0: no limit */
     larder_reply_fn done;     /* called exactly once, by `deadline`; NULL: nobody waits */
+    void (*again)(void *arg); /* in its place, when what came is not for this waiter; NULL: all is */
     void *arg;
     /*
      * Begins the work of a new flight, on the calling thread and without a lock. It must lead to exactly one
@@ -97,6 +99,9 @@ bool ldr_flight_ask(struct ldr_flights *flights, const struct ldr_flight_ask *as
  * and the work's reference to the flight.
  */
 void ldr_flight_finish(struct ldr_flight *flight, struct larder_reply *reply);
+
+/* The same for those who asked by a time; the others are to ask again. */
+void ldr_flight_finish_until(struct ldr_flight *flight, struct larder_reply *reply, uint64_t until);
 
 /* Whether the flight has not been completed yet, nor all aborted: what would only be dropped need not be begun. */
 bool ldr_flight_wanted(struct ldr_flight *flight);

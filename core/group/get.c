@@ -16,7 +16,9 @@ struct pending {
     bool away;  /* it is answered by a peer */
     bool owner; /* it is answered here, and not in the place of another */
     bool lent;  /* whoever asked may keep the answer */
+    bool again; /* it stands for one that was not answered in its first round, and that is counted */
     uint64_t begun;
+    uint64_t now; /* begun, or when its second round did */
     larder_reply_fn done;
     void *arg;
 };
@@ -29,7 +31,8 @@ static void conclude(const struct pending *pending, struct larder_reply *reply)
         ldr_stale_rescue(group, pending->request, reply);
     if (!pending->lent)
         reply->flags &= ~(uint32_t)LARDER_REPLY_OWNER;
-    ldr_histogram_add(&group->get_latency, larder_now(group->context->runtime) - pending->begun);
+    if (!pending->again)
+        ldr_histogram_add(&group->get_latency, larder_now(group->context->runtime) - pending->begun);
     ldr_answer(group->context, reply, pending->done, pending->arg);
 }
 
@@ -38,8 +41,27 @@ static void get_done(void *arg, struct larder_reply *reply)
     struct pending pending = *(struct pending *)arg;
     free(arg);
     conclude(&pending, reply);
-    ldr_limits_waited(pending.group);
+    if (!pending.again)
+        ldr_limits_waited(pending.group);
     ldr_group_release(pending.group);
+}
+
+static void get(struct pending *pending);
+
+/* What others brought is not for this one, whose answer is that of another round: whatever is asked for from now on is for it. */
+static void get_again(void *arg)
+{
+    const struct pending *first = arg;
+    struct pending pending = {
+        .group = first->group,
+        .request = first->request,
+        .again = true,
+        .begun = first->begun,
+        .now = larder_now(first->group->context->runtime),
+        .done = get_done,
+        .arg = arg,
+    };
+    get(&pending);
 }
 
 /* Keeps what must last until the answer; NULL: it was answered, for want of room or memory. */
@@ -47,9 +69,9 @@ static struct pending *keep(const struct pending *pending)
 {
     struct larder_reply reply = {.status = LARDER_NO_MEMORY};
     struct pending *kept = NULL;
-    if (!ldr_limits_wait(pending->group))
+    if (!pending->again && !ldr_limits_wait(pending->group))
         reply = ldr_limits_busy(pending->group->context, LDR_TOO_MANY_WAIT);
-    else if ((kept = malloc(sizeof *kept)) == NULL)
+    else if ((kept = malloc(sizeof *kept)) == NULL && !pending->again)
         ldr_limits_waited(pending->group);
     if (kept == NULL) {
         conclude(pending, &reply);
@@ -74,15 +96,17 @@ static void wait_in_flight(const struct pending *pending, uint64_t flight_deadli
         .key = request->key,
         .of_peer = (request->flags & LARDER_REQUEST_PEER) != 0,
         .away = pending->away,
+        .since = pending->begun,
         .deadline = request->deadline,
         .flight_deadline = flight_deadline,
-        .most = ldr_limits_waiters(group),
+        .most = pending->again ? 0 : ldr_limits_waiters(group),
         .done = get_done,
+        .again = get_again,
         .arg = kept,
         .begin = begin,
         .begin_arg = begin_arg,
     };
-    if (ldr_flight_ask(group->context->flights, &ask))
+    if (ldr_flight_ask(group->context->flights, &ask) && !pending->again)
         ldr_count(&group->counters.loads_deduplicated);
 }
 
@@ -148,12 +172,13 @@ static void get_here(struct pending *pending)
     struct ldr_group *group = pending->group;
     const struct larder_request *request = pending->request;
     const struct larder_runtime *runtime = group->context->runtime;
-    const struct sight sight = {request->group, request->key, pending->begun, pending->owner};
+    const struct sight sight = {request->group, request->key, pending->now, pending->owner};
     struct larder_reply reply = {.status = LARDER_NOT_FOUND, .ttl_ms = LARDER_TTL_NONE};
-    ldr_group_sample_get(group, request);
-    pending->lent = pending->owner && ldr_near_lend(group, request, pending->begun);
+    if (!pending->again)
+        ldr_group_sample_get(group, request);
+    pending->lent = pending->owner && ldr_near_lend(group, request, pending->now);
     bool there = look(group, &sight, &reply);
-    if (!there)
+    if (!there && !pending->again)
         count(group, LDR_MISSES);
     if (pending->lent)
         reply.flags |= LARDER_REPLY_OWNER;
@@ -161,7 +186,8 @@ static void get_here(struct pending *pending)
         wait_in_flight(pending, larder_deadline_in(runtime, group->load_timeout_ms), begin_load, &pending->owner);
         return;
     }
-    ldr_histogram_add(&group->get_latency, larder_now(runtime) - pending->begun);
+    if (!pending->again)
+        ldr_histogram_add(&group->get_latency, larder_now(runtime) - pending->begun);
     ldr_answer(group->context, &reply, pending->done, pending->arg);
 }
 
@@ -217,12 +243,15 @@ static struct ldr_peer *next_replica(struct ldr_flight *flight)
 }
 
 /*
- * What came was on its way for longer than it had to live: this node was stopped meanwhile. Who joined the flight since then
- * must not get it.
+ * Who asked by then may have the answer. Its time counts from some moment after it was sent for, and is rounded up by a
+ * millisecond at most: whoever asked later than what it has to live from there may have done so when it had passed, as the load
+ * took long, or this node was stopped. For a value that is stale it has passed anyway.
  */
-static bool has_passed(const struct larder_reply *reply, uint64_t took)
+static uint64_t good_until(const struct larder_reply *reply, uint64_t sent)
 {
-    return reply->status == LARDER_OK && reply->ttl_ms > 0 && took / LARDER_NS_PER_MS >= (uint64_t)reply->ttl_ms;
+    if (reply->ttl_ms <= 0 || (uint64_t)reply->ttl_ms >= (LARDER_NEVER - sent) / LARDER_NS_PER_MS)
+        return LARDER_NEVER;
+    return sent + (uint64_t)(reply->ttl_ms - 1) * LARDER_NS_PER_MS;
 }
 
 /* Nothing came of it in the time of the attempt: the peer may say so itself, if it is a little faster. */
@@ -297,10 +326,6 @@ static void peer_answered(void *arg, struct larder_reply *reply)
     struct ldr_group *group = flight->group;
     uint64_t took = larder_now(group->context->runtime) - flight->begun;
     ldr_histogram_add(&group->peer_latency, took);
-    if (has_passed(reply, took)) {
-        larder_reply_release(reply);
-        *reply = (struct larder_reply){.status = LARDER_UNAVAILABLE};
-    }
     if (ask_again(flight, reply)) {
         larder_reply_release(reply);
         return;
@@ -319,7 +344,7 @@ static void peer_answered(void *arg, struct larder_reply *reply)
     ldr_near_keep(group, flight->key, &flight->near, reply);
     if (reply->source != LARDER_SOURCE_LOADER)
         reply->source = flight->tried > 0 ? LARDER_SOURCE_REPLICA : LARDER_SOURCE_PEER;
-    ldr_flight_finish(flight, reply);
+    ldr_flight_finish_until(flight, reply, good_until(reply, flight->begun));
 }
 
 /* Who is asked, and how long the answer is to be kept, in ms; 0: not at all. */
@@ -354,14 +379,16 @@ static void get_there(const struct pending *pending, const struct ldr_route *rou
     struct ldr_group *group = pending->group;
     const struct ldr_context *context = group->context;
     struct target target = {.peer = route->peer};
-    if (ldr_near_answer(group, pending->request, pending->begun, pending->done, pending->arg)) {
-        ldr_peer_release(target.peer);
-        return;
+    if (!pending->again) {
+        if (ldr_near_answer(group, pending->request, pending->begun, pending->done, pending->arg)) {
+            ldr_peer_release(target.peer);
+            return;
+        }
+        count(group, LDR_MISSES);
+        int64_t wanted = ldr_near_wanted(group, pending->request->key, pending->begun);
+        if (route->owner)
+            target.near_ms = wanted;
     }
-    count(group, LDR_MISSES);
-    int64_t wanted = ldr_near_wanted(group, pending->request->key, pending->begun);
-    if (route->owner)
-        target.near_ms = wanted;
     /* At least as long as whoever begins it waits; those that join may have more time than a hurried one. */
     uint64_t own = pending->request->deadline;
     uint64_t deadline = larder_deadline_in(context->runtime, context->request_timeout_ms);
@@ -371,22 +398,29 @@ static void get_there(const struct pending *pending, const struct ldr_route *rou
     ldr_peer_release(target.peer); /* NULL when a call took it */
 }
 
+static void get(struct pending *pending)
+{
+    struct ldr_group *group = pending->group;
+    struct ldr_route route = ldr_group_route(group, pending->request);
+    pending->away = route.peer != NULL;
+    pending->owner = route.owner && !pending->away;
+    if (route.peer != NULL)
+        get_there(pending, &route);
+    else if (group->store == NULL)
+        ldr_answer_status(group->context, LARDER_UNAVAILABLE, "no member of the cluster can be reached", pending->done,
+                          pending->arg);
+    else
+        get_here(pending);
+}
+
 void ldr_group_get(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg)
 {
     if (group->context->seen != NULL) {
         ldr_strict_do(group, request, done, arg);
         return;
     }
-    struct pending pending = {
-        .group = group, .request = request, .begun = larder_now(group->context->runtime), .done = done, .arg = arg};
+    uint64_t now = larder_now(group->context->runtime);
+    struct pending pending = {.group = group, .request = request, .begun = now, .now = now, .done = done, .arg = arg};
     count(group, LDR_GETS);
-    struct ldr_route route = ldr_group_route(group, request);
-    pending.away = route.peer != NULL;
-    pending.owner = route.owner && !pending.away;
-    if (route.peer != NULL)
-        get_there(&pending, &route);
-    else if (group->store == NULL)
-        ldr_answer_status(group->context, LARDER_UNAVAILABLE, "no member of the cluster can be reached", done, arg);
-    else
-        get_here(&pending);
+    get(&pending);
 }

@@ -80,6 +80,7 @@ class Member(Node):
         if MAY_JUMP:
             self.jump(0)
             self.prefix += ["env", f"LD_PRELOAD={FAKETIME}", "DONT_FAKE_MONOTONIC=1", "FAKETIME_NO_CACHE=1",
+                            "FAKETIME_FORCE_MONOTONIC_FIX=0",  # else each timed wait of a thread ends at once
                             f"FAKETIME_TIMESTAMP_FILE={self.clock}"]
 
     def start(self):

@@ -1,5 +1,7 @@
 """One load for a key that nobody has, however many ask for it and wherever they ask."""
 
+import time
+
 from kit import Case, Client, in_threads, loader, main, value_of, wait_until
 
 CALLERS = 8  # at each node
@@ -62,6 +64,37 @@ class SingleLoad(Case):
         wanted = joined + len(self.nodes) * (CALLERS - 1) + others
         wait_until(lambda: self.nodes.total("loads_deduplicated_total", group="users") == wanted, "all callers wait")
         self.source.behave()
+
+    def test_a_load_that_takes_longer_than_what_it_brings_lives(self):
+        """It is for all who asked before, wherever they did; those who asked when it may have passed ask the owner again."""
+        for replicas in (1, 2):
+            with self.subTest(replicas=replicas):
+                source = self.origin(delay=2000)
+                nodes = self.cluster(cluster={"replicas": replicas}, groups=[
+                    {"name": "brief", "ttl": "1s", "refresh_ahead": 0, "loader": loader(source, timeout="1m"),
+                     "load_timeout": "1m"}])
+                doors = [*nodes.nodes(), self.gateway(nodes, f"gate-{replicas}")]
+
+                def call(i, doors=doors):
+                    time.sleep(1.5 * (i % 2))
+                    return doors[i // 2].get("brief", "key")
+                for answer in in_threads(2 * len(doors), call):
+                    self.assertEqual((answer.status, answer.body), (200, value_of(b"key")))
+                self.assertEqual(source.counts(), {"key": 1})
+                if replicas == 1:  # each of the others asked the owner twice, and each get counts once
+                    self.assertEqual(sorted(door.metric("peer_requests_total") for door in doors), [0, 2, 2, 2])
+                    for node in nodes.nodes():
+                        if node.metric("peer_requests_total") != 0:
+                            counts = [node.metric(f"{name}_total", group="brief") for name in ("gets", "misses", "hits")]
+                            self.assertEqual(counts, [2, 2, 0])
+
+    def test_nobody_keeps_what_is_not_to_be_stored(self):
+        """One load all the same for those that ask at once, at a member that does not hold the key and at a gateway, too."""
+        self.source.behave(key={"delay": 300, "cache": "no-store"})
+        for i, node in enumerate([*self.nodes.nodes(), self.gateway(self.nodes)], 1):
+            answer = node.get("users", "key")
+            self.assertEqual((answer.status, answer.body), (200, value_of(b"key")))
+            self.assertEqual(self.source.count("key"), i)
 
 
 if __name__ == "__main__":

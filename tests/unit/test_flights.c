@@ -82,6 +82,7 @@ static void tear_down(struct fixture *fixture)
 struct answer {
     unsigned count;
     enum larder_status status;
+    unsigned again; /* it was told to ask again */
 };
 
 static void done(void *arg, struct larder_reply *reply)
@@ -90,6 +91,12 @@ static void done(void *arg, struct larder_reply *reply)
     answer->count++;
     answer->status = reply->status;
     larder_reply_release(reply);
+}
+
+static void again(void *arg)
+{
+    struct answer *answer = arg;
+    answer->again++;
 }
 
 static void begin(struct ldr_flight *flight, void *arg)
@@ -105,9 +112,11 @@ static bool ask(struct fixture *fixture, size_t group, uint64_t deadline_ms, str
                                                 .group = &fixture->groups[group],
                                                 .name = ldr_slice_text("g"),
                                                 .key = ldr_slice_text("Tom"),
+                                                .since = larder_now(fixture->sim),
                                                 .deadline = at(fixture, deadline_ms),
                                                 .flight_deadline = at(fixture, 100),
                                                 .done = done,
+                                                .again = again,
                                                 .arg = answer,
                                                 .begin = begin,
                                                 .begin_arg = fixture,
@@ -160,6 +169,28 @@ static void a_timer_may_fire_while_its_waiter_is_answered(void **unused)
     tear_down(&fixture);
 }
 
+static void who_joined_too_late_asks_again(void **unused)
+{
+    (void)unused;
+    struct fixture fixture;
+    struct answer first = {0}, second = {0}, third = {0};
+    set_up(&fixture);
+    assert_false(ask(&fixture, 0, 90, &first));
+    ldr_sim_run(fixture.sim, at(&fixture, 30));
+    assert_true(ask(&fixture, 0, 90, &second));
+    ldr_sim_run(fixture.sim, at(&fixture, 40));
+    assert_true(ask(&fixture, 0, 200, &third));
+    struct larder_reply reply = {.status = LARDER_OK};
+    ldr_flight_finish_until(fixture.begun, &reply, at(&fixture, 20));
+    assert_int_equal(first.count, 1);
+    assert_int_equal(first.again, 0);
+    assert_int_equal(second.again, 1);
+    assert_int_equal(third.again, 1);
+    ldr_sim_run(fixture.sim, at(&fixture, 300));
+    assert_int_equal(second.count + third.count, 0);
+    tear_down(&fixture);
+}
+
 /* ------------------------------------------------------------------------------------------------ what was stored */
 
 static bool is_late(struct fixture *fixture, const char *key, uint64_t epoch, uint64_t clock)
@@ -195,6 +226,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_waiter_is_answered_once),
         cmocka_unit_test(a_timer_may_fire_while_its_waiter_is_answered),
+        cmocka_unit_test(who_joined_too_late_asks_again),
         cmocka_unit_test(an_older_version_is_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
