@@ -105,6 +105,8 @@ void http_text_base64(struct http_text *text, struct larder_slice bytes)
         return;
     }
     const unsigned char *in = bytes.data;
+    if (bytes.size == 0)
+        return; /* there may be no text yet, and nothing to be added to */
     char *out = text->data + text->size;
     for (size_t left = bytes.size; left > 0;) {
         size_t take = left < 3 ? left : 3;
