@@ -199,10 +199,17 @@ static bool is_there(const struct ldr_strict_ask *ask, const struct ldr_placemen
            ldr_cluster_peer_acts(cluster, placement->peers[rank], placement->epoch, ask->since, part);
 }
 
+/* The last request is kept until the list has stood for a while, as one change often follows another, or there is just time for it. */
+static bool is_kept(const struct ldr_strict_ask *ask)
+{
+    struct ldr_context *context = ask->group->context;
+    return ask->sent > 0 && ask->sent + 1 >= context->sends_most && ldr_cluster_is_changing(context->cluster) &&
+           larder_deadline_in(context->runtime, context->peer_timeout_ms) < ask->deadline;
+}
+
 /*
  * Whether the member of this rank is to be asked now. Requests are counted, so what came to nothing is tried again only when
- * it may do better: when who is asked is there, and for a write everybody who shall have it. The last request is kept until
- * the list has stood for a while: one change often follows another.
+ * it may do better: when who is asked is there, and for a write everybody who shall have it.
  */
 static bool is_promising(const struct ldr_strict_ask *ask, const struct ldr_placement *placement)
 {
@@ -210,8 +217,7 @@ static bool is_promising(const struct ldr_strict_ask *ask, const struct ldr_plac
     bool own = ask->rank == placement->self;
     if (!own && (!ldr_peer_is_up(placement->peers[ask->rank]) || ask->sent >= context->sends_most))
         return false;
-    if (!(own && is_get(ask)) && ask->sent > 0 && ask->sent + 1 >= context->sends_most &&
-        ldr_cluster_is_changing(context->cluster))
+    if (!(own && is_get(ask)) && is_kept(ask))
         return false;
     for (unsigned i = 0; i < placement->count && !is_get(ask); i++)
         if (!is_there(ask, placement, i))

@@ -27,12 +27,17 @@ class Report:
 
     def step(self, world, step, told, operations, converged):
         """`operations`: those since the fault began."""
+        # What was waited for before the node was dead is not for that.
+        since = world.last_impaired() if step.dead else 0
+
+        def took(each):
+            return max(each.ended - max(each.begun, since), 0)
         failed = [each for each in operations if each.outcome == FAILED]
         refused = [each for each in failed if not world.was_impaired(each.door, each.begun, each.ended)]
         slowest = {kind: max((each for each in operations if (each.kind == "get") == (kind == "get")
                               and not world.was_impaired(each.door, each.begun, each.ended)),
-                             key=lambda each: each.ended - each.begun, default=None) for kind in ("get", "write")}
-        slow = {kind: each.ended - each.begun if each else 0 for kind, each in slowest.items()}
+                             key=took, default=None) for kind in ("get", "write")}
+        slow = {kind: took(each) if each else 0 for kind, each in slowest.items()}
         print(f"  {step.name} ({told}): {len(operations)} requests, {len(failed)} failed, {len(refused)} of them at other "
               f"nodes; slowest get {slow['get']:.2f} s, write {slow['write']:.2f} s; converged in {converged:.1f} s",
               flush=True)

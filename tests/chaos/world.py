@@ -167,6 +167,10 @@ class World:
         blind = any(since <= get.ended and (until is None or until >= get.begun) for since, until in self.blind)
         return FENCE if blind else 0
 
+    def last_impaired(self):
+        """When a node was impaired last."""
+        return max((spans[-1][0] for spans in self.impaired.values() if spans), default=0)
+
     def was_impaired(self, name, begun, ended):
         return any(since <= ended and (until is None or until >= begun) for since, until, _ in self.impaired.get(name, ()))
 
