@@ -302,9 +302,9 @@ class Readers(Case):
         """Gets that come at once go to the node one after the other when there is something to be written already."""
         connection = self.connect(receive_buffer=4096)
         for count in range(1, 100):
-            submitted = self.host.stats()["submitted"]
+            submitted, completed = (self.host.stats()[name] for name in ("submitted", "completed"))
             connection.send(request("GET", KEYS + "big:700000"))
-            wait_until(lambda: self.host.stats()["submitted"] == submitted + 1, "it is at the node")
+            wait_until(lambda: self.host.stats()["completed"] == completed + 1, "the node has answered it")
             time.sleep(0.1)
             if self.host.stats()["pins"] == 1:
                 break
