@@ -334,6 +334,8 @@ static void refuse(struct ldr_flights *flights, const struct ldr_flight_ask *ask
     struct larder_reply reply = {.status = status};
     if (status == LARDER_BUSY)
         reply = ldr_limits_busy(flights->context, "too many gets wait for this key");
+    else if (status == LARDER_UNAVAILABLE)
+        reply.message = ldr_slice_text("the node is closing");
     if (ask->done != NULL)
         ldr_answer(flights->context, &reply, ask->done, ask->arg);
 }

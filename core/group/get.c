@@ -48,7 +48,10 @@ static void get_done(void *arg, struct larder_reply *reply)
 
 static void get(struct pending *pending);
 
-/* What others brought is not for this one, whose answer is that of another round: whatever is asked for from now on is for it. */
+/*
+ * What came is not for this one, whose answer is that of another round. There is none after that: what is asked for from now on
+ * is for it.
+ */
 static void get_again(void *arg)
 {
     const struct pending *first = arg;

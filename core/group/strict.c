@@ -199,7 +199,10 @@ static bool is_there(const struct ldr_strict_ask *ask, const struct ldr_placemen
            ldr_cluster_peer_acts(cluster, placement->peers[rank], placement->epoch, ask->since, part);
 }
 
-/* The last request is kept until the list has stood for a while, as one change often follows another, or there is just time for it. */
+/*
+ * The last request is kept until the list has stood for a while, as one change often follows another; or until there is just
+ * time for it.
+ */
 static bool is_kept(const struct ldr_strict_ask *ask)
 {
     struct ldr_context *context = ask->group->context;
