@@ -1,5 +1,6 @@
 /* Whether everything is in order: what must come true some time after the last fault. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "core/cluster/peer.h"
 #include "core/node/node.h"
@@ -28,7 +29,26 @@ static const char *disorder_at(const struct larder_node *node, unsigned members,
     return ldr_cluster_is_complete(cluster, serial) ? NULL : "has not given others what they are to hold";
 }
 
-/* Whether somebody acts who is not on the list, by the word of others of an earlier one: what is written there may be lost. */
+/* Whether all members of the list that the node goes by are up and go by it, too: until one has heard of a later one. */
+static bool is_backed(const struct sim_world *world, unsigned node)
+{
+    const struct ldr_view *view = ldr_cluster_view(world->nodes[node].node->context.cluster);
+    size_t backed = 0;
+    if (view == NULL || view->self == view->count)
+        return false;
+    for (unsigned i = 0; i < SIM_MEMBERS; i++) {
+        bool listed = i == node;
+        for (size_t j = 0; j < view->count && !listed; j++)
+            listed = view->members[j].peer != NULL && strcmp(view->members[j].peer->name, sim_node_name(i)) == 0;
+        backed += listed && sim_node_epoch(world, i) == view->seen.epoch;
+    }
+    return backed == view->count;
+}
+
+/*
+ * Whether somebody who is not on the list acts by the word of others of an earlier one, or will as soon as he hears from them:
+ * what is written there may be lost.
+ */
 static bool somebody_acts_aside(const struct sim_world *world)
 {
     const struct sim_list *list = sim_registry_list(world);
@@ -36,7 +56,7 @@ static bool somebody_acts_aside(const struct sim_world *world)
         if (!world->plan.strict || list->members[i].in || world->nodes[i].node == NULL)
             continue;
         struct ldr_cluster *cluster = world->nodes[i].node->context.cluster;
-        if (ldr_cluster_acts(cluster, ldr_cluster_serial(cluster)))
+        if (ldr_cluster_acts(cluster, ldr_cluster_serial(cluster)) || is_backed(world, i))
             return true;
     }
     return false;
