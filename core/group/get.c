@@ -1,4 +1,6 @@
-/* The way of a get: the owner's store, a flight, the origin; or a call to the owner. */
+/* The way of a get: the owner's store, a flight, the origin; or a call to the owner, see get_call.c. */
+#include "core/group/get.h"
+
 #include <stdlib.h>
 
 #include "core/base/bytes.h"
@@ -194,15 +196,12 @@ static void get_here(struct pending *pending)
     ldr_answer(group->context, &reply, pending->done, pending->arg);
 }
 
-/* ------------------------------------------------------------------------------------------------ at the owner */
-
 static void stood_in(void *arg, struct larder_reply *reply)
 {
     ldr_flight_finish(arg, reply);
 }
 
-/* The owner cannot be reached: this node answers in its place; for a short time, unless it holds the key. */
-static void stand_in(struct ldr_flight *flight)
+void ldr_get_stand_in(struct ldr_flight *flight)
 {
     struct ldr_group *group = flight->group;
     struct larder_reply reply = {.status = LARDER_NOT_FOUND};
@@ -228,160 +227,13 @@ static void stand_in(struct ldr_flight *flight)
     ldr_flight_ask(group->context->flights, &ask);
 }
 
-/* The next member that holds the key, is up and was not asked yet; not this one, which comes last of all. NULL: none. */
-static struct ldr_peer *next_replica(struct ldr_flight *flight)
-{
-    struct ldr_context *context = flight->group->context;
-    struct ldr_placement placement;
-    struct ldr_peer *next = NULL;
-    if (context->replicas == 1)
-        return NULL;
-    ldr_cluster_place(context->cluster, flight->name, flight->key, &placement);
-    while (next == NULL && flight->sent < context->sends_most && ++flight->tried < placement.count &&
-           flight->tried != placement.self)
-        if (ldr_peer_is_up(placement.peers[flight->tried]))
-            ldr_peer_hold(next = placement.peers[flight->tried]);
-    ldr_placement_release(&placement);
-    return next;
-}
-
-/*
- * Who asked by then may have the answer. Its time counts from some moment after it was sent for, and is rounded up by a
- * millisecond at most: whoever asked later than what it has to live from there may have done so when it had passed, as the load
- * took long, or this node was stopped. For a value that is stale it has passed anyway.
- */
-static uint64_t good_until(const struct larder_reply *reply, uint64_t sent)
-{
-    if (reply->ttl_ms <= 0 || (uint64_t)reply->ttl_ms >= (LARDER_NEVER - sent) / LARDER_NS_PER_MS)
-        return LARDER_NEVER;
-    return sent + (uint64_t)(reply->ttl_ms - 1) * LARDER_NS_PER_MS;
-}
-
-/* Nothing came of it in the time of the attempt: the peer may say so itself, if it is a little faster. */
-static bool is_silent(const struct ldr_flight *flight, const struct larder_reply *reply)
-{
-    return reply->status == LARDER_DEADLINE &&
-           (reply->ring.settings == 0 || flight->request.deadline < flight->deadline);
-}
-
-static void peer_answered(void *arg, struct larder_reply *reply);
-
-/*
- * When the attempt that begins now ends. As long as there is somebody else to be asked, a peer is waited for no longer than it takes to
- * be sure that it is there; the last one has all the time there is.
- */
-static uint64_t attempt_end(const struct ldr_flight *flight)
-{
-    const struct ldr_context *context = flight->group->context;
-    uint64_t patience = ldr_cluster_patience_ms(context->cluster), least = context->peer_timeout_ms;
-    if (flight->sent >= context->sends_most)
-        return flight->deadline;
-    uint64_t end = larder_deadline_in(context->runtime, patience > least ? patience : least);
-    return end < flight->deadline ? end : flight->deadline;
-}
-
-/* Takes the reference to the peer. False: there is none, or nobody waits any more. */
-static bool ask(struct ldr_flight *flight, struct ldr_peer *peer)
-{
-    struct ldr_context *context = flight->group->context;
-    if (peer == NULL || !ldr_flight_wanted(flight)) {
-        ldr_peer_release(peer);
-        return false;
-    }
-    flight->begun = larder_now(context->runtime);
-    flight->sent++;
-    flight->request.deadline = attempt_end(flight);
-    ldr_peer_hold(flight->asked = peer);
-    ldr_cluster_call_once(context->cluster, peer, &flight->request, peer_answered, flight);
-    return true;
-}
-
-/*
- * A peer that was asked has said nothing. If it is there, it loads the key, and is waited for: asked again, the get joins the load.
- * One that stands is not waited for.
- */
-static bool ask_again(struct ldr_flight *flight, const struct larder_reply *reply)
-{
-    struct ldr_context *context = flight->group->context;
-    struct ldr_peer *peer = flight->asked;
-    flight->asked = NULL;
-    if (is_silent(flight, reply) && peer != NULL && flight->sent < context->sends_most && ldr_peer_is_up(peer) &&
-        ldr_peer_is_there(peer))
-        return ask(flight, peer);
-    ldr_peer_release(peer);
-    return false;
-}
-
-/* Nobody is left to be asked. */
-static void go_without(struct ldr_flight *flight, struct larder_reply *reply)
-{
-    if (flight->group->store == NULL || !ldr_flight_wanted(flight)) {
-        ldr_flight_finish(flight, reply);
-        return;
-    }
-    larder_reply_release(reply);
-    stand_in(flight);
-}
-
-static void peer_answered(void *arg, struct larder_reply *reply)
-{
-    struct ldr_flight *flight = arg;
-    struct ldr_group *group = flight->group;
-    uint64_t took = larder_now(group->context->runtime) - flight->begun;
-    ldr_histogram_add(&group->peer_latency, took);
-    if (ask_again(flight, reply)) {
-        larder_reply_release(reply);
-        return;
-    }
-    if (reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED || is_silent(flight, reply)) {
-        if (ask(flight, next_replica(flight)))
-            larder_reply_release(reply);
-        else
-            go_without(flight, reply);
-        return;
-    }
-    if (reply->status == LARDER_OK)
-        ldr_count(&group->counters.peer_hits);
-    else if (reply->status == LARDER_NOT_FOUND)
-        ldr_count(&group->counters.peer_misses);
-    ldr_near_keep(group, flight->key, &flight->near, reply);
-    if (reply->source != LARDER_SOURCE_LOADER)
-        reply->source = flight->tried > 0 ? LARDER_SOURCE_REPLICA : LARDER_SOURCE_PEER;
-    ldr_flight_finish_until(flight, reply, good_until(reply, flight->begun));
-}
-
-/* Who is asked, and how long the answer is to be kept, in ms; 0: not at all. */
-struct target {
-    struct ldr_peer *peer;
-    int64_t near_ms;
-};
-
-static void begin_call(struct ldr_flight *flight, void *arg)
-{
-    struct target *target = arg;
-    struct ldr_group *group = flight->group;
-    flight->begun = larder_now(group->context->runtime);
-    flight->request = (struct larder_request){
-        .operation = LARDER_OP_GET,
-        .group = flight->name,
-        .key = flight->key,
-        .deadline = flight->deadline,
-    };
-    ldr_near_ask(group, target->near_ms, &flight->request, &flight->near);
-    struct ldr_peer *peer = target->peer;
-    target->peer = NULL; /* the call takes the reference */
-    /* Where there are others that have the key, they are asked in place of one a second time. */
-    if (group->context->replicas == 1)
-        ldr_cluster_call(group->context->cluster, peer, &flight->request, peer_answered, flight);
-    else if (!ask(flight, peer))
-        ldr_flight_finish(flight, &(struct larder_reply){.status = LARDER_UNAVAILABLE});
-}
+/* ------------------------------------------------------------------------------------------------ at the owner */
 
 static void get_there(const struct pending *pending, const struct ldr_route *route)
 {
     struct ldr_group *group = pending->group;
     const struct ldr_context *context = group->context;
-    struct target target = {.peer = route->peer};
+    struct ldr_get_target target = {.peer = route->peer};
     if (!pending->again) {
         if (ldr_near_answer(group, pending->request, pending->begun, pending->done, pending->arg)) {
             ldr_peer_release(target.peer);
@@ -397,7 +249,7 @@ static void get_there(const struct pending *pending, const struct ldr_route *rou
     uint64_t deadline = larder_deadline_in(context->runtime, context->request_timeout_ms);
     if (own > deadline && own != LARDER_NEVER)
         deadline = own;
-    wait_in_flight(pending, deadline, begin_call, &target);
+    wait_in_flight(pending, deadline, ldr_get_call, &target);
     ldr_peer_release(target.peer); /* NULL when a call took it */
 }
 
