@@ -1,4 +1,4 @@
-/* Members come and leave while nothing fails: nothing is missed, and no more is moved than has to be. */
+/* Members come and leave, or start anew, while nothing fails: nothing is missed, and no more is moved than has to be. */
 #include <inttypes.h>
 
 #include "core/base/bytes.h"
@@ -81,29 +81,47 @@ static void look_for_lists(struct scenario *scenario)
     }
 }
 
-/* Clients read all the time at nodes that say that they are ready, until all is in order. */
-static void read_on(struct scenario *scenario)
+/* Clients read all the time at nodes that say that they are ready. */
+static void read_something(struct scenario *scenario)
 {
     struct sim_world *world = scenario->world;
-    size_t first = world->clients.count;
+    unsigned key = (unsigned)sim_draw(world, SIM_KEYS), node = sim_some_node(world);
+    if (takes_part(key) && larder_node_ready(world->nodes[node].node) == LARDER_OK)
+        sim_ask(world, node, LARDER_OP_GET, key, SIM_CALM_MS);
+    sim_wait(world, sim_draw(world, 20));
+    sim_nodes_look(world);
+    look_for_lists(scenario);
+}
+
+/* From the request of this number on. */
+static size_t begin_reading(struct scenario *scenario)
+{
     for (unsigned i = 0; i < SIM_NODES; i++)
-        scenario->heard_at[i] = larder_now(&world->runtime);
-    for (unsigned i = 0; i < 4 * SIM_KEYS; i++) {
-        unsigned key = (unsigned)sim_draw(world, SIM_KEYS), node = sim_some_node(world);
-        if (takes_part(key) && larder_node_ready(world->nodes[node].node) == LARDER_OK)
-            sim_ask(world, node, LARDER_OP_GET, key, SIM_CALM_MS);
-        sim_wait(world, sim_draw(world, 20)); /* for longer than a change takes */
-        sim_nodes_look(world);
-        look_for_lists(scenario);
-    }
+        scenario->heard_at[i] = larder_now(&scenario->world->runtime);
+    return scenario->world->clients.count;
+}
+
+/* Until all is in order. */
+static void end_reading(struct scenario *scenario, size_t first)
+{
+    struct sim_world *world = scenario->world;
     sim_await_order(scenario);
     sim_settle(world);
     for (size_t i = first; i < world->clients.count; i++) {
         const struct sim_request *read = world->clients.requests[i];
         if (read->completions > 0 && (read->status != LARDER_OK || !read->value.written))
-            sim_fail(world, "%s was answered %s from %s, while a member came or left and the cluster had it",
+            sim_fail(world, "%s was answered %s from %s, while members came or left and the cluster had it",
                      sim_request_text(read), larder_status_name(read->status), larder_source_name(read->source));
     }
+}
+
+static void compare_loads(const struct scenario *scenario, const struct picture *before)
+{
+    const struct picture after = take_picture(scenario->world);
+    if (after.loads != before->loads)
+        sim_fail(scenario->world,
+                 "the origin was asked %" PRIu64 " times for what was in the cluster, while members came or left",
+                 after.loads - before->loads);
 }
 
 static void compare(struct scenario *scenario, const struct picture *before)
@@ -121,10 +139,7 @@ static void compare(struct scenario *scenario, const struct picture *before)
     if (moved > had_to + had_to / 10)
         sim_fail(world, "%" PRIu64 " copies were moved when a member came or left, and %" PRIu64 " had to be", moved,
                  had_to);
-    if (after.loads != before->loads)
-        sim_fail(world,
-                 "the origin was asked %" PRIu64 " times for what was in the cluster, while a member came or left",
-                 after.loads - before->loads);
+    compare_loads(scenario, before);
 }
 
 static unsigned some_member(struct sim_world *world, bool that_belongs)
@@ -152,8 +167,55 @@ static void change(struct scenario *scenario)
     } else {
         sim_node_leave(world, some_member(world, true));
     }
-    read_on(scenario);
+    size_t first = begin_reading(scenario);
+    for (unsigned i = 0; i < 4 * SIM_KEYS; i++) /* for longer than a change takes */
+        read_something(scenario);
+    end_reading(scenario, first);
     compare(scenario, &before);
+}
+
+static void read_until(struct scenario *scenario, unsigned node, bool (*is_reached)(const struct sim_node *node),
+                       const char *what)
+{
+    struct sim_world *world = scenario->world;
+    uint64_t until = larder_now(&world->runtime) + SIM_SETTLED_MS * SIM_MS;
+    while (world->failure[0] == '\0' && !is_reached(&world->nodes[node])) {
+        read_something(scenario);
+        if (larder_now(&world->runtime) > until)
+            sim_fail(world, "node %s %s in %d ms, as one after the other starts anew", sim_node_name(node), what,
+                     SIM_SETTLED_MS);
+    }
+}
+
+static bool has_gone(const struct sim_node *node)
+{
+    return node->node == NULL;
+}
+
+static bool is_ready(const struct sim_node *node)
+{
+    return larder_node_ready(node->node) == LARDER_OK;
+}
+
+/* Each in turn leaves and comes back; the next leaves when it is ready, or sometimes while it still is given its keys. */
+static void restart_all(struct scenario *scenario)
+{
+    struct sim_world *world = scenario->world;
+    const struct picture before = take_picture(world);
+    sim_tell(world, "all start anew, one after the other");
+    world->registry.lag_ns = 100 * SIM_MS;
+    size_t first = begin_reading(scenario);
+    for (unsigned i = 0; i < SIM_MEMBERS && world->failure[0] == '\0'; i++) {
+        if (!world->nodes[i].belongs)
+            continue;
+        sim_node_leave(world, i);
+        read_until(scenario, i, has_gone, "does not leave");
+        world->nodes[i].belongs = true;
+        if (world->failure[0] == '\0' && sim_node_start(world, i) && sim_chance(world, 700))
+            read_until(scenario, i, is_ready, "is not ready");
+    }
+    end_reading(scenario, first);
+    compare_loads(scenario, &before);
 }
 
 void sim_elastic(struct scenario *scenario)
@@ -163,6 +225,8 @@ void sim_elastic(struct scenario *scenario)
     fill(world);
     for (unsigned i = 0; i < CHANGES && world->failure[0] == '\0'; i++)
         change(scenario);
+    if (sim_members_up(world) > 1 && world->failure[0] == '\0')
+        restart_all(scenario);
     if (world->plan.strict && world->failure[0] == '\0')
         sim_parting(scenario);
     if (world->plan.strict && world->failure[0] == '\0')

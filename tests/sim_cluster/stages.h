@@ -47,7 +47,7 @@ void sim_expect_value(const struct sim_request *request, const struct sim_value 
 /* A hot key, kept near where it is not owned; in a calm time. */
 void sim_near(struct scenario *scenario);
 
-/* A member comes and another one leaves, while nothing fails: nothing is missed, and no more is moved than has to be. */
+/* Members come and leave, or start anew in turn, while nothing fails: nothing is missed, no more is moved than has to be. */
 void sim_elastic(struct scenario *scenario);
 
 /* The last one who was caught up is told to leave: it stays until another one is. Strict. */
