@@ -43,7 +43,7 @@ struct ldr_context {
     struct ldr_holders *holders; /* NULL: no near copies are known of */
     struct ldr_handoff *handoff; /* NULL: this node is alone, or a gateway */
     unsigned replicas;           /* 1 without a cluster */
-    unsigned sends_most;         /* strict: requests to peers for one of a client */
+    unsigned sends_most;         /* requests to peers for one of a client */
     struct ldr_seen *seen;       /* strict: numbers of writes; else NULL */
     uint64_t request_timeout_ms, peer_timeout_ms, tombstone_ttl_ms;
     uint64_t fallback_ttl_ms; /* most time to live of what is stored for an owner that cannot be reached */

@@ -4,8 +4,11 @@
 #include "core/group/flight.h"
 #include "core/group/near.h"
 
-/* The next member that holds the key, is up and was not asked yet; not this one, which comes last of all. NULL: none. */
-static struct ldr_peer *next_replica(struct ldr_flight *flight)
+/*
+ * The next member behind the one that was asked last that holds the key and is up; not this one, which comes last of all. NULL:
+ * none.
+ */
+static struct ldr_peer *next_replica(struct ldr_flight *flight, const struct ldr_peer *asked)
 {
     struct ldr_context *context = flight->group->context;
     struct ldr_placement placement;
@@ -13,10 +16,14 @@ static struct ldr_peer *next_replica(struct ldr_flight *flight)
     if (context->replicas == 1)
         return NULL;
     ldr_cluster_place(context->cluster, flight->name, flight->key, &placement);
-    while (next == NULL && flight->sent < context->sends_most && ++flight->tried < placement.count &&
-           flight->tried != placement.self)
-        if (ldr_peer_is_up(placement.peers[flight->tried]))
-            ldr_peer_hold(next = placement.peers[flight->tried]);
+    for (unsigned i = flight->tried; i < placement.count; i++) /* the owner may have been passed over from the start */
+        if (placement.peers[i] == asked && asked != NULL)
+            flight->tried = i;
+    while (next == NULL && flight->sent < context->sends_most && ++flight->tried < placement.count) {
+        struct ldr_peer *peer = placement.peers[flight->tried];
+        if (flight->tried != placement.self && ldr_peer_is_up(peer))
+            ldr_peer_hold(next = peer);
+    }
     ldr_placement_release(&placement);
     return next;
 }
@@ -76,16 +83,13 @@ static bool ask(struct ldr_flight *flight, struct ldr_peer *peer)
  * A peer that was asked has said nothing. If it is there, it loads the key, and is waited for: asked again, the get joins the load.
  * One that stands is not waited for.
  */
-static bool ask_again(struct ldr_flight *flight, const struct larder_reply *reply)
+static bool ask_again(struct ldr_flight *flight, struct ldr_peer *asked, const struct larder_reply *reply)
 {
-    struct ldr_context *context = flight->group->context;
-    struct ldr_peer *peer = flight->asked;
-    flight->asked = NULL;
-    if (is_silent(flight, reply) && peer != NULL && flight->sent < context->sends_most && ldr_peer_is_up(peer) &&
-        ldr_peer_is_there(peer))
-        return ask(flight, peer);
-    ldr_peer_release(peer);
-    return false;
+    if (asked == NULL || !is_silent(flight, reply) || flight->sent >= flight->group->context->sends_most ||
+        !ldr_peer_is_up(asked) || !ldr_peer_is_there(asked))
+        return false;
+    ldr_peer_hold(asked);
+    return ask(flight, asked);
 }
 
 /* Nobody is left to be asked. */
@@ -99,23 +103,10 @@ static void go_without(struct ldr_flight *flight, struct larder_reply *reply)
     ldr_get_stand_in(flight);
 }
 
-static void peer_answered(void *arg, struct larder_reply *reply)
+/* It says something of the key. */
+static void take_answer(struct ldr_flight *flight, struct larder_reply *reply)
 {
-    struct ldr_flight *flight = arg;
     struct ldr_group *group = flight->group;
-    uint64_t took = larder_now(group->context->runtime) - flight->begun;
-    ldr_histogram_add(&group->peer_latency, took);
-    if (ask_again(flight, reply)) {
-        larder_reply_release(reply);
-        return;
-    }
-    if (reply->status == LARDER_UNAVAILABLE || reply->status == LARDER_REFUSED || is_silent(flight, reply)) {
-        if (ask(flight, next_replica(flight)))
-            larder_reply_release(reply);
-        else
-            go_without(flight, reply);
-        return;
-    }
     if (reply->status == LARDER_OK)
         ldr_count(&group->counters.peer_hits);
     else if (reply->status == LARDER_NOT_FOUND)
@@ -124,6 +115,24 @@ static void peer_answered(void *arg, struct larder_reply *reply)
     if (reply->source != LARDER_SOURCE_LOADER)
         reply->source = flight->tried > 0 ? LARDER_SOURCE_REPLICA : LARDER_SOURCE_PEER;
     ldr_flight_finish_until(flight, reply, good_until(reply, flight->begun));
+}
+
+static void peer_answered(void *arg, struct larder_reply *reply)
+{
+    struct ldr_flight *flight = arg;
+    struct ldr_group *group = flight->group;
+    struct ldr_peer *asked = flight->asked;
+    uint64_t took = larder_now(group->context->runtime) - flight->begun;
+    bool answered = reply->status != LARDER_UNAVAILABLE && reply->status != LARDER_REFUSED && !is_silent(flight, reply);
+    flight->asked = NULL;
+    ldr_histogram_add(&group->peer_latency, took);
+    if (ask_again(flight, asked, reply) || (!answered && ask(flight, next_replica(flight, asked))))
+        larder_reply_release(reply);
+    else if (answered)
+        take_answer(flight, reply);
+    else
+        go_without(flight, reply);
+    ldr_peer_release(asked);
 }
 
 void ldr_get_call(struct ldr_flight *flight, void *arg)
