@@ -127,7 +127,14 @@ struct sight {
     struct larder_slice name, key; /* of the group as asked for */
     uint64_t now;
     bool owner;
+    bool missed; /* the get was counted as a miss before */
 };
+
+static void count_found(struct ldr_group *group, const struct sight *sight, enum ldr_get_counter counter)
+{
+    if (!sight->missed)
+        count(group, counter);
+}
 
 /* Looks into the store. False: nothing that may be answered now. */
 static bool look(struct ldr_group *group, const struct sight *sight, struct larder_reply *reply)
@@ -140,7 +147,7 @@ static bool look(struct ldr_group *group, const struct sight *sight, struct lard
     if (entry == NULL)
         return false;
     if (ldr_entry_negative(entry)) {
-        count(group, LDR_NEGATIVE_HITS);
+        count_found(group, sight, LDR_NEGATIVE_HITS);
         *reply = (struct larder_reply){
             .status = LARDER_NOT_FOUND,
             .source = LARDER_SOURCE_LOCAL,
@@ -153,7 +160,7 @@ static bool look(struct ldr_group *group, const struct sight *sight, struct lard
         ldr_entry_release(entry);
         return false;
     }
-    count(group, LDR_HITS);
+    count_found(group, sight, LDR_HITS);
     *reply = ldr_group_entry_reply(group, entry, LARDER_SOURCE_LOCAL, sight->now);
     if (reply->ttl_ms == 0)
         count(group, LDR_STALE_HITS);
@@ -177,7 +184,7 @@ static void get_here(struct pending *pending)
     struct ldr_group *group = pending->group;
     const struct larder_request *request = pending->request;
     const struct larder_runtime *runtime = group->context->runtime;
-    const struct sight sight = {request->group, request->key, pending->now, pending->owner};
+    const struct sight sight = {request->group, request->key, pending->now, pending->owner, pending->again};
     struct larder_reply reply = {.status = LARDER_NOT_FOUND, .ttl_ms = LARDER_TTL_NONE};
     if (!pending->again)
         ldr_group_sample_get(group, request);
@@ -205,7 +212,7 @@ void ldr_get_stand_in(struct ldr_flight *flight)
 {
     struct ldr_group *group = flight->group;
     struct larder_reply reply = {.status = LARDER_NOT_FOUND};
-    const struct sight sight = {flight->name, flight->key, larder_now(group->context->runtime), false};
+    const struct sight sight = {flight->name, flight->key, larder_now(group->context->runtime), false, true};
     if (look(group, &sight, &reply) || !ldr_group_loads(group)) {
         ldr_flight_finish(flight, &reply);
         return;
