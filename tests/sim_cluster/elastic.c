@@ -197,7 +197,13 @@ static bool is_ready(const struct sim_node *node)
     return larder_node_ready(node->node) == LARDER_OK;
 }
 
-/* Each in turn leaves and comes back; the next leaves when it is ready, or sometimes while it still is given its keys. */
+static bool has_its_keys(const struct sim_node *node)
+{
+    struct ldr_cluster *cluster = node->node->context.cluster;
+    return is_ready(node) && ldr_cluster_caught_up(cluster, ldr_cluster_serial(cluster));
+}
+
+/* Each in turn leaves and comes back; the next leaves when it has been given its keys, or when it is ready, or at once. */
 static void restart_all(struct scenario *scenario)
 {
     struct sim_world *world = scenario->world;
@@ -211,7 +217,11 @@ static void restart_all(struct scenario *scenario)
         sim_node_leave(world, i);
         read_until(scenario, i, has_gone, "does not leave");
         world->nodes[i].belongs = true;
-        if (world->failure[0] == '\0' && sim_node_start(world, i) && sim_chance(world, 700))
+        if (world->failure[0] != '\0' || !sim_node_start(world, i))
+            break;
+        if (sim_chance(world, 500))
+            read_until(scenario, i, has_its_keys, "is not given its keys");
+        else if (sim_chance(world, 500))
             read_until(scenario, i, is_ready, "is not ready");
     }
     end_reading(scenario, first);

@@ -29,7 +29,7 @@ static const char *disorder_at(const struct larder_node *node, unsigned members,
     return ldr_cluster_is_complete(cluster, serial) ? NULL : "has not given others what they are to hold";
 }
 
-/* Whether all members of the list that the node goes by are up and go by it, too: until one has heard of a later one. */
+/* Whether all members of the list that the node goes by are up, and none has heard of a later one. */
 static bool is_backed(const struct sim_world *world, unsigned node)
 {
     const struct ldr_view *view = ldr_cluster_view(world->nodes[node].node->context.cluster);
@@ -37,17 +37,18 @@ static bool is_backed(const struct sim_world *world, unsigned node)
     if (view == NULL || view->self == view->count)
         return false;
     for (unsigned i = 0; i < SIM_MEMBERS; i++) {
+        uint64_t epoch = sim_node_epoch(world, i);
         bool listed = i == node;
         for (size_t j = 0; j < view->count && !listed; j++)
             listed = view->members[j].peer != NULL && strcmp(view->members[j].peer->name, sim_node_name(i)) == 0;
-        backed += listed && sim_node_epoch(world, i) == view->seen.epoch;
+        backed += listed && epoch != 0 && epoch <= view->seen.epoch;
     }
     return backed == view->count;
 }
 
 /*
- * Whether somebody who is not on the list acts by the word of others of an earlier one, or will as soon as he hears from them:
- * what is written there may be lost.
+ * Whether somebody who is not on the list acts by the word of others of an earlier one, or may do so as soon as he hears from
+ * them, or of a list that they are on: what is written there may be lost.
  */
 static bool somebody_acts_aside(const struct sim_world *world)
 {
@@ -56,7 +57,8 @@ static bool somebody_acts_aside(const struct sim_world *world)
         if (!world->plan.strict || list->members[i].in || world->nodes[i].node == NULL)
             continue;
         struct ldr_cluster *cluster = world->nodes[i].node->context.cluster;
-        if (ldr_cluster_acts(cluster, ldr_cluster_serial(cluster)) || is_backed(world, i))
+        if (ldr_cluster_acts(cluster, ldr_cluster_serial(cluster)) || is_backed(world, i) ||
+            world->registry.watches[i].last_at > larder_now(&world->runtime))
             return true;
     }
     return false;
