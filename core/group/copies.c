@@ -106,6 +106,13 @@ enum larder_status ldr_group_take_copy(struct ldr_group *group, struct larder_sl
     return status == LARDER_PRECONDITION ? LARDER_OK : status;
 }
 
+/* Nor is it remembered: what another member still has of the key would be taken for late here, and stay there alone. */
+static void drop_outlived(struct ldr_group *group, struct larder_slice key, struct larder_version version)
+{
+    ldr_store_drop(group->store, key, version);
+    ldr_flights_forget_key(group->context->flights, ldr_slice_text(group->name), key);
+}
+
 void ldr_group_drop_outlived(struct ldr_group *group)
 {
     struct ldr_cluster *cluster = group->context->cluster;
@@ -118,7 +125,7 @@ void ldr_group_drop_outlived(struct ldr_group *group)
             struct larder_slice key = ldr_entry_key(entries[i]);
             struct larder_version version = ldr_entry_version(entries[i]);
             if (ldr_cluster_outlived(cluster, ldr_slice_text(group->name), key, version))
-                ldr_store_drop(group->store, key, version);
+                drop_outlived(group, key, version);
             ldr_entry_release(entries[i]);
         }
     } while (count == 64);

@@ -134,7 +134,8 @@ void ldr_flights_note(struct ldr_flights *flights, struct larder_slice name, str
 bool ldr_flights_is_late(struct ldr_flights *flights, struct larder_slice name, struct larder_slice key,
                          struct larder_version version);
 
-/* What came here never did: older versions may come again. */
+/* What came here never did: older versions may come again. Takes the lock of the key's shard, or of each in turn. */
+void ldr_flights_forget_key(struct ldr_flights *flights, struct larder_slice name, struct larder_slice key);
 void ldr_flights_forget(struct ldr_flights *flights);
 
 /*

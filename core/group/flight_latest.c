@@ -38,6 +38,19 @@ bool ldr_flights_is_late(struct ldr_flights *flights, struct larder_slice name, 
     return latest->hash == hash && ldr_version_newer(latest->version, version);
 }
 
+void ldr_flights_forget_key(struct ldr_flights *flights, struct larder_slice name, struct larder_slice key)
+{
+    if (flights->shards[0].latest == NULL)
+        return;
+    uint64_t hash = hash_of(flights, name, key);
+    struct shard *shard = shard_of(flights, hash);
+    struct latest *latest = latest_of(shard, hash);
+    pthread_mutex_lock(&shard->lock);
+    if (latest->hash == hash)
+        *latest = (struct latest){0};
+    pthread_mutex_unlock(&shard->lock);
+}
+
 void ldr_flights_forget(struct ldr_flights *flights)
 {
     for (size_t i = 0; i < SHARDS && flights->shards[0].latest != NULL; i++) {
