@@ -154,7 +154,7 @@ void sim_leases_answered(struct sim_leases *leases, enum sim_errand_kind kind, u
     } else if (kind == SIM_LIST) {
         leases->listed = true;
     } else if (kind == SIM_LEAVE) {
-        leases->told_leaving |= answer->good;
+        leases->told_leaving |= answer->good && leases->registered && answer->lease == leases->lease;
     }
     if (kind == SIM_REGISTER || kind == SIM_LIST)
         sim_leases_news(leases, &answer->list);
