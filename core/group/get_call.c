@@ -4,25 +4,39 @@
 #include "core/group/flight.h"
 #include "core/group/near.h"
 
+/* Whether this node, which holds the key too, has something of it: that it was deleted, perhaps. */
+static bool is_here(const struct ldr_flight *flight)
+{
+    const struct ldr_group *group = flight->group;
+    struct ldr_entry *entry = ldr_store_peek(group->store, flight->key, larder_now(group->context->runtime));
+    bool here = entry != NULL;
+    ldr_entry_release(entry);
+    return here;
+}
+
 /*
- * The next member behind the one that was asked last that holds the key and is up; not this one, which comes last of all. NULL:
- * none.
+ * The next member behind the one that was asked last that holds the key and is up; the first, if that one is on the list no
+ * more. NULL: none, or it is the turn of this node, which has the key.
  */
 static struct ldr_peer *next_replica(struct ldr_flight *flight, const struct ldr_peer *asked)
 {
     struct ldr_context *context = flight->group->context;
     struct ldr_placement placement;
     struct ldr_peer *next = NULL;
-    if (context->replicas == 1)
+    unsigned rank = 0;
+    if (context->replicas == 1 || flight->sent >= context->sends_most)
         return NULL;
     ldr_cluster_place(context->cluster, flight->name, flight->key, &placement);
-    for (unsigned i = flight->tried; i < placement.count; i++) /* the owner may have been passed over from the start */
-        if (placement.peers[i] == asked && asked != NULL)
-            flight->tried = i;
-    while (next == NULL && flight->sent < context->sends_most && ++flight->tried < placement.count) {
-        struct ldr_peer *peer = placement.peers[flight->tried];
-        if (flight->tried != placement.self && ldr_peer_is_up(peer))
-            ldr_peer_hold(next = peer);
+    for (unsigned i = 0; i < placement.count; i++)
+        if (placement.peers[i] == asked)
+            rank = i + 1;
+    for (; next == NULL && rank < placement.count; rank++) {
+        if (rank == placement.self && is_here(flight))
+            break;
+        if (rank == placement.self || !ldr_peer_is_up(placement.peers[rank]))
+            continue;
+        ldr_peer_hold(next = placement.peers[rank]);
+        flight->tried = rank;
     }
     ldr_placement_release(&placement);
     return next;
@@ -126,7 +140,7 @@ static void peer_answered(void *arg, struct larder_reply *reply)
     bool answered = reply->status != LARDER_UNAVAILABLE && reply->status != LARDER_REFUSED && !is_silent(flight, reply);
     flight->asked = NULL;
     ldr_histogram_add(&group->peer_latency, took);
-    if (ask_again(flight, asked, reply) || (!answered && ask(flight, next_replica(flight, asked))))
+    if (!answered && (ask_again(flight, asked, reply) || ask(flight, next_replica(flight, asked))))
         larder_reply_release(reply);
     else if (answered)
         take_answer(flight, reply);

@@ -106,6 +106,26 @@ static void those_behind_this_node_are_asked_too(void **unused)
     assert_int_equal(answer.source, LARDER_SOURCE_REPLICA);
 }
 
+/* What it has itself it answers first. That is no hit: it was counted as a miss when the owner was asked. */
+static void this_node_comes_before_those_behind_it(void **unused)
+{
+    (void)unused;
+    size_t order[NET_MEMBERS];
+    struct larder_statistics stats;
+    start("cluster.retries=2");
+    place_key(order);
+    lose(order[2]);
+    net_places[order[0]].failure = "cut off";
+    const struct answer answer = ask(order[1], LARDER_OP_GET);
+    assert_int_equal(answer.status, LARDER_OK);
+    assert_int_equal(answer.source, LARDER_SOURCE_LOCAL);
+    struct larder_group *group = larder_group_open(net_places[order[1]].node, "g", NULL);
+    assert_int_equal(larder_group_stats(group, &stats), LARDER_OK);
+    larder_group_close(group);
+    assert_int_equal(stats.gets, 1);
+    assert_int_equal(stats.hits + stats.misses, 1);
+}
+
 /* The owner is suspended, so the second one is asked first: after it the third, and not the second once more. */
 static void who_was_asked_first_is_not_asked_again(void **unused)
 {
@@ -127,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(those_behind_this_node_are_asked_too, tear_down),
+        cmocka_unit_test_teardown(this_node_comes_before_those_behind_it, tear_down),
         cmocka_unit_test_teardown(who_was_asked_first_is_not_asked_again, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
