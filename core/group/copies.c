@@ -110,7 +110,7 @@ enum larder_status ldr_group_take_copy(struct ldr_group *group, struct larder_sl
 static void drop_outlived(struct ldr_group *group, struct larder_slice key, struct larder_version version)
 {
     ldr_store_drop(group->store, key, version);
-    ldr_flights_forget_key(group->context->flights, ldr_slice_text(group->name), key);
+    ldr_flights_forget_version(group->context->flights, ldr_slice_text(group->name), key, version);
 }
 
 void ldr_group_drop_outlived(struct ldr_group *group)

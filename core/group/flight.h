@@ -134,8 +134,12 @@ void ldr_flights_note(struct ldr_flights *flights, struct larder_slice name, str
 bool ldr_flights_is_late(struct ldr_flights *flights, struct larder_slice name, struct larder_slice key,
                          struct larder_version version);
 
-/* What came here never did: older versions may come again. Takes the lock of the key's shard, or of each in turn. */
-void ldr_flights_forget_key(struct ldr_flights *flights, struct larder_slice name, struct larder_slice key);
+/*
+ * What came here never did: older versions may come again. Of a key: unless a newer one than this came since. Takes the lock of
+ * the key's shard, or of each in turn.
+ */
+void ldr_flights_forget_version(struct ldr_flights *flights, struct larder_slice name, struct larder_slice key,
+                                struct larder_version version);
 void ldr_flights_forget(struct ldr_flights *flights);
 
 /*

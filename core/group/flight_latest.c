@@ -38,7 +38,8 @@ bool ldr_flights_is_late(struct ldr_flights *flights, struct larder_slice name, 
     return latest->hash == hash && ldr_version_newer(latest->version, version);
 }
 
-void ldr_flights_forget_key(struct ldr_flights *flights, struct larder_slice name, struct larder_slice key)
+void ldr_flights_forget_version(struct ldr_flights *flights, struct larder_slice name, struct larder_slice key,
+                                struct larder_version version)
 {
     if (flights->shards[0].latest == NULL)
         return;
@@ -46,7 +47,7 @@ void ldr_flights_forget_key(struct ldr_flights *flights, struct larder_slice nam
     struct shard *shard = shard_of(flights, hash);
     struct latest *latest = latest_of(shard, hash);
     pthread_mutex_lock(&shard->lock);
-    if (latest->hash == hash)
+    if (latest->hash == hash && !ldr_version_newer(latest->version, version))
         *latest = (struct latest){0};
     pthread_mutex_unlock(&shard->lock);
 }
