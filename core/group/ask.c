@@ -26,13 +26,13 @@ struct asking {
 };
 
 /*
- * What remains of a time to live that counts from the questions: it has become no longer on the way. 0: it is over. It was
- * rounded up where it came from, and its age is rounded down here, by a millisecond at most.
+ * What remains of a time to live that counts from the questions: it has become no longer on the way, nor by rounding. 0: it is
+ * over.
  */
 static int64_t remains(const struct asking *asking, int64_t ttl_ms)
 {
     uint64_t now = larder_now(asking->flight->group->context->runtime);
-    int64_t age = (int64_t)((now - asking->asked) / LARDER_NS_PER_MS) + 2;
+    int64_t age = (int64_t)((now - asking->asked) / LARDER_NS_PER_MS) + 1;
     return ttl_ms == LARDER_TTL_NONE ? ttl_ms : ttl_ms > age ? ttl_ms - age : 0;
 }
 

@@ -5,7 +5,7 @@
 #include "call_form.h"
 #include "client_internal.h"
 
-/* After a connection that was of no use: no longer than callers wait before they try again. */
+/* After a connection that was of no use: no longer than callers wait, by default, before they try again. */
 #define CONNECT_PAUSE_MS 10
 
 void grpc_client_lane_retire(struct grpc_client_connection *connection, const char *reason)
