@@ -87,7 +87,8 @@ enum larder_status ldr_group_take_copy(struct ldr_group *group, struct larder_sl
     uint64_t now = larder_now(context->runtime), expires = LARDER_NEVER;
     if (copy->ttl_ms != LARDER_TTL_NONE) {
         uint64_t at = larder_deadline_in(context->runtime, (uint64_t)copy->ttl_ms);
-        expires = at > age ? at - age : 0;
+        /* The age is an upper bound: a value must not outlive its time, and what is deleted must not be forgotten before it. */
+        expires = copy->tombstone ? at : at > age ? at - age : 0;
     }
     struct taking taking = {
         .group = group,
