@@ -87,10 +87,9 @@ static void place_key(size_t order[NET_MEMBERS])
 /* As an eviction does it. */
 static void lose(size_t place)
 {
-    struct ldr_group *group = ldr_registry_find(net_places[place].node->registry, ldr_slice_text("g"));
+    const struct ldr_group *group = ldr_registry_find(net_places[place].node->registry, ldr_slice_text("g"));
     assert_non_null(group);
     ldr_store_clear(group->store);
-    ldr_group_release(group);
 }
 
 static void those_behind_this_node_are_asked_too(void **unused)
