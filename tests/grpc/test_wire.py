@@ -79,6 +79,18 @@ class Frames(Case):
         self.assertEqual(connection.wait(stream).code, NOT_FOUND)
         connection.wait_closed()
 
+    def test_answers_that_can_never_be_taken_are_not_waited_for(self):
+        """The client has ended its side, and opens no window any more: neither its time passes, nor is it pinged."""
+        connection = self.connect(greeting=PREFACE + settings(window=4))
+        answers = [connection.get(key) for key in (b"big:100", b"slow:200:x", b"big:5")]
+        connection.socket.shutdown(1)
+        connection.auto = False
+        connection.wait_closed()
+        self.assertEqual(connection.server_pings, [])
+        self.assertEqual(connection.answers[answers[1]].code, NOT_FOUND)
+        for stream in (answers[0], answers[2]):
+            self.assertEqual((len(connection.answers[stream].data), connection.answers[stream].reset), (4, None))
+
     def test_other_protocols_are_closed(self):
         for greeting in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
                          b"\0" * 100, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\r", b"\xff" * 70000):

@@ -242,13 +242,27 @@ static void move_on(struct grpc_connection *connection)
     grpc_connection_look_at(connection, now(connection)); /* the rest follows when others have had their turn */
 }
 
-/* Whether something that the client has asked for is still to be said. */
+/* Whether the node works on the call, or it waits for room that there is. */
+static bool goes_on(const struct grpc_connection *connection, const struct grpc_call *call)
+{
+    return call->phase == GRPC_PHASE_NODE ||
+           (call->phase == GRPC_PHASE_WAITING && grpc_connection_has_room(connection));
+}
+
+/*
+ * Whether something that the client has asked for is still to be said, now that it has ended its side: it opens no window any
+ * more for answers that wait for one.
+ */
 static bool awaited(const struct grpc_connection *connection)
 {
+    bool stuck = nghttp2_session_want_write(connection->session) == 0;
     const struct grpc_call *call;
     LIST_FOREACH(call, &connection->calls, link)
-    if (call->stream != 0 && call->phase != GRPC_PHASE_ARRIVING && call->phase != GRPC_PHASE_PAUSING)
-        return true;
+    if (call->stream != 0 || call->carrier != NULL) {
+        bool asked = call->phase != GRPC_PHASE_ARRIVING && call->phase != GRPC_PHASE_PAUSING;
+        if (goes_on(connection, call) || (asked && !stuck))
+            return true;
+    }
     return false;
 }
 
