@@ -1,9 +1,7 @@
 /* A get with copies, best effort: which of the members that hold the key are asked, one after the other, and how often. */
 #include "core/group/group.h"
 #include "core/group/registry.h"
-#include "node_net.h"
-
-static const struct larder_runtime *runtime;
+#include "node_ask.h"
 
 static void pass(uint64_t ms)
 {
@@ -29,52 +27,11 @@ static void start(const char *retries)
     pass(3000); /* copies are sent to those that have told their clock */
 }
 
-static int tear_down(void **unused)
-{
-    (void)unused;
-    for (size_t i = 0; i < NET_PLACES; i++)
-        larder_node_close(net_places[i].node);
-    ldr_sim_close(runtime);
-    return 0;
-}
-
-struct answer {
-    unsigned count;
-    enum larder_status status;
-    enum larder_source source;
-};
-
-static void keep(void *arg, struct larder_reply *reply)
-{
-    struct answer *answer = arg;
-    answer->count++;
-    answer->status = reply->status;
-    answer->source = reply->source;
-    larder_reply_release(reply);
-}
-
-static struct answer ask(size_t place, enum larder_operation operation)
-{
-    struct answer answer = {0};
-    const struct larder_request request = {
-        .operation = operation,
-        .group = ldr_slice_text("g"),
-        .key = ldr_slice_text("key"),
-        .value = ldr_slice_text("value"),
-        .deadline = larder_deadline_in(runtime, 1000),
-    };
-    ldr_node_execute(net_places[place].node, &request, keep, &answer);
-    while (answer.count == 0 && ldr_sim_step(runtime))
-        ;
-    assert_int_equal(answer.count, 1);
-    return answer;
-}
-
 /* The members in the order in which they hold the key, which all have now. */
 static void place_key(size_t order[NET_MEMBERS])
 {
     struct ldr_placement placement;
-    assert_int_equal(ask(NET_GATEWAY, LARDER_OP_SET).status, LARDER_OK);
+    assert_int_equal(ask(NET_GATEWAY, LARDER_OP_SET, "key", "value").status, LARDER_OK);
     pass(100);
     ldr_cluster_place(net_places[NET_GATEWAY].node->context.cluster, ldr_slice_text("g"), ldr_slice_text("key"),
                       &placement);
@@ -100,7 +57,7 @@ static void those_behind_this_node_are_asked_too(void **unused)
     place_key(order);
     lose(order[1]);
     net_places[order[0]].failure = "cut off";
-    const struct answer answer = ask(order[1], LARDER_OP_GET);
+    const struct answer answer = ask(order[1], LARDER_OP_GET, "key", "");
     assert_int_equal(answer.status, LARDER_OK);
     assert_int_equal(answer.source, LARDER_SOURCE_REPLICA);
 }
@@ -110,17 +67,14 @@ static void this_node_comes_before_those_behind_it(void **unused)
 {
     (void)unused;
     size_t order[NET_MEMBERS];
-    struct larder_statistics stats;
     start("cluster.retries=2");
     place_key(order);
     lose(order[2]);
     net_places[order[0]].failure = "cut off";
-    const struct answer answer = ask(order[1], LARDER_OP_GET);
+    const struct answer answer = ask(order[1], LARDER_OP_GET, "key", "");
     assert_int_equal(answer.status, LARDER_OK);
     assert_int_equal(answer.source, LARDER_SOURCE_LOCAL);
-    struct larder_group *group = larder_group_open(net_places[order[1]].node, "g", NULL);
-    assert_int_equal(larder_group_stats(group, &stats), LARDER_OK);
-    larder_group_close(group);
+    const struct larder_statistics stats = stats_of(order[1]);
     assert_int_equal(stats.gets, 1);
     assert_int_equal(stats.hits + stats.misses, 1);
 }
@@ -134,10 +88,10 @@ static void who_was_asked_first_is_not_asked_again(void **unused)
     place_key(order);
     net_places[order[0]].failure = "cut off";
     for (unsigned i = 0; i < 3; i++)
-        assert_int_equal(ask(NET_GATEWAY, LARDER_OP_GET).status, LARDER_OK);
+        assert_int_equal(ask(NET_GATEWAY, LARDER_OP_GET, "key", "").status, LARDER_OK);
     assert_int_equal(net_places[order[0]].failures, 3);
     net_places[order[1]].failure = "cut off, too";
-    assert_int_equal(ask(NET_GATEWAY, LARDER_OP_GET).status, LARDER_OK);
+    assert_int_equal(ask(NET_GATEWAY, LARDER_OP_GET, "key", "").status, LARDER_OK);
     assert_int_equal(net_places[order[0]].failures, 3);
     assert_int_equal(net_places[order[1]].failures, 1);
 }
