@@ -11,6 +11,12 @@
 
 /* ------------------------------------------------------------------------------------------------ header */
 
+/* What the receiver stores, unless it comes too late. */
+static bool is_of_copies(enum ldr_exchange kind)
+{
+    return kind == LDR_EXCHANGE_REPLICATE || kind == LDR_EXCHANGE_PUSH;
+}
+
 void ldr_header_encode(const struct ldr_header *header, unsigned char bytes[LDR_HEADER_SIZE])
 {
     bytes[0] = VERSION;
@@ -21,7 +27,7 @@ void ldr_header_encode(const struct ldr_header *header, unsigned char bytes[LDR_
     larder_put64(bytes + 16, header->stamp);
     larder_put64(bytes + 24, header->budget);
     larder_put64(bytes + 32, header->id);
-    larder_put64(bytes + 40, header->floor.epoch);
+    larder_put64(bytes + 40, is_of_copies(header->kind) ? header->wait : header->floor.epoch);
     larder_put64(bytes + 48, header->floor.clock);
 }
 
@@ -47,9 +53,12 @@ bool ldr_header_decode(struct larder_slice slice, struct ldr_header *header)
         .stamp = larder_get64(bytes + 16),
         .budget = larder_get64(bytes + 24),
         .id = larder_get64(bytes + 32),
-        .floor = {larder_get64(bytes + 40), larder_get64(bytes + 48)},
         .list = {bytes + LDR_HEADER_SIZE, slice.size - LDR_HEADER_SIZE},
     };
+    if (is_of_copies(header->kind))
+        header->wait = larder_get64(bytes + 40);
+    else
+        header->floor = (struct larder_version){larder_get64(bytes + 40), larder_get64(bytes + 48)};
     return true;
 }
 

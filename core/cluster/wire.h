@@ -10,7 +10,7 @@
  *   16  u64  stamp: the writer's clock, or the receiver's as the sender heard it last
  *   24  u64  time since then, or what a write may take beyond it, in ns
  *   32  u64  number of a write; epoch of the sender's list in pings
- *   40  u64  floor: epoch
+ *   40  u64  floor: epoch; of REPLICATE and PUSH: how long the sender waits, in ns
  *   48  u64  floor: clock
  *   56       member list, if any
  *
@@ -50,8 +50,9 @@ struct ldr_header {
     uint32_t flags; /* enum ldr_header_flags */
     uint32_t items;
     uint64_t boot, stamp, budget, id;
-    struct larder_version floor;
-    struct larder_slice list; /* encoded; empty: none */
+    uint64_t wait;               /* REPLICATE, PUSH: how long the sender waits, in ns */
+    struct larder_version floor; /* other kinds */
+    struct larder_slice list;    /* encoded; empty: none */
 };
 
 /* Whether an operation on one key changes it. */

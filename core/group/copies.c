@@ -38,7 +38,6 @@ struct ldr_wire_copy ldr_group_copy_of(const struct ldr_entry *entry, uint64_t n
 
 struct taking {
     struct ldr_group *group;
-    struct larder_slice name;
     struct ldr_put put;
     uint64_t now;
     bool stored;
@@ -52,10 +51,20 @@ static bool is_there(const struct taking *taking)
     return there;
 }
 
-/* What cannot be stored is as good as evicted at once: what is older must not stay in its place. */
-static enum larder_status drop_older(const struct taking *taking)
+/*
+ * What cannot be stored is as good as evicted at once: what is older must not stay in its place. Nor may it come later (strict):
+ * a tombstone that is past its time stands for it, a little older than it, so that what could not be stored can come again.
+ */
+static enum larder_status store_trace(const struct taking *taking)
 {
     struct ldr_store *store = taking->group->store;
+    struct ldr_put trace = taking->put;
+    trace.value = (struct larder_slice){0};
+    trace.version.clock -= 1;
+    trace.expires = taking->now;
+    trace.flags |= LDR_PUT_NEGATIVE | LDR_PUT_TOMBSTONE;
+    if (taking->group->context->kept_past > 0 && ldr_store_put(store, &trace, taking->now, NULL) == LARDER_OK)
+        return LARDER_OK;
     struct ldr_entry *entry = ldr_store_peek(store, taking->put.key, 0);
     if (entry != NULL && ldr_version_newer(taking->put.version, ldr_entry_version(entry)))
         ldr_store_drop(store, taking->put.key, ldr_entry_version(entry));
@@ -66,18 +75,13 @@ static enum larder_status drop_older(const struct taking *taking)
 static enum larder_status take(void *arg)
 {
     struct taking *taking = arg;
-    struct ldr_flights *flights = taking->group->context->flights;
-    if (is_there(taking) || ldr_flights_is_late(flights, taking->name, taking->put.key, taking->put.version))
+    if (is_there(taking))
         return LARDER_PRECONDITION; /* that no flight is overtaken by what is no news */
     enum larder_status status = ldr_store_put(taking->group->store, &taking->put, taking->now, NULL);
-    bool none = status == LARDER_TOO_LARGE || status == LARDER_NO_ROOM;
-    if (none)
-        status = drop_older(taking);
-    else if (status == LARDER_OK)
-        taking->stored = is_there(taking);
-    if (none || taking->stored)
-        ldr_flights_note(flights, taking->name, taking->put.key, taking->put.version);
-    return status != LARDER_OK || none || taking->stored ? status : LARDER_PRECONDITION;
+    if (status == LARDER_TOO_LARGE || status == LARDER_NO_ROOM)
+        return store_trace(taking);
+    taking->stored = status == LARDER_OK && is_there(taking);
+    return status != LARDER_OK || taking->stored ? status : LARDER_PRECONDITION;
 }
 
 enum larder_status ldr_group_take_copy(struct ldr_group *group, struct larder_slice name,
@@ -88,11 +92,10 @@ enum larder_status ldr_group_take_copy(struct ldr_group *group, struct larder_sl
     if (copy->ttl_ms != LARDER_TTL_NONE) {
         uint64_t at = larder_deadline_in(context->runtime, (uint64_t)copy->ttl_ms);
         /* The age is an upper bound: a value must not outlive its time, and what is deleted must not be forgotten before it. */
-        expires = copy->tombstone ? at : at > age ? at - age : 0;
+        expires = copy->tombstone ? at : at > now && at - now > age ? at - age : now;
     }
     struct taking taking = {
         .group = group,
-        .name = name,
         .now = now,
         .put = {.key = copy->key,
                 .value = copy->value,
@@ -107,13 +110,6 @@ enum larder_status ldr_group_take_copy(struct ldr_group *group, struct larder_sl
     return status == LARDER_PRECONDITION ? LARDER_OK : status;
 }
 
-/* Nor is it remembered: what another member still has of the key would be taken for late here, and stay there alone. */
-static void drop_outlived(struct ldr_group *group, struct larder_slice key, struct larder_version version)
-{
-    ldr_store_drop(group->store, key, version);
-    ldr_flights_forget_version(group->context->flights, ldr_slice_text(group->name), key, version);
-}
-
 void ldr_group_drop_outlived(struct ldr_group *group)
 {
     struct ldr_cluster *cluster = group->context->cluster;
@@ -126,7 +122,7 @@ void ldr_group_drop_outlived(struct ldr_group *group)
             struct larder_slice key = ldr_entry_key(entries[i]);
             struct larder_version version = ldr_entry_version(entries[i]);
             if (ldr_cluster_outlived(cluster, ldr_slice_text(group->name), key, version))
-                drop_outlived(group, key, version);
+                ldr_store_drop(group->store, key, version);
             ldr_entry_release(entries[i]);
         }
     } while (count == 64);

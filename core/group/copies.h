@@ -10,6 +10,13 @@
 #include "core/group/group.h"
 #include "core/group/handoff.h"
 
+/*
+ * Strict: an older copy of a key may be on its way while a newer one comes to be past its time here. It must not take its place
+ * then, so entries stay, unfound, for as many times peer_timeout: a write is acknowledged, or not, after two, as each copy is
+ * sent twice at most; what a member sends after that is not older; and a copy is refused when its sender has waited one.
+ */
+#define LDR_KEPT_TIMEOUTS 3
+
 /* What may be stored besides entries: whether deletes are remembered, and touches are writes. */
 bool ldr_group_has_copies(const struct ldr_group *group);
 

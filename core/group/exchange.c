@@ -13,6 +13,18 @@ static uint64_t age_of(const struct ldr_context *context, const struct ldr_heade
     return now - since;
 }
 
+/*
+ * Strict: whether copies come when their sender does not wait any more: what has been written since may be past its time. See
+ * docs/decisions/0028-copies-that-come-after-a-newer-one-is-gone.md.
+ */
+static bool is_late(const struct ldr_context *context, const struct ldr_header *header)
+{
+    uint64_t until = header->stamp;
+    return ldr_cluster_strict(context->cluster) &&
+           (until == 0 || __builtin_add_overflow(until, header->budget, &until) ||
+            __builtin_add_overflow(until, header->wait, &until) || until < larder_now(context->runtime));
+}
+
 /* Whether a message was sent under this node's list, which it may act under. */
 static bool same_list(struct ldr_cluster *cluster, const struct larder_request *request)
 {
@@ -74,7 +86,7 @@ static void replicate(struct ldr_group *group, const struct larder_request *requ
         .negative = (header->flags & LDR_HEADER_NEGATIVE) != 0,
         .tombstone = (header->flags & LDR_HEADER_TOMBSTONE) != 0,
     };
-    if (!is_mine(group, request, copy.key)) {
+    if (is_late(group->context, header) || !is_mine(group, request, copy.key)) {
         ldr_answer_moved(group->context, request, done, arg);
         return;
     }
@@ -162,7 +174,8 @@ static void take_batch(struct ldr_group *group, const struct larder_request *req
     struct answer answer = {.items = header->items};
     if (header->items > request->value.size)
         goto nonsense;
-    if (!same_list(group->context->cluster, request)) {
+    if (!same_list(group->context->cluster, request) ||
+        (header->kind == LDR_EXCHANGE_PUSH && is_late(group->context, header))) {
         ldr_answer_moved(group->context, request, done, arg);
         return;
     }

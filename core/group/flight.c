@@ -44,7 +44,6 @@ void ldr_flights_close(struct ldr_flights *flights)
         return;
     for (size_t i = 0; i < SHARDS; i++)
         pthread_mutex_destroy(&flights->shards[i].lock);
-    free(flights->shards[0].latest); /* one piece for all */
     free(flights);
 }
 

@@ -124,25 +124,6 @@ enum larder_status ldr_flights_write(struct ldr_flights *flights, const struct l
                                      enum larder_status (*write)(void *arg), void *arg);
 
 /*
- * For copies, which may be late: a newer version of the key came here, and has been evicted, or its time has passed, before an
- * older one arrives that was sent at its time. The last few thousand keys are remembered; 96 KiB, so that it has to be asked
- * for. remember(): false when out of memory. note() and is_late() within ldr_flights_write() or ldr_flight_store(), for that key.
- */
-bool ldr_flights_remember(struct ldr_flights *flights);
-void ldr_flights_note(struct ldr_flights *flights, struct larder_slice name, struct larder_slice key,
-                      struct larder_version version);
-bool ldr_flights_is_late(struct ldr_flights *flights, struct larder_slice name, struct larder_slice key,
-                         struct larder_version version);
-
-/*
- * What came here never did: older versions may come again. Of a key: unless a newer one than this came since. Takes the lock of
- * the key's shard, or of each in turn.
- */
-void ldr_flights_forget_version(struct ldr_flights *flights, struct larder_slice name, struct larder_slice key,
-                                struct larder_version version);
-void ldr_flights_forget(struct ldr_flights *flights);
-
-/*
  * A flight of the key that a write has overtaken and that is not completed, with a reference that ldr_flight_finish()
  * takes: for answering those who wait with what was written. NULL: none. Flights that wait for a peer are left alone.
  */

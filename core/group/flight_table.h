@@ -9,18 +9,10 @@
 
 #define SHARDS  64
 #define BUCKETS 64 /* of a shard; flights are few: as many as keys being loaded */
-#define LATEST  64 /* versions remembered in a shard */
-
-/* The newest version of a key that came here, stored or not, as long as no other key needs the place. */
-struct latest {
-    uint64_t hash;
-    struct larder_version version;
-};
 
 struct shard {
     _Alignas(64) pthread_mutex_t lock;
     struct ldr_flight *buckets[BUCKETS];
-    struct latest *latest; /* LATEST of them; NULL in all shards: nothing is remembered */
 };
 
 struct ldr_flights {
@@ -39,11 +31,6 @@ static inline struct shard *shard_of(struct ldr_flights *flights, uint64_t hash)
 static inline struct ldr_flight **bucket_of(struct shard *shard, uint64_t hash)
 {
     return &shard->buckets[hash / SHARDS % BUCKETS];
-}
-
-static inline struct latest *latest_of(struct shard *shard, uint64_t hash)
-{
-    return &shard->latest[hash / SHARDS % LATEST];
 }
 
 static inline uint64_t hash_of(const struct ldr_flights *flights, struct larder_slice name, struct larder_slice key)

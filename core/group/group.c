@@ -31,6 +31,8 @@ static bool open_store(struct ldr_group *group, const struct ldr_group_options *
         .clock = clock_of,
         .clock_arg = (void *)(uintptr_t)runtime,
     });
+    if (group->store != NULL)
+        ldr_store_keep(group->store, group->context->kept_past);
     return group->store != NULL;
 }
 

@@ -142,20 +142,23 @@ static bool begin(struct ldr_handoff *handoff)
 }
 
 struct hold {
-    bool past, floors;
+    uint64_t past;
+    bool floors;
 };
 
 static void hold_or_not(void *arg, struct ldr_group *group)
 {
     const struct hold *hold = arg;
-    if (group->store != NULL)
-        ldr_store_hold(group->store, hold->past, hold->floors);
+    if (group->store == NULL)
+        return;
+    ldr_store_keep(group->store, hold->past);
+    ldr_store_hold_floors(group->store, hold->floors);
 }
 
 /*
  * Entries past their time, and deletes, stay as long as older copies may come: until this node has been given everything, and
- * until all others have what it has. Whoever cannot be reached keeps the older value meanwhile. That may be for long, and a floor
- * is one for many keys: those stay only until this node has been given everything.
+ * until all others have what it has, and then for as long as copies may be on their way. Whoever cannot be reached keeps the older
+ * value meanwhile. That may be for long, and a floor is one for many keys: those stay only until this node has been given everything.
  */
 static void update_hold(struct ldr_handoff *handoff)
 {
@@ -164,7 +167,8 @@ static void update_hold(struct ldr_handoff *handoff)
         return;
     uint64_t serial = ldr_cluster_serial(cluster);
     struct hold hold = {.floors = !ldr_cluster_caught_up(cluster, serial)};
-    hold.past = hold.floors || !ldr_cluster_is_complete(cluster, serial);
+    bool open = hold.floors || !ldr_cluster_is_complete(cluster, serial);
+    hold.past = open ? LARDER_NEVER : handoff->context->kept_past;
     ldr_registry_each(handoff->registry, hold_or_not, &hold);
 }
 

@@ -198,8 +198,11 @@ void ldr_handoff_call(struct ldr_handoff_message *message, enum ldr_exchange kin
     struct ldr_handoff *handoff = message->handoff;
     struct ldr_context *context = handoff->context;
     struct ldr_header header = {.kind = kind, .items = items};
+    uint64_t deadline = larder_deadline_in(context->runtime, context->peer_timeout_ms);
     /* Without its clock it could not see how long the copies were on their way. */
     bool good = ldr_cluster_stamp(context->cluster, message->peer, &header.stamp, &header.budget);
+    uint64_t now = larder_now(context->runtime);
+    header.wait = deadline > now ? deadline - now : 0;
     if (message->bytes.failed || !good) {
         struct larder_reply reply = {.status = message->bytes.failed ? LARDER_NO_MEMORY : LARDER_UNAVAILABLE};
         done(message, &reply);
@@ -210,7 +213,7 @@ void ldr_handoff_call(struct ldr_handoff_message *message, enum ldr_exchange kin
         .operation = LARDER_OP_EXCHANGE,
         .group = ldr_slice_text(handoff->groups[handoff->group]->name),
         .value = ldr_slice(message->bytes.data, message->bytes.size),
-        .deadline = larder_deadline_in(context->runtime, context->peer_timeout_ms),
+        .deadline = deadline,
         .cluster = ldr_slice(message->header, sizeof message->header),
     };
     atomic_fetch_add_explicit(&handoff->bytes, message->bytes.size, memory_order_relaxed);
@@ -257,6 +260,16 @@ static void pushed(void *arg, struct larder_reply *reply)
         push(message);
 }
 
+/* Whether it is what is stored still: what was pinned some messages ago may be older than what was acknowledged since. */
+static bool is_current(struct ldr_handoff *handoff, const struct ldr_entry *entry)
+{
+    const struct ldr_group *group = handoff->groups[handoff->group];
+    struct ldr_entry *stored = ldr_store_peek(group->store, ldr_entry_key(entry), 0);
+    bool current = stored != NULL && ldr_version_equal(ldr_entry_version(stored), ldr_entry_version(entry));
+    ldr_entry_release(stored);
+    return current;
+}
+
 /* The next of the copies that are wanted. */
 static void push(struct ldr_handoff_message *message)
 {
@@ -268,6 +281,10 @@ static void push(struct ldr_handoff_message *message)
         if (!message->wanted[message->to])
             continue;
         const struct ldr_entry *entry = handoff->items[message->items[message->to]].entry;
+        if (!is_current(handoff, entry)) {
+            message->wanted[message->to] = false;
+            continue;
+        }
         struct ldr_wire_copy copy = ldr_group_copy_of(entry, now);
         if (items > 0 && message->bytes.size + copy.value.size > LDR_HANDOFF_BYTES)
             break;

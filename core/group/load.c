@@ -90,7 +90,6 @@ static void store_outcome(struct ldr_flight *flight, void *arg)
 {
     if (!store_result(flight, arg))
         drop_older(flight);
-    ldr_flights_note(flight->flights, flight->name, flight->key, flight->version);
 }
 
 /* A reply with a copy of the value, for what was not stored. */

@@ -68,15 +68,26 @@ static void end(struct leg *leg, bool stored)
     leave(round);
 }
 
+/* Of what a newer one has come meanwhile nothing more is sent: that is on its way itself. */
+static bool is_newest(const struct round *round)
+{
+    struct ldr_entry *entry = ldr_store_peek(round->group->store, ldr_entry_key(round->entry), 0);
+    bool newest = entry == NULL || !ldr_version_newer(ldr_entry_version(entry), ldr_entry_version(round->entry));
+    ldr_entry_release(entry);
+    return newest;
+}
+
 static void replicated(void *arg, struct larder_reply *reply)
 {
     struct leg *leg = arg;
     struct round *round = leg->round;
     struct ldr_cluster *cluster = round->group->context->cluster;
-    bool stored = acknowledges(round, reply), told = reply->cluster.size > 0;
+    bool stored = acknowledges(round, reply);
+    if (reply->cluster.size > 0)
+        ldr_cluster_heard(cluster, leg->peer, reply);
     larder_reply_release(reply);
-    /* A message that was lost is repeated once: it does no harm twice. */
-    if (!stored && !told && ++leg->attempts < 2 && ldr_peer_is_up(leg->peer) &&
+    /* A message that was lost, or came late, is repeated once: it does no harm twice. */
+    if (!stored && ++leg->attempts < 2 && ldr_peer_is_up(leg->peer) && is_newest(round) &&
         ldr_cluster_serial(cluster) == round->placement.serial && send(leg))
         return;
     end(leg, stored);
@@ -92,8 +103,11 @@ static bool send(struct leg *leg)
         .kind = LDR_EXCHANGE_REPLICATE,
         .flags = (copy.negative ? LDR_HEADER_NEGATIVE : 0u) | (copy.tombstone ? LDR_HEADER_TOMBSTONE : 0u),
     };
+    limit = limit < round->deadline ? limit : round->deadline;
     if (!ldr_cluster_stamp(context->cluster, leg->peer, &header.stamp, &header.budget))
         return false;
+    uint64_t now = larder_now(context->runtime);
+    header.wait = limit > now ? limit - now : 0;
     ldr_header_encode(&header, leg->header);
     leg->request = (struct larder_request){
         .operation = LARDER_OP_EXCHANGE,
@@ -102,7 +116,7 @@ static bool send(struct leg *leg)
         .value = copy.value,
         .ttl_ms = copy.ttl_ms,
         .version = copy.version,
-        .deadline = limit < round->deadline ? limit : round->deadline,
+        .deadline = limit,
         .cluster = ldr_slice(leg->header, sizeof leg->header),
     };
     ldr_peer_hold(leg->peer);
@@ -150,8 +164,10 @@ void ldr_group_replicate(struct ldr_group *group, const struct ldr_replication *
     struct ldr_context *context = group->context;
     unsigned others = placement->count - (placement->self < placement->count);
     struct ldr_entry *entry = others == 0 ? NULL : ldr_store_peek(group->store, what->key, 0);
-    if (entry == NULL) { /* nobody else, or evicted already */
-        if (what->all != NULL)
+    if (entry == NULL) { /* nobody else, or evicted already, and others have what is older */
+        if (others > 0 && ldr_cluster_strict(context->cluster))
+            give_up(group, placement, what->all, what->arg);
+        else if (what->all != NULL)
             what->all(what->arg, 0);
         return;
     }

@@ -52,8 +52,6 @@ static enum larder_status execute_strictly(void *arg)
     if (!ldr_cluster_acts(cluster, write->serial) || ldr_cluster_serial(cluster) != write->serial)
         return LARDER_UNAVAILABLE;
     enum larder_status status = ldr_write_execute(write);
-    if (write->spread)
-        ldr_flights_note(write->group->context->flights, write->request->group, write->request->key, write->version);
     return write->spread && !is_stored(write) ? LARDER_UNAVAILABLE : status;
 }
 

@@ -120,7 +120,6 @@ static void outdated(void *arg)
     struct larder_node *node = arg;
     ldr_log(node->log, LARDER_LOG_WARN, "others may have served without this node: it begins without entries");
     ldr_registry_each(node->registry, clear, NULL);
-    ldr_flights_forget(node->context.flights);
 }
 
 static void wake(void *arg)
@@ -138,10 +137,13 @@ static enum larder_status open_handoff(struct larder_node *node)
     node->context.peer_timeout_ms = settings->peer_timeout_ms;
     node->context.tombstone_ttl_ms = settings->tombstone_ttl_ms;
     node->context.sends_most = 1 + settings->retries;
-    if (settings->strict &&
-        (!ldr_flights_remember(node->context.flights) ||
-         (node->context.seen = ldr_seen_open(2 * settings->peer_timeout_ms * LARDER_NS_PER_MS)) == NULL))
-        return LARDER_NO_MEMORY;
+    if (settings->strict) {
+        uint64_t timeout = settings->peer_timeout_ms * LARDER_NS_PER_MS;
+        node->context.kept_past = LDR_KEPT_TIMEOUTS * timeout;
+        node->context.seen = ldr_seen_open(2 * timeout);
+        if (node->context.seen == NULL)
+            return LARDER_NO_MEMORY;
+    }
     if (!node->settings->gateway) {
         node->context.handoff = ldr_handoff_open(&node->context, node->registry, settings->handoff_bandwidth);
         if (node->context.handoff == NULL)

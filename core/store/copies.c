@@ -1,9 +1,13 @@
 /* For entries that other nodes have copies of: versions outlive what they stood for, and everything can be walked through. */
 #include "core/store/state.h"
 
-void ldr_store_hold(struct ldr_store *store, bool past, bool floors)
+void ldr_store_keep(struct ldr_store *store, uint64_t time)
 {
-    atomic_store_explicit(&store->hold, past, memory_order_relaxed);
+    atomic_store_explicit(&store->kept, time, memory_order_relaxed);
+}
+
+void ldr_store_hold_floors(struct ldr_store *store, bool floors)
+{
     if (atomic_exchange_explicit(&store->floors, floors, memory_order_relaxed) == floors || floors)
         return;
     for (uint32_t i = 0; i < ldr_store_shards(store); i++) {

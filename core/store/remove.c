@@ -26,11 +26,12 @@ enum larder_status ldr_store_remove(struct ldr_store *store, struct larder_slice
 /* So many entries are removed before writers of the shard get a turn. */
 #define EXPIRED_AT_ONCE 256u
 
-static size_t expire_some(struct ldr_store *store, struct ldr_shard *shard, uint64_t now, size_t limit)
+/* What ended then or before. */
+static size_t expire_some(struct ldr_store *store, struct ldr_shard *shard, uint64_t now, uint64_t end, size_t limit)
 {
     size_t removed = 0;
     ldr_shard_enter(shard, now);
-    for (; removed < limit && shard->due.count != 0 && shard->due.times[0] <= now; removed++) {
+    for (; removed < limit && shard->due.count != 0 && shard->due.times[0] <= end; removed++) {
         shard->expirations++;
         ldr_shard_discard(store, shard, shard->slots.refs[ldr_due_first(&shard->due)]);
     }
@@ -55,24 +56,22 @@ static void collect(struct ldr_store *store, struct ldr_shard *shard)
 
 uint64_t ldr_store_expire(struct ldr_store *store, uint64_t now, size_t limit)
 {
-    uint64_t next = LARDER_NEVER;
+    uint64_t next = LARDER_NEVER, end = ldr_store_end(store, now);
     ldr_rebuild_trim(store);
-    bool holds = ldr_store_holds(store);
     for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
         struct ldr_shard *shard = &store->shards[i];
         uint64_t due = LARDER_NEVER;
         if (limit == 0)
             return now;
-        while (!holds && (due = atomic_load_explicit(&shard->next_due, memory_order_relaxed)) <= now &&
-               due != LARDER_NEVER) {
+        while ((due = atomic_load_explicit(&shard->next_due, memory_order_relaxed)) <= end && due != LARDER_NEVER) {
             if (limit == 0)
                 return now;
-            limit -= expire_some(store, shard, now, limit < EXPIRED_AT_ONCE ? limit : EXPIRED_AT_ONCE);
+            limit -= expire_some(store, shard, now, end, limit < EXPIRED_AT_ONCE ? limit : EXPIRED_AT_ONCE);
         }
         next = due < next ? due : next;
         collect(store, shard);
     }
-    return next;
+    return next < LARDER_NEVER - (now - end) ? next + (now - end) : LARDER_NEVER;
 }
 
 void ldr_store_clear(struct ldr_store *store)

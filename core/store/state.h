@@ -116,7 +116,8 @@ struct ldr_store {
     uint64_t base;       /* of the budget, spent before the first shard: a huge page of lines that is not full */
     uint64_t heap_fresh; /* what the heap kept besides spans when the store was opened */
     _Atomic bool exact_hits;
-    _Atomic bool hold, floors; /* see ldr_store_hold() */
+    _Atomic uint64_t kept; /* see ldr_store_keep() */
+    _Atomic bool floors;   /* see ldr_store_hold_floors() */
 
     _Alignas(64) struct ldr_budget budget;
     _Atomic uint32_t rows, extra_rows; /* of lines, and of extra lines, that are in the budget */
@@ -172,9 +173,11 @@ static inline bool ldr_store_has_floors(const struct ldr_store *store)
     return atomic_load_explicit(&store->floors, memory_order_relaxed);
 }
 
-static inline bool ldr_store_holds(const struct ldr_store *store)
+/* What ended then or before goes now. */
+static inline uint64_t ldr_store_end(const struct ldr_store *store, uint64_t now)
 {
-    return atomic_load_explicit(&store->hold, memory_order_relaxed);
+    uint64_t kept = atomic_load_explicit(&store->kept, memory_order_relaxed);
+    return now > kept ? now - kept : 0;
 }
 
 static inline bool ldr_entry_expired(const struct ldr_entry *entry, uint64_t now)
@@ -214,11 +217,11 @@ struct ldr_found_entry {
     ldr_ref ref;
 };
 
-/* The entry of a key whose time has not passed; one whose time has is removed, unless the store holds. */
+/* The entry of a key, which may be past its time while the store keeps such ones; else it is removed. */
 static inline void ldr_shard_find(struct ldr_store *store, struct ldr_shard *shard, struct larder_slice key,
                                   uint64_t hash, uint64_t now, struct ldr_found_entry *found);
 
-/* Removes an entry that has a time, if that has passed. True: it did. */
+/* Removes an entry that has a time, if that has passed for as long as such ones are kept. True: it did. */
 bool ldr_shard_expire(struct ldr_store *store, struct ldr_shard *shard, ldr_ref ref, uint64_t now);
 
 /* Takes an entry out of everything, the policy included. */

@@ -1,10 +1,11 @@
-/* What lies in the stores of the nodes, looked at from outside: whether all who are to hold a key have the same of it. */
+#include "copies.h"
+
 #include <inttypes.h>
 
 #include "core/base/bytes.h"
+#include "core/cluster/wire.h"
 #include "core/node/node.h"
 #include "core/store/store.h"
-#include "stages.h"
 
 /* What one node has of a key. */
 struct copy {
@@ -14,12 +15,17 @@ struct copy {
     struct larder_version version;
 };
 
+static uint64_t now_at(const struct sim_world *world, unsigned node)
+{
+    return larder_now(&world->machines[node].runtime);
+}
+
+/* As of `now`; 0: also when its time has passed. */
 static struct copy copy_at(const struct sim_world *world, unsigned node, struct larder_slice group,
-                           struct larder_slice key)
+                           struct larder_slice key, uint64_t now)
 {
     const struct larder_node *open = world->nodes[node].node;
     struct copy copy = {0};
-    uint64_t now = larder_now(&world->machines[node].runtime);
     ldr_epoch_enter(LDR_EPOCH_NODE);
     struct ldr_group *found = ldr_registry_find(open->registry, group);
     struct ldr_entry *entry = found == NULL ? NULL : ldr_store_peek(found->store, key, now);
@@ -35,6 +41,20 @@ static struct copy copy_at(const struct sim_world *world, unsigned node, struct 
     }
     ldr_epoch_exit(LDR_EPOCH_NODE);
     return copy;
+}
+
+bool sim_has_newer(const struct sim_world *world, unsigned key, struct larder_version version)
+{
+    char text[SIM_KEY_TEXT];
+    sim_key_name(key, text);
+    for (unsigned node = 0; node < SIM_MEMBERS; node++) {
+        if (world->nodes[node].node == NULL)
+            continue;
+        struct copy copy = copy_at(world, node, ldr_slice_text(sim_key_group(key)), ldr_slice_text(text), 0);
+        if (copy.there && ldr_version_newer(copy.version, version))
+            return true;
+    }
+    return false;
 }
 
 static void tell_copy(struct sim_world *world, unsigned key, unsigned node, const struct copy *copy)
@@ -110,7 +130,8 @@ static void check_stray(struct sim_world *world, unsigned key, unsigned node)
     sim_key_name(key, text);
     if (!promised || world->nodes[node].node == NULL)
         return;
-    struct copy copy = copy_at(world, node, ldr_slice_text(sim_key_group(key)), ldr_slice_text(text));
+    struct copy copy = copy_at(world, node, ldr_slice_text(sim_key_group(key)), ldr_slice_text(text),
+                               now_at(world, node));
     if (copy.there && !copy.tombstone && copy.lives > SIM_FALLBACK_MS * SIM_MS * 101 / 100)
         sim_fail(world, "all is in order, and yet node %s keeps key k%u, which it is not to hold", sim_node_name(node),
                  key);
@@ -127,7 +148,7 @@ static void check_key(struct sim_world *world, unsigned key, unsigned by)
     unsigned holders = 0;
     for (unsigned i = 0; i < placement.count; i++) {
         unsigned node = placement.peers[i] == NULL ? by : sim_node_of(ldr_peer_name(placement.peers[i]));
-        struct copy copy = copy_at(world, node, group, name);
+        struct copy copy = copy_at(world, node, group, name, now_at(world, node));
         holders |= 1u << node;
         if (world->verbose)
             tell_copy(world, key, node, &copy);

@@ -20,12 +20,12 @@ struct options {
     uint64_t seeds, first, jobs;
     enum sim_kind kind;
     const char *known;
-    bool verbose, speed, stop, beyond, forget, kinds;
+    bool verbose, speed, stop, beyond, kinds;
 };
 
 static const char usage[] =
-    "usage: sim_cluster --seeds N [--seed S] [--kind K] [--known FILE] [--jobs N] [--speed] [--stop] [--forget]\n"
-    "       sim_cluster --seed S [--kind K] [--forget]\n"
+    "usage: sim_cluster --seeds N [--seed S] [--kind K] [--known FILE] [--jobs N] [--speed] [--stop]\n"
+    "       sim_cluster --seed S [--kind K]\n"
     "       sim_cluster --kinds\n"
     "  --seeds N    how many runs, 1 to 1000000000\n"
     "  --seed S     the first one's seed, 1 without it; without --seeds: one run, and what happens in it, in virtual\n"
@@ -36,10 +36,7 @@ static const char usage[] =
     "  --speed      it must be fast, too\n"
     "  --stop       begin nothing more once a promise was broken\n"
     "  --kinds      tells what kinds there are\n"
-    "  --beyond     nothing old may be brought even where more members went than is promised for\n"
-    "  --forget     nodes of half of the seeds do not remember which versions came lately, as if more keys were "
-    "written\n"
-    "               than are remembered: more broken rules show, and now and then a copy that comes late\n";
+    "  --beyond     nothing old may be brought even where more members went than is promised for\n";
 
 static bool parse_number(const char *name, const char *text, uint64_t minimum, uint64_t maximum, uint64_t *number)
 {
@@ -65,17 +62,11 @@ static bool parse_kind(const char *text, enum sim_kind *kind)
 static bool parse_options(int count, char **arguments, struct options *options)
 {
     static const struct option names[] = {
-        {"seeds", required_argument, NULL, 'n'},
-        {"seed", required_argument, NULL, 's'},
-        {"kind", required_argument, NULL, 'k'},
-        {"known", required_argument, NULL, 'l'},
-        {"jobs", required_argument, NULL, 'j'},
-        {"speed", no_argument, NULL, 'f'},
-        {"stop", no_argument, NULL, 'x'},
-        {"beyond", no_argument, NULL, 'b'},
-        {"forget", no_argument, NULL, 'g'},
-        {"kinds", no_argument, NULL, 't'},
-        {NULL, 0, NULL, 0},
+        {"seeds", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
+        {"kind", required_argument, NULL, 'k'},  {"known", required_argument, NULL, 'l'},
+        {"jobs", required_argument, NULL, 'j'},  {"speed", no_argument, NULL, 'f'},
+        {"stop", no_argument, NULL, 'x'},        {"beyond", no_argument, NULL, 'b'},
+        {"kinds", no_argument, NULL, 't'},       {NULL, 0, NULL, 0},
     };
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     bool first = false;
@@ -94,7 +85,6 @@ static bool parse_options(int count, char **arguments, struct options *options)
         case 'f': options->speed = true; break;
         case 'x': options->stop = true; break;
         case 'b': options->beyond = true; break;
-        case 'g': options->forget = true; break;
         case 't': options->kinds = true; break;
         default: good = false;
         }
@@ -110,7 +100,7 @@ static bool parse_options(int count, char **arguments, struct options *options)
 static int run_one(const struct options *options)
 {
     struct sim_run run = {.seed = options->first, .kind = options->kind};
-    const struct sim_job job = {options->first, options->kind, options->beyond, options->forget, true};
+    const struct sim_job job = {options->first, options->kind, options->beyond, true};
     struct sim_result result;
     char failure[512];
     printf("seed %" PRIu64 " %s\n", options->first, sim_kind_name(sim_run_kind(&run)));
@@ -126,8 +116,8 @@ static void tell_failure(void *arg, const struct sim_job *job, const char *failu
     const struct sim_seeds *seeds = arg;
     struct sim_run run = {.seed = job->seed, .kind = job->kind};
     const char *kind = sim_kind_name(sim_run_kind(&run));
-    printf("seed %" PRIu64 " %s: %s (again: scripts/sim-cluster --seed %" PRIu64 " --kind %s%s)\n", job->seed, kind,
-           failure, job->seed, kind, job->forget ? " --forget" : "");
+    printf("seed %" PRIu64 " %s: %s (again: scripts/sim-cluster --seed %" PRIu64 " --kind %s)\n", job->seed, kind,
+           failure, job->seed, kind);
     fflush(stdout);
     if (seeds->path != NULL)
         sim_seeds_add(seeds, job, failure);
@@ -182,7 +172,6 @@ static int run_many(const struct options *options)
         .count = options->seeds,
         .kind = options->kind,
         .beyond = options->beyond,
-        .forget = options->forget,
         .workers = (unsigned)options->jobs,
         .progress = isatty(STDERR_FILENO) != 0,
         .stop_at_failure = options->stop,

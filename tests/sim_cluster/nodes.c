@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "core/base/runtime.h"
-#include "core/group/flight_table.h"
 #include "core/node/node.h"
 #include "modules.h"
 #include "world.h"
@@ -75,14 +74,6 @@ static bool fill_config(struct larder_config *config, const struct sim_world *wo
            (!world->verbose || set(config, "node.log_level=info")) && add_modules(config, registry);
 }
 
-/* As if so many keys were written that none was remembered; there are far fewer here than places. */
-static void remember_nothing(struct ldr_flights *flights)
-{
-    free(flights->shards[0].latest); /* one piece for all */
-    for (size_t i = 0; i < SHARDS; i++)
-        flights->shards[i].latest = NULL;
-}
-
 bool sim_node_start(struct sim_world *world, unsigned node)
 {
     struct larder_config *config = larder_config_new();
@@ -94,8 +85,6 @@ bool sim_node_start(struct sim_world *world, unsigned node)
     larder_config_free(config);
     if (world->nodes[node].node == NULL)
         sim_fail(world, "node %s does not start: %s", sim_node_name(node), larder_last_error());
-    else if (!world->plan.remembers)
-        remember_nothing(world->nodes[node].node->context.flights);
     return world->nodes[node].node != NULL;
 }
 

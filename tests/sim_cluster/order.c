@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "copies.h"
 #include "core/cluster/peer.h"
 #include "core/node/node.h"
 #include "stages.h"

@@ -21,10 +21,9 @@ struct sim_plan {
     unsigned replicas;
     unsigned suspend_after;
     unsigned tombstone_ms;
-    bool beyond;    /* nothing old may be brought even where more members went than was promised for */
-    bool hot;       /* keys become hot in storms */
-    bool remembers; /* nodes remember the newest versions of all keys, which hides that other rules are broken */
-    bool small;     /* groups are too small for all keys, so that entries are evicted */
+    bool beyond; /* nothing old may be brought even where more members went than was promised for */
+    bool hot;    /* keys become hot in storms */
+    bool small;  /* groups are too small for all keys, so that entries are evicted */
 };
 
 /* "fixed", "dynamic", "leased", "strict", "elastic". */

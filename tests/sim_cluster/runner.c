@@ -46,11 +46,7 @@ struct batch {
 
 void sim_job_run(const struct sim_job *job, bool verbose, struct sim_result *result, char failure[512])
 {
-    struct sim_run first = {.seed = job->seed,
-                            .kind = job->kind,
-                            .beyond = job->beyond,
-                            .forget = job->forget,
-                            .verbose = verbose},
+    struct sim_run first = {.seed = job->seed, .kind = job->kind, .beyond = job->beyond, .verbose = verbose},
                    again = first;
     again.verbose = false;
     if (!sim_run(&first) || (job->twice && !sim_run(&again)))
@@ -81,7 +77,6 @@ static bool take_job(const struct batch *batch, struct sim_job *job)
         .seed = asked->first + number,
         .kind = asked->kind,
         .beyond = asked->beyond,
-        .forget = asked->forget,
         .twice = number % TWICE_EVERY == 0,
     };
     return true;

@@ -11,7 +11,6 @@ struct sim_job {
     uint64_t seed;
     enum sim_kind kind; /* SIM_KINDS: by the seed */
     bool beyond;        /* see struct sim_plan */
-    bool forget;        /* see struct sim_run */
     bool twice;         /* and both times everything must be the same */
 };
 
@@ -27,7 +26,7 @@ struct sim_batch {
     size_t listed_count;
     uint64_t first, count; /* then the seeds first to first + count - 1 */
     enum sim_kind kind;
-    bool beyond, forget;
+    bool beyond;
     unsigned workers;
     bool progress;        /* shown on stderr */
     bool stop_at_failure; /* begin nothing more */

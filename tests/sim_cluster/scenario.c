@@ -147,7 +147,6 @@ bool sim_run(struct sim_run *run)
     world->plan = draw_plan(world, sim_run_kind(run));
     world->plan.beyond = run->beyond;
     world->plan.hot = run->seed / 8 % 2 == 0; /* by no draw: what others do is what they did before */
-    world->plan.remembers = !run->forget || run->seed / 16 % 2 == 0;
     world->checker.strict = world->plan.strict;
     struct scenario scenario = {.world = world, .next_key = SIM_KEYS_READ};
     uint64_t start = larder_now(&world->runtime);

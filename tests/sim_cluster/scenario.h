@@ -27,7 +27,6 @@ struct sim_run {
     uint64_t seed;
     enum sim_kind kind; /* SIM_KINDS: by the seed */
     bool beyond;        /* see struct sim_plan */
-    bool forget;        /* nodes of half of the seeds do not remember; likewise */
     bool verbose;
     struct sim_result result;
     uint64_t digest;

@@ -19,13 +19,12 @@ static void keep(struct sim_seeds *seeds, const struct sim_job *job)
 
 static bool parse_line(const char *line, struct sim_job *job)
 {
-    char kind[16], word[16] = "#";
-    if (sscanf(line, "%" SCNu64 " %15s %15s", &job->seed, kind, word) < 2)
+    char kind[16], comment[2] = "#";
+    if (sscanf(line, "%" SCNu64 " %15s %1s", &job->seed, kind, comment) < 2)
         return false;
     job->kind = sim_kind_of(kind);
-    job->forget = strcmp(word, "forget") == 0;
     job->twice = true;
-    return job->kind != SIM_KINDS && (job->forget || word[0] == '#');
+    return job->kind != SIM_KINDS && comment[0] == '#';
 }
 
 bool sim_seeds_read(struct sim_seeds *seeds, const char *path)
@@ -46,8 +45,8 @@ bool sim_seeds_read(struct sim_seeds *seeds, const char *path)
             keep(seeds, &job);
             continue;
         }
-        fprintf(stderr, "sim_cluster: %s:%u: got \"%.*s\", wanted a seed, a kind of cluster, and forget or nothing\n",
-                path, number, (int)strcspn(line, "\n"), line);
+        fprintf(stderr, "sim_cluster: %s:%u: got \"%.*s\", wanted a seed and a kind of cluster\n", path, number,
+                (int)strcspn(line, "\n"), line);
         good = false;
     }
     fclose(file);
@@ -59,16 +58,14 @@ void sim_seeds_add(const struct sim_seeds *seeds, const struct sim_job *job, con
     struct sim_run run = {.seed = job->seed, .kind = job->kind};
     struct sim_job added = {.seed = job->seed, .kind = sim_run_kind(&run)};
     for (size_t i = 0; i < seeds->count; i++)
-        if (seeds->jobs[i].seed == added.seed && seeds->jobs[i].kind == added.kind &&
-            seeds->jobs[i].forget == job->forget)
+        if (seeds->jobs[i].seed == added.seed && seeds->jobs[i].kind == added.kind)
             return;
     FILE *file = fopen(seeds->path, "a");
     if (file == NULL) {
         fprintf(stderr, "sim_cluster: %s: %s\n", seeds->path, strerror(errno));
         return;
     }
-    fprintf(file, "%" PRIu64 " %s%s  # %s\n", added.seed, sim_kind_name(added.kind), job->forget ? " forget" : "",
-            failure);
+    fprintf(file, "%" PRIu64 " %s  # %s\n", added.seed, sim_kind_name(added.kind), failure);
     fclose(file);
 }
 

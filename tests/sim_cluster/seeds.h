@@ -1,4 +1,4 @@
-/* The list of seeds that ever failed: a file with a line for each, "SEED KIND [forget]  # what was broken". */
+/* The list of seeds that ever failed: a file with a line for each, "SEED KIND  # what was broken". */
 #ifndef SIM_SEEDS_H
 #define SIM_SEEDS_H
 

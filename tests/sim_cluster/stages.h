@@ -28,9 +28,6 @@ struct sim_request *sim_alone(struct scenario *scenario, enum larder_operation o
 /* Tells the checker if all members of the registry's list have what they are to hold. */
 void sim_look_for_order(struct sim_world *world);
 
-/* All is in order: then all who are to hold a key have the same of it; see copies.c. */
-void sim_check_copies(struct sim_world *world);
-
 /* Until everything is in order; false: it is not in time, or something is broken. */
 bool sim_await_order(struct scenario *scenario);
 

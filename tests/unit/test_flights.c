@@ -191,43 +191,12 @@ static void who_joined_too_late_asks_again(void **unused)
     tear_down(&fixture);
 }
 
-/* ------------------------------------------------------------------------------------------------ what was stored */
-
-static bool is_late(struct fixture *fixture, const char *key, uint64_t epoch, uint64_t clock)
-{
-    return ldr_flights_is_late(fixture->flights, ldr_slice_text("g"), ldr_slice_text(key),
-                               (struct larder_version){epoch, clock});
-}
-
-/* Whatever became of the newer version: an older one of the key comes too late, and that of another key does not. */
-static void an_older_version_is_late(void **state)
-{
-    (void)state;
-    struct fixture fixture;
-    set_up(&fixture);
-    const struct larder_slice group = ldr_slice_text("g"), key = ldr_slice_text("Tom");
-    ldr_flights_note(fixture.flights, group, key, (struct larder_version){2, 7}); /* nothing is remembered yet */
-    assert_false(is_late(&fixture, "Tom", 2, 6));
-    assert_true(ldr_flights_remember(fixture.flights));
-    ldr_flights_note(fixture.flights, group, key, (struct larder_version){2, 7});
-    ldr_flights_note(fixture.flights, group, key, (struct larder_version){2, 5}); /* older, so that the other stays */
-    assert_true(is_late(&fixture, "Tom", 2, 6));
-    assert_true(is_late(&fixture, "Tom", 1, 9)); /* the epoch comes first */
-    assert_false(is_late(&fixture, "Tom", 2, 7));
-    assert_false(is_late(&fixture, "Tom", 3, 1));
-    assert_false(is_late(&fixture, "Ann", 2, 6));
-    ldr_flights_forget(fixture.flights);
-    assert_false(is_late(&fixture, "Tom", 2, 6));
-    tear_down(&fixture);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_waiter_is_answered_once),
         cmocka_unit_test(a_timer_may_fire_while_its_waiter_is_answered),
         cmocka_unit_test(who_joined_too_late_asks_again),
-        cmocka_unit_test(an_older_version_is_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -203,6 +203,63 @@ static void expire_tells_when_the_next_is_due(void **unused)
     }
 }
 
+/* ---- entries that stay when their time has passed */
+
+static bool stays(struct ldr_store *store, unsigned i, uint64_t now)
+{
+    char key[16];
+    assert_false(finds(store, 'd', i, now));
+    struct ldr_entry *entry = ldr_store_peek(store, number_key('d', i, key), 0);
+    ldr_entry_release(entry);
+    return entry != NULL;
+}
+
+static void what_is_past_its_time_stays_unfound_for_as_long_as_was_asked(void **unused)
+{
+    (void)unused;
+    enum { KEPT = 500 };
+    const struct shape shape = {.eviction = LRU, .max_bytes = 1 << 20, .shards = 2};
+    struct ldr_store *store = shape_open(&shape);
+    put_number(store, 'd', 1, DUE);
+    put_number(store, 'd', 2, DUE + 10);
+    ldr_store_keep(store, KEPT);
+    assert_int_equal(ldr_store_expire(store, DUE, SIZE_MAX), DUE + KEPT);
+    assert_true(stays(store, 1, DUE));
+    assert_int_equal(ldr_store_expire(store, DUE + KEPT, SIZE_MAX), DUE + 10 + KEPT);
+    assert_false(stays(store, 1, DUE + KEPT));
+    assert_true(stays(store, 2, DUE + KEPT));
+    ldr_store_keep(store, LARDER_NEVER);
+    assert_int_equal(ldr_store_expire(store, LARDER_NEVER - 1, SIZE_MAX), LARDER_NEVER);
+    assert_true(stays(store, 2, LARDER_NEVER - 1));
+    ldr_store_keep(store, 0);
+    assert_int_equal(ldr_store_expire(store, DUE + 10, SIZE_MAX), LARDER_NEVER);
+    assert_int_equal(kit_stats(store).entries, 0);
+    ldr_store_close(store);
+}
+
+/* An older version does not take the place of one that is past its time, nor does it have it there for a condition. */
+static void what_is_past_its_time_keeps_older_copies_out(void **unused)
+{
+    (void)unused;
+    const struct shape shape = {.eviction = LRU, .max_bytes = 1 << 20};
+    struct ldr_store *store = shape_open(&shape);
+    ldr_store_keep(store, 500);
+    char key[16];
+    struct ldr_put put = {.key = number_key('d', 1, key), .expires = DUE, .version = {3, 7}};
+    assert_int_equal(ldr_store_put(store, &put, 0, NULL), LARDER_OK);
+    put.version.clock = 6;
+    put.expires = LARDER_NEVER;
+    put.flags = LDR_PUT_NEWER | LDR_PUT_COPY;
+    assert_int_equal(ldr_store_put(store, &put, DUE + 1, NULL), LARDER_OK);
+    assert_true(stays(store, 1, DUE + 1)); /* what is found would be the older one */
+    put.version.clock = 8;
+    put.flags = LDR_PUT_IF_ABSENT;
+    assert_int_equal(ldr_store_put(store, &put, DUE + 2, NULL), LARDER_OK);
+    assert_int_equal(kit_stats(store).entries, 1);
+    assert_int_equal(ldr_store_remove(store, put.key, 0, put.version, DUE + 3), LARDER_OK);
+    ldr_store_close(store);
+}
+
 /* ---- the store's clock */
 
 struct watch {
@@ -246,6 +303,8 @@ int main(void)
         cmocka_unit_test(every_get_of_a_living_key_succeeds_while_others_expire_all_at_once),
         cmocka_unit_test(expire_touches_those_that_are_due_only),
         cmocka_unit_test(expire_tells_when_the_next_is_due),
+        cmocka_unit_test(what_is_past_its_time_stays_unfound_for_as_long_as_was_asked),
+        cmocka_unit_test(what_is_past_its_time_keeps_older_copies_out),
         cmocka_unit_test(the_clock_is_asked_about_entries_that_expire_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

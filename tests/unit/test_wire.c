@@ -19,7 +19,7 @@ static void a_header_arrives_as_it_was_sent(void **state)
 {
     (void)state;
     unsigned char bytes[LDR_HEADER_SIZE + 4];
-    const struct ldr_header sent = {.kind = LDR_EXCHANGE_PUSH,
+    const struct ldr_header sent = {.kind = LDR_EXCHANGE_ASK,
                                     .flags = LDR_HEADER_DONE | LDR_HEADER_SEASONED,
                                     .items = 5,
                                     .boot = 1,
@@ -45,6 +45,20 @@ static void a_header_arrives_as_it_was_sent(void **state)
     assert_false(ldr_header_decode(ldr_slice(bytes, sizeof bytes), &got));
     assert_true(ldr_header_decode((struct larder_slice){0}, &got));
     assert_int_equal(got.flags, 0);
+}
+
+/* Where others have a floor. */
+static void copies_arrive_with_how_long_they_are_waited_for(void **state)
+{
+    (void)state;
+    const enum ldr_exchange kinds[] = {LDR_EXCHANGE_REPLICATE, LDR_EXCHANGE_PUSH};
+    for (size_t i = 0; i < 2; i++) {
+        unsigned char bytes[LDR_HEADER_SIZE];
+        struct ldr_header got;
+        ldr_header_encode(&(struct ldr_header){.kind = kinds[i], .stamp = 4, .budget = 5, .wait = 6}, bytes);
+        assert_true(ldr_header_decode(ldr_slice(bytes, sizeof bytes), &got));
+        assert_true(got.stamp == 4 && got.budget == 5 && got.wait == 6 && got.floor.epoch == 0);
+    }
 }
 
 static void a_list_arrives_as_it_was_sent(void **state)
@@ -130,6 +144,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_header_arrives_as_it_was_sent),
+        cmocka_unit_test(copies_arrive_with_how_long_they_are_waited_for),
         cmocka_unit_test(a_list_arrives_as_it_was_sent),
         cmocka_unit_test(a_batch_arrives_as_it_was_sent),
         cmocka_unit_test(garbage_is_refused),
