@@ -68,15 +68,6 @@ static void end(struct leg *leg, bool stored)
     leave(round);
 }
 
-/* Of what a newer one has come meanwhile nothing more is sent: that is on its way itself. */
-static bool is_newest(const struct round *round)
-{
-    struct ldr_entry *entry = ldr_store_peek(round->group->store, ldr_entry_key(round->entry), 0);
-    bool newest = entry == NULL || !ldr_version_newer(ldr_entry_version(entry), ldr_entry_version(round->entry));
-    ldr_entry_release(entry);
-    return newest;
-}
-
 static void replicated(void *arg, struct larder_reply *reply)
 {
     struct leg *leg = arg;
@@ -87,7 +78,7 @@ static void replicated(void *arg, struct larder_reply *reply)
         ldr_cluster_heard(cluster, leg->peer, reply);
     larder_reply_release(reply);
     /* A message that was lost, or came late, is repeated once: it does no harm twice. */
-    if (!stored && ++leg->attempts < 2 && ldr_peer_is_up(leg->peer) && is_newest(round) &&
+    if (!stored && ++leg->attempts < 2 && ldr_peer_is_up(leg->peer) &&
         ldr_cluster_serial(cluster) == round->placement.serial && send(leg))
         return;
     end(leg, stored);

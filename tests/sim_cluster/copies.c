@@ -43,7 +43,8 @@ static struct copy copy_at(const struct sim_world *world, unsigned node, struct 
     return copy;
 }
 
-bool sim_has_newer(const struct sim_world *world, unsigned key, struct larder_version version)
+/* Whether any node that runs stores something of the key that is newer than this version, or something older. */
+static bool has_other(const struct sim_world *world, unsigned key, struct larder_version version, bool newer)
 {
     char text[SIM_KEY_TEXT];
     sim_key_name(key, text);
@@ -51,10 +52,20 @@ bool sim_has_newer(const struct sim_world *world, unsigned key, struct larder_ve
         if (world->nodes[node].node == NULL)
             continue;
         struct copy copy = copy_at(world, node, ldr_slice_text(sim_key_group(key)), ldr_slice_text(text), 0);
-        if (copy.there && ldr_version_newer(copy.version, version))
+        if (copy.there && (newer ? ldr_version_newer(copy.version, version) : ldr_version_newer(version, copy.version)))
             return true;
     }
     return false;
+}
+
+bool sim_has_newer(const struct sim_world *world, unsigned key, struct larder_version version)
+{
+    return has_other(world, key, version, true);
+}
+
+bool sim_has_older(const struct sim_world *world, unsigned key, struct larder_version version)
+{
+    return has_other(world, key, version, false);
 }
 
 static void tell_copy(struct sim_world *world, unsigned key, unsigned node, const struct copy *copy)

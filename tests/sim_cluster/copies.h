@@ -7,7 +7,8 @@
 /* All is in order: then all who are to hold a key have the same of it. */
 void sim_check_copies(struct sim_world *world);
 
-/* Whether any node that runs stores something newer of the key, deleted or past its time or not. */
+/* Whether any node that runs stores something newer, or older, of the key, deleted or past its time or not. */
 bool sim_has_newer(const struct sim_world *world, unsigned key, struct larder_version version);
+bool sim_has_older(const struct sim_world *world, unsigned key, struct larder_version version);
 
 #endif

@@ -7,18 +7,6 @@
 #include "core/node/node.h"
 #include "stages.h"
 
-static unsigned owner_of(const struct sim_world *world, unsigned key, unsigned by)
-{
-    char text[SIM_KEY_TEXT];
-    struct ldr_placement placement;
-    sim_key_name(key, text);
-    ldr_cluster_place(world->nodes[by].node->context.cluster, ldr_slice_text(sim_key_group(key)), ldr_slice_text(text),
-                      &placement);
-    unsigned owner = placement.peers[0] == NULL ? by : sim_node_of(ldr_peer_name(placement.peers[0]));
-    ldr_placement_release(&placement);
-    return owner;
-}
-
 static bool acts_without(const struct sim_world *world, unsigned node, unsigned other)
 {
     const struct sim_list *list = sim_registry_list(world);
@@ -36,7 +24,7 @@ void sim_lapsed(struct scenario *scenario)
 {
     struct sim_world *world = scenario->world;
     unsigned key = SIM_KEYS_PLAIN + (unsigned)sim_draw(world, SIM_KEYS - SIM_KEYS_PLAIN), stays = 0;
-    unsigned lapsed = owner_of(world, key, SIM_GATEWAY);
+    unsigned lapsed = sim_owner_of(world, key, SIM_GATEWAY);
     while (stays == lapsed || !world->nodes[stays].belongs)
         stays++;
     sim_tell(world, "node %s, which owns key k%u, loses the registry", sim_node_name(lapsed), key);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/bytes.h"
 #include "core/base/runtime.h"
 #include "core/node/node.h"
 #include "modules.h"
@@ -174,4 +175,16 @@ uint64_t sim_node_epoch(const struct sim_world *world, unsigned node)
 {
     const struct larder_node *open = world->nodes[node].node;
     return open == NULL ? 0 : ldr_cluster_ring(open->context.cluster).epoch;
+}
+
+unsigned sim_owner_of(const struct sim_world *world, unsigned key, unsigned by)
+{
+    char text[SIM_KEY_TEXT];
+    struct ldr_placement placement;
+    sim_key_name(key, text);
+    ldr_cluster_place(world->nodes[by].node->context.cluster, ldr_slice_text(sim_key_group(key)), ldr_slice_text(text),
+                      &placement);
+    unsigned owner = placement.peers[0] == NULL ? by : sim_node_of(ldr_peer_name(placement.peers[0]));
+    ldr_placement_release(&placement);
+    return owner;
 }

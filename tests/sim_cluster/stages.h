@@ -53,6 +53,9 @@ void sim_parting(struct scenario *scenario);
 /* A member writes on while the others act under a list without it. Strict. */
 void sim_lapsed(struct scenario *scenario);
 
+/* Copies arrive when newer ones are past their time; in a calm time. Strict. */
+void sim_late(struct scenario *scenario);
+
 /* Faults of every kind, by chance; the promises that hold all the same are checked by the modules and the checker. */
 void sim_storm(struct scenario *scenario);
 
