@@ -50,7 +50,7 @@ static struct answer ask(size_t place, enum larder_operation operation, const ch
     return answer;
 }
 
-static struct larder_statistics stats_of(size_t place)
+static inline struct larder_statistics stats_of(size_t place)
 {
     struct larder_statistics stats;
     struct larder_group *group = larder_group_open(net_places[place].node, "g", NULL);

@@ -34,8 +34,9 @@ static struct net_place {
     const struct larder_transport_host *host;
     const char *failure; /* why calls fail; NULL: they are handed over */
     unsigned failures, released;
-    unsigned reports;  /* of its discovery */
-    uint64_t deadline; /* of the last call handed over that was no ping */
+    unsigned reports;                                     /* of its discovery */
+    uint64_t deadline;                                    /* of the last call handed over that was no ping */
+    void (*before)(const struct larder_request *request); /* NULL, or called before a request is handed over */
 } net_places[NET_PLACES];
 
 static size_t net_place_of(const char *name)
@@ -100,6 +101,8 @@ static void net_call(void *peer, const struct larder_request *request, larder_re
     if (place->failure == NULL && place->host != NULL) {
         if (request->operation != LARDER_OP_PING)
             place->deadline = request->deadline;
+        if (place->before != NULL)
+            place->before(request);
         place->host->submit(place->host, request, done, arg);
         return;
     }

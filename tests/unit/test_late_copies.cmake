@@ -1,0 +1,1 @@
+target_link_libraries(${name} PRIVATE plugin_hash_xxhash_static plugin_eviction_lru_static)
