@@ -18,6 +18,12 @@ bool ldr_group_must_ask(struct ldr_group *group)
     return cluster != NULL && group->store != NULL && ldr_cluster_is_owed(cluster);
 }
 
+void ldr_group_hold(struct ldr_group *group, uint64_t past, bool floors)
+{
+    if (group->store != NULL)
+        ldr_store_hold(group->store, past, floors);
+}
+
 /* ------------------------------------------------------------------------------------------------ entries */
 
 struct ldr_wire_copy ldr_group_copy_of(const struct ldr_entry *entry, uint64_t now)
@@ -52,24 +58,36 @@ static bool is_there(const struct taking *taking)
 }
 
 /*
- * What cannot be stored is as good as evicted at once: what is older must not stay in its place. Nor may it come later (strict):
- * a tombstone that is past its time stands for it, a little older than it, so that what could not be stored can come again.
+ * Strict: what cannot be stored leaves a trace, which is past its time: nothing older comes in its place, and what could not be
+ * stored may come again, as the trace is a little older than that. Only this node has use of it.
  */
 static enum larder_status store_trace(const struct taking *taking)
 {
-    struct ldr_store *store = taking->group->store;
     struct ldr_put trace = taking->put;
+    if (taking->group->context->kept_past == 0)
+        return LARDER_OK;
     trace.value = (struct larder_slice){0};
     trace.version.clock -= 1;
     trace.expires = taking->now;
-    trace.flags |= LDR_PUT_NEGATIVE | LDR_PUT_TOMBSTONE;
-    if (taking->group->context->kept_past > 0 && ldr_store_put(store, &trace, taking->now, NULL) == LARDER_OK)
-        return LARDER_OK;
+    trace.flags = (trace.flags | LDR_PUT_NEGATIVE) & ~(uint32_t)LDR_PUT_TOMBSTONE;
+    enum larder_status status = ldr_store_put(taking->group->store, &trace, taking->now, NULL);
+    return status == LARDER_TOO_LARGE ? LARDER_OK : status; /* then nothing can ever be stored of the key */
+}
+
+bool ldr_group_is_trace(const struct ldr_entry *entry, uint64_t now)
+{
+    return ldr_entry_negative(entry) && !ldr_entry_tombstone(entry) && ldr_entry_expires(entry) <= now;
+}
+
+/* What cannot be stored is as good as evicted at once: what is older must not stay in its place. */
+static enum larder_status drop_older(const struct taking *taking)
+{
+    struct ldr_store *store = taking->group->store;
     struct ldr_entry *entry = ldr_store_peek(store, taking->put.key, 0);
     if (entry != NULL && ldr_version_newer(taking->put.version, ldr_entry_version(entry)))
         ldr_store_drop(store, taking->put.key, ldr_entry_version(entry));
     ldr_entry_release(entry);
-    return LARDER_OK;
+    return store_trace(taking);
 }
 
 static enum larder_status take(void *arg)
@@ -79,7 +97,7 @@ static enum larder_status take(void *arg)
         return LARDER_PRECONDITION; /* that no flight is overtaken by what is no news */
     enum larder_status status = ldr_store_put(taking->group->store, &taking->put, taking->now, NULL);
     if (status == LARDER_TOO_LARGE || status == LARDER_NO_ROOM)
-        return store_trace(taking);
+        return drop_older(taking);
     taking->stored = status == LARDER_OK && is_there(taking);
     return status != LARDER_OK || taking->stored ? status : LARDER_PRECONDITION;
 }

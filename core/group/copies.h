@@ -11,17 +11,26 @@
 #include "core/group/handoff.h"
 
 /*
- * Strict: an older copy of a key may be on its way while a newer one comes to be past its time here. It must not take its place
- * then, so entries stay, unfound, for as many times peer_timeout: a write is acknowledged, or not, after two, as each copy is
- * sent twice at most; what a member sends after that is not older; and a copy is refused when its sender has waited one.
+ * Strict: an older copy of a key may be on its way while a newer one comes to be past its time here, and must not take its place
+ * then, so entries stay, unfound, for as many times peer_timeout after that, and a moment more. A write is acknowledged, or not,
+ * after two, as each copy is sent twice at most; members that hold the key send nothing older from then on; and a copy is refused
+ * when its sender has waited one. Members that do not hold it may send what is older until they are done with this node: see
+ * ldr_handoff_tick().
  */
 #define LDR_KEPT_TIMEOUTS 3
+#define LDR_KEPT_MORE_MS  1000 /* until what is to be held is looked at again */
+
+/* See ldr_store_hold(). Without a store nothing is held. */
+void ldr_group_hold(struct ldr_group *group, uint64_t past, bool floors);
 
 /* What may be stored besides entries: whether deletes are remembered, and touches are writes. */
 bool ldr_group_has_copies(const struct ldr_group *group);
 
 /* An entry as it travels. The entry stays pinned by the caller. `now` is the runtime's. */
 struct ldr_wire_copy ldr_group_copy_of(const struct ldr_entry *entry, uint64_t now);
+
+/* Whether it stands here for what could not be stored, or was not found at its time: nobody else has use of it. */
+bool ldr_group_is_trace(const struct ldr_entry *entry, uint64_t now);
 
 /*
  * Stores a copy unless what is here is as new. `age`: how long it may have been on its way, in ns. LARDER_OK also when it was

@@ -15,14 +15,15 @@ static uint64_t age_of(const struct ldr_context *context, const struct ldr_heade
 
 /*
  * Strict: whether copies come when their sender does not wait any more: what has been written since may be past its time. See
- * docs/decisions/0028-copies-that-come-after-a-newer-one-is-gone.md.
+ * docs/decisions/0028-copies-that-come-after-a-newer-one-is-gone.md. Members of an earlier version do not say how long they wait.
  */
 static bool is_late(const struct ldr_context *context, const struct ldr_header *header)
 {
-    uint64_t until = header->stamp;
+    uint64_t now = larder_now(context->runtime), until = header->stamp;
+    uint64_t wait = header->wait != 0 ? header->wait : context->peer_timeout_ms * LARDER_NS_PER_MS;
     return ldr_cluster_strict(context->cluster) &&
-           (until == 0 || __builtin_add_overflow(until, header->budget, &until) ||
-            __builtin_add_overflow(until, header->wait, &until) || until < larder_now(context->runtime));
+           (until == 0 || until > now || __builtin_add_overflow(until, header->budget, &until) ||
+            __builtin_add_overflow(until, wait, &until) || until < now);
 }
 
 /* Whether a message was sent under this node's list, which it may act under. */
@@ -74,6 +75,12 @@ static bool is_for_others(struct ldr_group *group, const struct larder_request *
     return stray || (others && !of_holder);
 }
 
+/* Strict: it was written under an earlier list than it was sent under: the sender stood meanwhile, and it may be old. */
+static bool is_of_earlier_list(const struct ldr_group *group, const struct larder_request *request)
+{
+    return ldr_cluster_strict(group->context->cluster) && request->version.epoch != request->ring.epoch;
+}
+
 static void replicate(struct ldr_group *group, const struct larder_request *request, const struct ldr_header *header,
                       larder_reply_fn done, void *arg)
 {
@@ -86,7 +93,7 @@ static void replicate(struct ldr_group *group, const struct larder_request *requ
         .negative = (header->flags & LDR_HEADER_NEGATIVE) != 0,
         .tombstone = (header->flags & LDR_HEADER_TOMBSTONE) != 0,
     };
-    if (is_late(group->context, header) || !is_mine(group, request, copy.key)) {
+    if (is_late(group->context, header) || is_of_earlier_list(group, request) || !is_mine(group, request, copy.key)) {
         ldr_answer_moved(group->context, request, done, arg);
         return;
     }
@@ -292,7 +299,7 @@ static void tell(struct ldr_group *group, const struct larder_request *request, 
     told->entry = ldr_store_peek(group->store, request->key, 0);
     struct ldr_header header = {.kind = LDR_EXCHANGE_ASK, .floor = ldr_store_floor(group->store, request->key)};
     struct larder_reply reply = {.status = LARDER_NOT_FOUND, .release = release_told, .pin = told};
-    if (told->entry != NULL) {
+    if (told->entry != NULL && !ldr_group_is_trace(told->entry, larder_now(context->runtime))) {
         struct ldr_wire_copy copy = ldr_group_copy_of(told->entry, larder_now(context->runtime));
         header.flags = (copy.negative ? LDR_HEADER_NEGATIVE : 0u) | (copy.tombstone ? LDR_HEADER_TOMBSTONE : 0u);
         reply.status = LARDER_OK;

@@ -31,8 +31,8 @@ static bool open_store(struct ldr_group *group, const struct ldr_group_options *
         .clock = clock_of,
         .clock_arg = (void *)(uintptr_t)runtime,
     });
-    if (group->store != NULL)
-        ldr_store_keep(group->store, group->context->kept_past);
+    if (group->store != NULL && group->context->kept_past > 0) /* until it is known that nothing is under way */
+        ldr_store_hold(group->store, LARDER_NEVER, true);
     return group->store != NULL;
 }
 

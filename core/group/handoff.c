@@ -141,37 +141,6 @@ static bool begin(struct ldr_handoff *handoff)
     return true;
 }
 
-struct hold {
-    uint64_t past;
-    bool floors;
-};
-
-static void hold_or_not(void *arg, struct ldr_group *group)
-{
-    const struct hold *hold = arg;
-    if (group->store == NULL)
-        return;
-    ldr_store_keep(group->store, hold->past);
-    ldr_store_hold_floors(group->store, hold->floors);
-}
-
-/*
- * Entries past their time, and deletes, stay as long as older copies may come: until this node has been given everything, and
- * until all others have what it has, and then for as long as copies may be on their way. Whoever cannot be reached keeps the older
- * value meanwhile. That may be for long, and a floor is one for many keys: those stay only until this node has been given everything.
- */
-static void update_hold(struct ldr_handoff *handoff)
-{
-    struct ldr_cluster *cluster = handoff->context->cluster;
-    if (!ldr_cluster_strict(cluster))
-        return;
-    uint64_t serial = ldr_cluster_serial(cluster);
-    struct hold hold = {.floors = !ldr_cluster_caught_up(cluster, serial)};
-    bool open = hold.floors || !ldr_cluster_is_complete(cluster, serial);
-    hold.past = open ? LARDER_NEVER : handoff->context->kept_past;
-    ldr_registry_each(handoff->registry, hold_or_not, &hold);
-}
-
 /* What failed is tried again; the others have everything. */
 static void end(struct ldr_handoff *handoff)
 {
@@ -184,7 +153,6 @@ static void end(struct ldr_handoff *handoff)
         else if (target->full)
             ldr_cluster_behind_quietly(cluster, target->peer);
     }
-    update_hold(handoff);
     release_targets(handoff);
     release_groups(handoff);
     pthread_mutex_lock(&handoff->lock);
@@ -248,7 +216,6 @@ void ldr_handoff_step(struct larder_timer *timer)
     pthread_mutex_unlock(&handoff->lock);
     if (stopped)
         return;
-    update_hold(handoff);
     if (!passing && begin(handoff)) {
         pthread_mutex_lock(&handoff->lock);
         passing = handoff->passing = true;
@@ -262,6 +229,43 @@ void ldr_handoff_step(struct larder_timer *timer)
         start_timer(handoff, PAUSE_MS * LARDER_NS_PER_MS);
     pthread_cond_broadcast(&handoff->changed);
     pthread_mutex_unlock(&handoff->lock);
+}
+
+/* ------------------------------------------------------------------------------------------------ what is held */
+
+struct hold {
+    uint64_t past;
+    bool floors;
+};
+
+static void hold(void *arg, struct ldr_group *group)
+{
+    const struct hold *how = arg;
+    ldr_group_hold(group, how->past, how->floors);
+}
+
+/*
+ * A floor is one for many keys: those stay only until this node has been given everything, as it may be for long that somebody
+ * cannot be reached. What others sent before they were done may be under way for a while yet. A list may come at any time.
+ */
+void ldr_handoff_tick(struct ldr_handoff *handoff)
+{
+    const struct ldr_context *context = handoff->context;
+    struct ldr_cluster *cluster = context->cluster;
+    uint64_t now = larder_now(context->runtime), serial = ldr_cluster_serial(cluster);
+    if (context->kept_past == 0)
+        return;
+    bool lacking = serial != handoff->held_serial || !ldr_cluster_caught_up(cluster, serial);
+    if (lacking)
+        handoff->lacked_at = now;
+    if (lacking || !ldr_cluster_is_complete(cluster, serial))
+        handoff->open_at = now;
+    handoff->held_serial = serial;
+    struct hold how = {.past = now - handoff->open_at > context->kept_past ? context->kept_past : LARDER_NEVER,
+                       .floors = now - handoff->lacked_at <= context->kept_past};
+    ldr_registry_each(handoff->registry, hold, &how);
+    if (ldr_cluster_serial(cluster) != serial)
+        ldr_registry_each(handoff->registry, hold, &(struct hold){LARDER_NEVER, true});
 }
 
 /* ------------------------------------------------------------------------------------------------ its end */

@@ -19,6 +19,13 @@ struct ldr_handoff *ldr_handoff_open(struct ldr_context *context, struct ldr_reg
 void ldr_handoff_stop(struct ldr_handoff *handoff);
 void ldr_handoff_close(struct ldr_handoff *handoff); /* stopped, and the cluster is closed */
 
+/*
+ * Strict, now and then, by one thread at a time: entries past their time, and deletes, stay as long as older copies may come: until
+ * this node has been given everything, and until all others have what it has, as whoever cannot be reached keeps the older value
+ * meanwhile; and then for as long as copies may be on their way. Whoever takes over a list has everything held.
+ */
+void ldr_handoff_tick(struct ldr_handoff *handoff);
+
 /* There may be something to do. Any thread. */
 void ldr_handoff_wake(struct ldr_handoff *handoff);
 

@@ -72,6 +72,10 @@ static void miss(struct ldr_handoff *handoff, struct ldr_peer *peer)
 static void consider(struct ldr_handoff *handoff, struct ldr_group *group, struct ldr_entry *entry)
 {
     struct ldr_placement placement;
+    if (ldr_group_is_trace(entry, larder_now(handoff->context->runtime))) {
+        ldr_entry_release(entry);
+        return;
+    }
     ldr_cluster_place(handoff->context->cluster, ldr_slice_text(group->name), ldr_entry_key(entry), &placement);
     struct ldr_handoff_item *item = &handoff->items[handoff->item_count];
     *item = (struct ldr_handoff_item){.entry = entry, .stray = placement.self == placement.count};
@@ -156,7 +160,7 @@ static bool leaves_stray(const struct ldr_handoff *handoff, const struct ldr_han
 static void count_missing(struct ldr_handoff *handoff, const struct ldr_handoff_message *message)
 {
     for (unsigned i = 0; i < message->count; i++)
-        if (!message->wanted[i]) /* it has it, now or before */
+        if (!message->wanted[i]) /* it has it, now or before, or it is not here any more */
             handoff->items[message->items[i]].missing--;
     if (message->failed)
         ldr_count(&handoff->failures);

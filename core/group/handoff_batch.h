@@ -55,6 +55,9 @@ struct ldr_handoff {
     uint64_t at;
     struct larder_timer timer;
 
+    /* What is held: touched by ldr_handoff_tick() alone. */
+    uint64_t held_serial, lacked_at, open_at; /* the list, and when something was last missing here, or at anybody */
+
     /* The pass: touched by its step, or by the last answer to its batch, never by both at a time. */
     uint64_t serial;
     struct ldr_handoff_target *targets;

@@ -156,10 +156,8 @@ void ldr_group_replicate(struct ldr_group *group, const struct ldr_replication *
     unsigned others = placement->count - (placement->self < placement->count);
     struct ldr_entry *entry = others == 0 ? NULL : ldr_store_peek(group->store, what->key, 0);
     if (entry == NULL) { /* nobody else, or evicted already, and others have what is older */
-        if (others > 0 && ldr_cluster_strict(context->cluster))
-            give_up(group, placement, what->all, what->arg);
-        else if (what->all != NULL)
-            what->all(what->arg, 0);
+        if (what->all != NULL)
+            what->all(what->arg, ldr_cluster_strict(context->cluster) ? others : 0);
         return;
     }
     bool many = atomic_fetch_add_explicit(&context->replicating, 1, memory_order_relaxed) >= UNDER_WAY;

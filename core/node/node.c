@@ -6,6 +6,7 @@
 #include "core/base/epoch.h"
 #include "core/base/fail.h"
 #include "core/base/runtime.h"
+#include "core/group/handoff.h"
 #include "core/group/holders.h"
 #include "core/group/hot.h"
 #include "core/group/near.h"
@@ -37,6 +38,8 @@ static void tick(struct larder_timer *timer)
         ldr_hot_settle(node->context.hot);
     if (node->context.cluster != NULL)
         ldr_cluster_tick(node->context.cluster);
+    if (node->context.handoff != NULL)
+        ldr_handoff_tick(node->context.handoff);
     ldr_node_look_after_leave(node);
     node->runtime->timer_start(node->runtime, timer, larder_deadline_in(node->runtime, TICK_MS));
     pthread_mutex_unlock(&node->ticking);

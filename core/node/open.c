@@ -96,6 +96,7 @@ static void overtake(void *arg, struct ldr_group *group)
 {
     struct ldr_cluster *cluster = arg;
     ldr_flights_overtake(group->context->flights, group);
+    ldr_group_hold(group, LARDER_NEVER, true); /* see ldr_handoff_tick() */
     if (group->store != NULL && ldr_cluster_has_past(cluster))
         ldr_group_drop_outlived(group);
 }
@@ -139,7 +140,7 @@ static enum larder_status open_handoff(struct larder_node *node)
     node->context.sends_most = 1 + settings->retries;
     if (settings->strict) {
         uint64_t timeout = settings->peer_timeout_ms * LARDER_NS_PER_MS;
-        node->context.kept_past = LDR_KEPT_TIMEOUTS * timeout;
+        node->context.kept_past = LDR_KEPT_TIMEOUTS * timeout + LDR_KEPT_MORE_MS * LARDER_NS_PER_MS;
         node->context.seen = ldr_seen_open(2 * timeout);
         if (node->context.seen == NULL)
             return LARDER_NO_MEMORY;

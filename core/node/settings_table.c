@@ -177,7 +177,8 @@ const struct larder_param ldr_settings_cluster[] = {
      .default_text = "1s",
      .minimum = 1,
      .maximum = HOUR,
-     .help = "how long one attempt of a request to a peer may take, besides a load there"},
+     .help = "how long one attempt of a request to a peer may take, besides a load there; with write_acks: all the "
+             "same at all members"},
     {.name = "retries",
      .type = LARDER_PARAM_INT,
      .default_text = "2",

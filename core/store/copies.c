@@ -1,13 +1,9 @@
 /* For entries that other nodes have copies of: versions outlive what they stood for, and everything can be walked through. */
 #include "core/store/state.h"
 
-void ldr_store_keep(struct ldr_store *store, uint64_t time)
+void ldr_store_hold(struct ldr_store *store, uint64_t past, bool floors)
 {
-    atomic_store_explicit(&store->kept, time, memory_order_relaxed);
-}
-
-void ldr_store_hold_floors(struct ldr_store *store, bool floors)
-{
+    atomic_store_explicit(&store->kept, past, memory_order_relaxed);
     if (atomic_exchange_explicit(&store->floors, floors, memory_order_relaxed) == floors || floors)
         return;
     for (uint32_t i = 0; i < ldr_store_shards(store); i++) {

@@ -17,8 +17,7 @@ static inline enum ldr_age age_of(const struct ldr_store *store, const struct ld
 static void remove_past(struct ldr_store *store, struct ldr_shard *shard, struct larder_slice key, uint64_t hash,
                         uint64_t now)
 {
-    if (atomic_load_explicit(&store->kept, memory_order_relaxed) !=
-        0) /* it is met more than once: left to ldr_store_expire() */
+    if (ldr_store_kept(store) != 0) /* it is met more than once: left to ldr_store_expire() */
         return;
     if (now == LDR_NOW)
         now = store->clock(store->clock_arg);

@@ -56,7 +56,7 @@ static void collect(struct ldr_store *store, struct ldr_shard *shard)
 
 uint64_t ldr_store_expire(struct ldr_store *store, uint64_t now, size_t limit)
 {
-    uint64_t next = LARDER_NEVER, end = ldr_store_end(store, now);
+    uint64_t next = LARDER_NEVER, kept = ldr_store_kept(store), end = ldr_gone_by(now, kept);
     ldr_rebuild_trim(store);
     for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
         struct ldr_shard *shard = &store->shards[i];
@@ -71,7 +71,7 @@ uint64_t ldr_store_expire(struct ldr_store *store, uint64_t now, size_t limit)
         next = due < next ? due : next;
         collect(store, shard);
     }
-    return next < LARDER_NEVER - (now - end) ? next + (now - end) : LARDER_NEVER;
+    return next < LARDER_NEVER - kept ? next + kept : LARDER_NEVER;
 }
 
 void ldr_store_clear(struct ldr_store *store)

@@ -64,7 +64,7 @@ void ldr_shard_discard(struct ldr_store *store, struct ldr_shard *shard, ldr_ref
 
 bool ldr_shard_expire(struct ldr_store *store, struct ldr_shard *shard, ldr_ref ref, uint64_t now)
 {
-    if (ldr_entry_end(ldr_entry_at(store->place, ref)) > ldr_store_end(store, now))
+    if (ldr_entry_end(ldr_entry_at(store->place, ref)) > ldr_gone_by(now, ldr_store_kept(store)))
         return false;
     shard->expirations++;
     ldr_shard_discard(store, shard, ref);

@@ -116,8 +116,8 @@ struct ldr_store {
     uint64_t base;       /* of the budget, spent before the first shard: a huge page of lines that is not full */
     uint64_t heap_fresh; /* what the heap kept besides spans when the store was opened */
     _Atomic bool exact_hits;
-    _Atomic uint64_t kept; /* see ldr_store_keep() */
-    _Atomic bool floors;   /* see ldr_store_hold_floors() */
+    _Atomic uint64_t kept; /* see ldr_store_hold() */
+    _Atomic bool floors;
 
     _Alignas(64) struct ldr_budget budget;
     _Atomic uint32_t rows, extra_rows; /* of lines, and of extra lines, that are in the budget */
@@ -173,10 +173,15 @@ static inline bool ldr_store_has_floors(const struct ldr_store *store)
     return atomic_load_explicit(&store->floors, memory_order_relaxed);
 }
 
-/* What ended then or before goes now. */
-static inline uint64_t ldr_store_end(const struct ldr_store *store, uint64_t now)
+/* How long entries stay that are past their time; relaxed, likewise. */
+static inline uint64_t ldr_store_kept(const struct ldr_store *store)
 {
-    uint64_t kept = atomic_load_explicit(&store->kept, memory_order_relaxed);
+    return atomic_load_explicit(&store->kept, memory_order_relaxed);
+}
+
+/* What ended then or before goes now. */
+static inline uint64_t ldr_gone_by(uint64_t now, uint64_t kept)
+{
     return now > kept ? now - kept : 0;
 }
 

@@ -131,7 +131,7 @@ enum ldr_put_flags {
                                      without effect */
     LDR_PUT_NEGATIVE = 1u << 4,   /* remember "not found"; the value is empty */
     LDR_PUT_TOMBSTONE = 1u << 5,  /* remember a delete, with LDR_PUT_NEGATIVE */
-    LDR_PUT_COPY = 1u << 6 /* with LDR_PUT_NEWER, where nothing is: only above the floor, see ldr_store_hold_floors() */
+    LDR_PUT_COPY = 1u << 6        /* with LDR_PUT_NEWER, where nothing is: only above the floor, see ldr_store_hold() */
 };
 
 struct ldr_put {
@@ -189,16 +189,11 @@ void ldr_store_set_exact_hits(struct ldr_store *store, bool exact_hits);
 /* ---- copies of entries that belong to several nodes; see copies.c */
 
 /*
- * How long entries past their time stay, unfound, so that their versions are known to older copies that come from elsewhere:
- * ns, 0 at first; LARDER_NEVER: for good.
+ * What keeps older copies out that come from elsewhere. `past`: how long entries past their time stay, unfound, so that their
+ * versions are known; in ns, 0 at first, LARDER_NEVER: for good. `floors`: of those that are evicted the newest version is kept as a
+ * floor (a shard's each), above which alone a copy is new; false forgets the floors.
  */
-void ldr_store_keep(struct ldr_store *store, uint64_t time);
-
-/*
- * Whether of entries that are evicted the newest version is kept as a floor (a shard's each), above which alone a copy is new;
- * false forgets the floors.
- */
-void ldr_store_hold_floors(struct ldr_store *store, bool floors);
+void ldr_store_hold(struct ldr_store *store, uint64_t past, bool floors);
 struct larder_version ldr_store_floor(struct ldr_store *store, struct larder_slice key);
 void ldr_store_raise_floor(struct ldr_store *store, struct larder_slice key, struct larder_version floor);
 

@@ -3,7 +3,7 @@
 #include "stages.h"
 
 #define ROUNDS  3
-#define LATE_MS 20   /* a hundredth of the longest that copies travel here */
+#define LATE_MS 40   /* a hundredth of the longest that copies travel here */
 #define STEP_MS 50   /* between two looks */
 #define LIVE_MS 3000 /* what the older copies live */
 
