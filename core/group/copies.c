@@ -59,24 +59,19 @@ static bool is_there(const struct taking *taking)
 
 /*
  * Strict: what cannot be stored leaves a trace, which is past its time: nothing older comes in its place, and what could not be
- * stored may come again, as the trace is a little older than that. Only this node has use of it.
+ * stored may come again, as the trace is a little older than that. Where there is no room for it, either, it is as if it had been
+ * evicted.
  */
-static enum larder_status store_trace(const struct taking *taking)
+static void store_trace(const struct taking *taking)
 {
     struct ldr_put trace = taking->put;
-    if (taking->group->context->kept_past == 0)
-        return LARDER_OK;
+    if (taking->group->context->kept_past == 0 || trace.version.clock == 0)
+        return;
     trace.value = (struct larder_slice){0};
-    trace.version.clock -= 1;
+    trace.version.clock--;
     trace.expires = taking->now;
-    trace.flags = (trace.flags | LDR_PUT_NEGATIVE) & ~(uint32_t)LDR_PUT_TOMBSTONE;
-    enum larder_status status = ldr_store_put(taking->group->store, &trace, taking->now, NULL);
-    return status == LARDER_TOO_LARGE ? LARDER_OK : status; /* then nothing can ever be stored of the key */
-}
-
-bool ldr_group_is_trace(const struct ldr_entry *entry, uint64_t now)
-{
-    return ldr_entry_negative(entry) && !ldr_entry_tombstone(entry) && ldr_entry_expires(entry) <= now;
+    trace.flags = LDR_PUT_NEWER | LDR_PUT_COPY | LDR_PUT_NEGATIVE | LDR_PUT_TRACE;
+    ldr_store_put(taking->group->store, &trace, taking->now, NULL);
 }
 
 /* What cannot be stored is as good as evicted at once: what is older must not stay in its place. */
@@ -87,7 +82,8 @@ static enum larder_status drop_older(const struct taking *taking)
     if (entry != NULL && ldr_version_newer(taking->put.version, ldr_entry_version(entry)))
         ldr_store_drop(store, taking->put.key, ldr_entry_version(entry));
     ldr_entry_release(entry);
-    return store_trace(taking);
+    store_trace(taking);
+    return LARDER_OK;
 }
 
 static enum larder_status take(void *arg)

@@ -29,9 +29,6 @@ bool ldr_group_has_copies(const struct ldr_group *group);
 /* An entry as it travels. The entry stays pinned by the caller. `now` is the runtime's. */
 struct ldr_wire_copy ldr_group_copy_of(const struct ldr_entry *entry, uint64_t now);
 
-/* Whether it stands here for what could not be stored, or was not found at its time: nobody else has use of it. */
-bool ldr_group_is_trace(const struct ldr_entry *entry, uint64_t now);
-
 /*
  * Stores a copy unless what is here is as new. `age`: how long it may have been on its way, in ns. LARDER_OK also when it was
  * not newer; a copy for which there is no room makes what is older go. *news: it was stored.

@@ -15,7 +15,8 @@ static uint64_t age_of(const struct ldr_context *context, const struct ldr_heade
 
 /*
  * Strict: whether copies come when their sender does not wait any more: what has been written since may be past its time. See
- * docs/decisions/0028-copies-that-come-after-a-newer-one-is-gone.md. Members of an earlier version do not say how long they wait.
+ * docs/decisions/0028-copies-that-come-after-a-newer-one-is-gone.md. Members of an earlier version do not say how long they wait:
+ * they are taken to do so as long as this node.
  */
 static bool is_late(const struct ldr_context *context, const struct ldr_header *header)
 {
@@ -299,7 +300,7 @@ static void tell(struct ldr_group *group, const struct larder_request *request, 
     told->entry = ldr_store_peek(group->store, request->key, 0);
     struct ldr_header header = {.kind = LDR_EXCHANGE_ASK, .floor = ldr_store_floor(group->store, request->key)};
     struct larder_reply reply = {.status = LARDER_NOT_FOUND, .release = release_told, .pin = told};
-    if (told->entry != NULL && !ldr_group_is_trace(told->entry, larder_now(context->runtime))) {
+    if (told->entry != NULL && !ldr_entry_trace(told->entry)) {
         struct ldr_wire_copy copy = ldr_group_copy_of(told->entry, larder_now(context->runtime));
         header.flags = (copy.negative ? LDR_HEADER_NEGATIVE : 0u) | (copy.tombstone ? LDR_HEADER_TOMBSTONE : 0u);
         reply.status = LARDER_OK;

@@ -72,7 +72,7 @@ static void miss(struct ldr_handoff *handoff, struct ldr_peer *peer)
 static void consider(struct ldr_handoff *handoff, struct ldr_group *group, struct ldr_entry *entry)
 {
     struct ldr_placement placement;
-    if (ldr_group_is_trace(entry, larder_now(handoff->context->runtime))) {
+    if (ldr_entry_trace(entry)) { /* that there is no room here means nothing to others */
         ldr_entry_release(entry);
         return;
     }

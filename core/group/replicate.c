@@ -73,12 +73,14 @@ static void replicated(void *arg, struct larder_reply *reply)
     struct leg *leg = arg;
     struct round *round = leg->round;
     struct ldr_cluster *cluster = round->group->context->cluster;
-    bool stored = acknowledges(round, reply);
-    if (reply->cluster.size > 0)
+    bool stored = acknowledges(round, reply), told = reply->cluster.size > 0;
+    /* Under another list it is of no use to ask again. */
+    bool again = !stored && !(told && reply->ring.epoch != round->placement.epoch);
+    if (told)
         ldr_cluster_heard(cluster, leg->peer, reply);
     larder_reply_release(reply);
     /* A message that was lost, or came late, is repeated once: it does no harm twice. */
-    if (!stored && ++leg->attempts < 2 && ldr_peer_is_up(leg->peer) &&
+    if (again && ++leg->attempts < 2 && ldr_peer_is_up(leg->peer) &&
         ldr_cluster_serial(cluster) == round->placement.serial && send(leg))
         return;
     end(leg, stored);

@@ -36,6 +36,8 @@ struct ldr_layout ldr_entry_layout_of(const struct ldr_put *put)
         flags |= LDR_ENTRY_NEGATIVE;
     if ((put->flags & LDR_PUT_TOMBSTONE) != 0)
         flags |= LDR_ENTRY_TOMBSTONE;
+    if ((put->flags & LDR_PUT_TRACE) != 0)
+        flags |= LDR_ENTRY_TRACE;
     uint64_t rest = (flags & LDR_ENTRY_EPOCH) != 0 ? 0 : version.epoch >> EPOCH_BITS;
     if (rest != 0)
         epoch_bytes = (64u - (unsigned)__builtin_clzll(rest) + 7) / 8;
@@ -215,4 +217,9 @@ bool ldr_entry_negative(const struct ldr_entry *entry)
 bool ldr_entry_tombstone(const struct ldr_entry *entry)
 {
     return (entry->flags & LDR_ENTRY_TOMBSTONE) != 0;
+}
+
+bool ldr_entry_trace(const struct ldr_entry *entry)
+{
+    return (entry->flags & LDR_ENTRY_TRACE) != 0;
 }

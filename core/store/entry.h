@@ -34,7 +34,8 @@ enum ldr_entry_flags {
     LDR_ENTRY_CLOCK = 1u << 2,
     LDR_ENTRY_EPOCH = 1u << 3, /* with LDR_ENTRY_CLOCK only: the epoch has a word */
     LDR_ENTRY_NEGATIVE = 1u << 4,
-    LDR_ENTRY_TOMBSTONE = 1u << 5 /* with LDR_ENTRY_NEGATIVE */
+    LDR_ENTRY_TOMBSTONE = 1u << 5, /* with LDR_ENTRY_NEGATIVE */
+    LDR_ENTRY_TRACE = 1u << 6      /* likewise */
 };
 
 struct ldr_entry {

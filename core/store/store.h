@@ -31,6 +31,7 @@ struct larder_version ldr_entry_version(const struct ldr_entry *entry);
 uint64_t ldr_entry_expires(const struct ldr_entry *entry); /* LARDER_NEVER: never */
 bool ldr_entry_negative(const struct ldr_entry *entry);    /* remembers that the origin has no such key */
 bool ldr_entry_tombstone(const struct ldr_entry *entry);   /* remembers a delete; negative, too */
+bool ldr_entry_trace(const struct ldr_entry *entry);       /* remembers that something did not fit; negative, too */
 
 /*
  * How an entry ages that an origin can give anew. After its time of expiry it stays for the longer of the two windows, for
@@ -131,7 +132,8 @@ enum ldr_put_flags {
                                      without effect */
     LDR_PUT_NEGATIVE = 1u << 4,   /* remember "not found"; the value is empty */
     LDR_PUT_TOMBSTONE = 1u << 5,  /* remember a delete, with LDR_PUT_NEGATIVE */
-    LDR_PUT_COPY = 1u << 6        /* with LDR_PUT_NEWER, where nothing is: only above the floor, see ldr_store_hold() */
+    LDR_PUT_COPY = 1u << 6,       /* with LDR_PUT_NEWER, where nothing is: only above the floor, see ldr_store_hold() */
+    LDR_PUT_TRACE = 1u << 7       /* remember that something did not fit, with LDR_PUT_NEGATIVE */
 };
 
 struct ldr_put {

@@ -27,6 +27,9 @@ static void of_what_does_not_fit_a_trace_keeps_older_copies_out(void **unused)
     assert_false(take(group, "k", "larger than 8 bytes", 3 << 8));
     assert_false(take(group, "k", "two", 2 << 8));
     assert_null(ldr_store_peek(group->store, ldr_slice_text("k"), larder_now(kit.runtime)));
+    struct ldr_entry *trace = ldr_store_peek(group->store, ldr_slice_text("k"), 0);
+    assert_true(ldr_entry_trace(trace) && ldr_entry_negative(trace) && !ldr_entry_tombstone(trace));
+    ldr_entry_release(trace);
     assert_true(take(group, "k", "three", 3 << 8)); /* the same again, when it fits */
     kit_run(LDR_KEPT_TIMEOUTS * 1000 + LDR_KEPT_MORE_MS + 500);
     assert_false(take(group, "l", "larger than 8 bytes", 3 << 8));
