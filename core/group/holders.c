@@ -14,6 +14,7 @@ struct way {
     uint64_t news;    /* those of them that came after the last write */
     uint64_t until;
     uint32_t telling; /* writes whose holders are being told */
+    bool missed;      /* somebody was not told of one of them */
 };
 
 struct set {
@@ -117,7 +118,12 @@ void ldr_holders_told(struct ldr_holders *holders, uint64_t digest, bool all)
     struct set *set = lock_set(holders, digest);
     struct way *way = find(set, digest);
     /* It may have been given up meanwhile, and come again. */
-    if (way != NULL && way->telling != 0 && --way->telling == 0 && all)
-        way->members = way->news;
+    if (way != NULL && way->telling != 0) {
+        way->missed |= !all;
+        if (--way->telling == 0) {
+            way->members = way->missed ? way->members : way->news;
+            way->missed = false;
+        }
+    }
     ldr_spin_unlock(&set->lock);
 }

@@ -321,6 +321,28 @@ static void fault_18_what_is_remembered_of_holders_is_bounded(void **state)
     ldr_holders_close(NULL);
 }
 
+/* Writes tell at the same time; who was not told of the last of them is told of the next, whatever came of the first. */
+static void who_was_missed_once_is_told_again(void **state)
+{
+    (void)state;
+    struct ldr_holders *holders = ldr_holders_open(1);
+    uint64_t until;
+    assert_true(ldr_holders_add(holders, 7, 1, 0, 100));
+    assert_int_equal(ldr_holders_tell(holders, 7, 10, &until), 1);
+    assert_true(ldr_holders_add(holders, 7, 2, 20, 200));
+    assert_int_equal(ldr_holders_tell(holders, 7, 30, &until), 3);
+    ldr_holders_told(holders, 7, false);
+    ldr_holders_told(holders, 7, true); /* all that the first write told of have ended */
+    assert_true(ldr_holders_held(holders, 7, 110));
+    assert_int_equal(ldr_holders_tell(holders, 7, 110, &until), 3);
+    assert_true(ldr_holders_add(holders, 7, 4, 120, 200));
+    ldr_holders_told(holders, 7, true);
+    assert_int_equal(ldr_holders_tell(holders, 7, 130, &until), 4); /* who came since */
+    ldr_holders_told(holders, 7, true);
+    assert_false(ldr_holders_held(holders, 7, 140));
+    ldr_holders_close(holders);
+}
+
 int main(void)
 {
 #define OWNER_TEST(name) cmocka_unit_test_setup_teardown(name, open_owner, end_owner)
@@ -337,6 +359,7 @@ int main(void)
         PLAIN_TEST(copies_that_have_ended_are_not_told_of),
         PLAIN_TEST(a_write_while_another_tells_tells_too),
         PLAIN_TEST(a_write_that_changes_nothing_tells_nobody),
+        cmocka_unit_test(who_was_missed_once_is_told_again),
         cmocka_unit_test(fault_18_what_is_remembered_of_holders_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
