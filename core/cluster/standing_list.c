@@ -51,6 +51,18 @@ static void note_given(struct ldr_cluster *cluster, const struct ldr_view *old)
     }
 }
 
+static void note_vanished(struct ldr_cluster *cluster, const struct ldr_view *view)
+{
+    for (size_t i = 0; i < cluster->past_count; i++) {
+        struct ldr_view *past = cluster->past[i];
+        for (size_t j = 0; j < past->count; j++) {
+            const struct ldr_view_member *now = ldr_view_named(view, past->members[j].name);
+            if (past->members[j].vanished == 0 && (now == NULL || now->incarnation != past->members[j].incarnation))
+                past->members[j].vanished = view->serial;
+        }
+    }
+}
+
 void ldr_standing_forget(struct ldr_cluster *cluster)
 {
     for (size_t i = 0; i < cluster->past_count; i++)
@@ -90,6 +102,7 @@ void ldr_standing_listed(struct ldr_cluster *cluster, struct ldr_view *old, stru
         note_given(cluster, old);
         pthread_mutex_unlock(&cluster->standing_lock);
     }
+    note_vanished(cluster, view);
     struct ldr_view *base = atomic_load_explicit(&cluster->base, memory_order_relaxed);
     if (clean)
         old->holds++;
@@ -112,15 +125,20 @@ static bool holds(const struct ldr_view *view, const size_t *found, size_t count
     return view->count == 0;
 }
 
-/* Whether no member that held the key under the past list is on this one, nor has given this node what it had. */
+/*
+ * Whether with this view the last one has vanished of those that held the key under the past list, and none of them has given this
+ * node what it had. What came here after that is of members that know of nothing newer.
+ */
 static bool all_vanished(const struct ldr_view *past, const size_t *found, size_t count, const struct ldr_view *view)
 {
+    bool last = false;
     for (size_t i = 0; i < count; i++) {
-        const struct ldr_view_member *then = &past->members[found[i]], *now = ldr_view_named(view, then->name);
-        if (then->given || (now != NULL && now->incarnation == then->incarnation))
+        const struct ldr_view_member *then = &past->members[found[i]];
+        if (then->given || then->vanished == 0)
             return false;
+        last |= then->vanished == view->serial;
     }
-    return true;
+    return last;
 }
 
 bool ldr_cluster_outlived(struct ldr_cluster *cluster, struct larder_slice group, struct larder_slice key,

@@ -21,7 +21,8 @@ struct ldr_view_member {
     size_t on_ring;        /* its index there; SIZE_MAX: it owns nothing */
     char *address;         /* on the peer transport; NULL when it has none */
     struct ldr_peer *peer; /* a counted reference; NULL: this node itself */
-    bool given; /* under list_lock, of a past list: it left since, and gave this node all that it had for it */
+    bool given;        /* under list_lock, of a past list: it left since, and gave this node all that it had for it */
+    uint64_t vanished; /* likewise: the first view since that was without it; 0: it has been there all along */
 };
 
 /* A member list, its ring and its peers: never changed once published, freed when no reader can see it. */
