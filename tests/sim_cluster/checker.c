@@ -303,6 +303,7 @@ void sim_checker_converged(struct sim_world *world, unsigned members)
 {
     struct sim_checker *checker = &world->checker;
     checker->removed = 0;
+    checker->untied = false;
     checker->copies = members < world->plan.replicas ? members : world->plan.replicas;
     if (!checker->in_doubt)
         return;
@@ -326,10 +327,21 @@ void sim_checker_listed(struct sim_world *world, unsigned members, bool any)
         doubt(world);
 }
 
+/* Whether two members do not hear from each other. */
+static bool is_split(const struct sim_world *world)
+{
+    for (unsigned from = 0; from < SIM_MEMBERS; from++)
+        for (unsigned to = 0; to < SIM_MEMBERS; to++)
+            if (world->nodes[from].belongs && world->nodes[to].belongs && world->links.cut[from][to])
+                return true;
+    return false;
+}
+
 void sim_checker_removed(struct sim_world *world, unsigned node)
 {
     struct sim_checker *checker = &world->checker;
     checker->removed |= 1u << node;
+    checker->untied |= is_split(world);
     if (checker->in_doubt || (unsigned)__builtin_popcount(checker->removed) < checker->copies)
         return;
     doubt(world);

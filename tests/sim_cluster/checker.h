@@ -42,6 +42,7 @@ struct sim_checker {
     uint64_t lost_since; /* the same for the question whether a write was lost */
     unsigned removed;    /* members that went, with what they had, since all was in order: a bit for each */
     unsigned copies;     /* the fewest that a key has had since */
+    bool untied;         /* one of them while some were cut off from each other: who stays may not have caught up */
     bool in_doubt;       /* so many have, that all that was written until all is in order again may be lost */
     struct sim_verdicts verdicts;
 };
