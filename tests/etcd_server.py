@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import glob
 import json
 import os
 import shutil
@@ -93,7 +94,17 @@ class Etcd:
             self.process.wait()
 
     def pause(self):
+        """Returns when it stands: its threads stop one after the other, and those that run still answer."""
         self.process.send_signal(signal.SIGSTOP)
+        while not all(self._stands(path) for path in glob.glob(f"/proc/{self.process.pid}/task/*/stat")):
+            time.sleep(0.001)
+
+    @staticmethod
+    def _stands(path):
+        with contextlib.suppress(OSError):  # a thread that is gone
+            with open(path, encoding="utf-8") as file:
+                return file.read().rsplit(")", 1)[1].split()[0] in "TZX"
+        return True
 
     def resume(self):
         self.process.send_signal(signal.SIGCONT)
