@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "copies.h"
+#include "core/cluster/state.h"
+#include "core/node/node.h"
 
 static bool is_write(const struct sim_request *request)
 {
@@ -159,6 +161,19 @@ static const char *mode_of(const struct sim_request *get)
     return get->source == LARDER_SOURCE_NEAR ? "a near copy" : larder_source_name(get->source);
 }
 
+/*
+ * A write is lost when every copy of it was evicted. Then an older one that was elsewhere may come to light at an owner that was no
+ * member yet when it was written, and has no floor.
+ */
+static bool is_evicted(const struct sim_request *get, const struct seen *seen, const struct sim_request *missed)
+{
+    const struct sim_world *world = get->world;
+    if (!world->plan.small || get->source == LARDER_SOURCE_REPLICA || sim_has_newer(world, get->key, seen->version))
+        return false;
+    const struct larder_node *owner = world->nodes[sim_owner_of(world, get->key, get->node)].node;
+    return owner != NULL && owner->context.cluster->incarnation > missed->version.epoch;
+}
+
 static void count_stale(const struct sim_request *get, const struct seen *seen)
 {
     struct sim_world *world = get->world;
@@ -172,9 +187,7 @@ static void count_stale(const struct sim_request *get, const struct seen *seen)
         checker->verdicts.stale++;
     if (age > checker->verdicts.stalest_ns)
         checker->verdicts.stalest_ns = age;
-    /* A write is lost when every copy of it was evicted; then an older one that was elsewhere may come to light. */
-    bool evicted = world->plan.small && !sim_has_newer(world, get->key, seen->version);
-    if (checker->strict && !evicted)
+    if (checker->strict && !is_evicted(get, seen, missed->write))
         sim_fail(world, "%s brought k%u=%c%u from %s, %.6f s after %s was acknowledged by request %u",
                  sim_request_text(get), get->key, get->value.written ? 'w' : 'o', get->value.number, mode_of(get),
                  (double)age / 1e9, deleted ? "its delete" : "a newer write", missed->write->id);
