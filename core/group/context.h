@@ -46,8 +46,7 @@ struct ldr_context {
     unsigned sends_most;         /* requests to peers for one of a client */
     struct ldr_seen *seen;       /* strict: numbers of writes; else NULL */
     uint64_t request_timeout_ms, peer_timeout_ms, tombstone_ttl_ms;
-    uint64_t
-        kept_past; /* strict: how long entries stay at least that are past their time, in ns, see copies.h; else 0 */
+    uint64_t kept_past;       /* strict, in ns: how long entries stay at least that are past their time; else 0 */
     uint64_t fallback_ttl_ms; /* most time to live of what is stored for an owner that cannot be reached */
     /* The lowest 8 bits of clocks drawn in a cluster: versions of two members that write a key in the same moment nearly always differ. */
     uint8_t clock_mark;

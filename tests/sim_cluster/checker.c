@@ -168,7 +168,8 @@ static const char *mode_of(const struct sim_request *get)
 static bool is_evicted(const struct sim_request *get, const struct seen *seen, const struct sim_request *missed)
 {
     const struct sim_world *world = get->world;
-    if (!world->plan.small || get->source == LARDER_SOURCE_REPLICA || sim_has_newer(world, get->key, seen->version))
+    if (!world->plan.small || world->nodes[get->node].node == NULL || get->source == LARDER_SOURCE_REPLICA ||
+        sim_has_newer(world, get->key, seen->version))
         return false;
     const struct larder_node *owner = world->nodes[sim_owner_of(world, get->key, get->node)].node;
     return owner != NULL && owner->context.cluster->incarnation > missed->version.epoch;

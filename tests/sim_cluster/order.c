@@ -142,9 +142,9 @@ static void give_up(struct sim_world *world, unsigned node, const char *disorder
 }
 
 /*
- * Until when all must be in order. As long as fewer members went than hold a key, none while some were cut off from each other, and not all left,
- * somebody ties the next list to the last one, and nobody waits for orphan_wait: only for the news of the registry that are still
- * under way.
+ * Until when all must be in order. As long as fewer members went than hold a key, none while some were cut off from each other,
+ * and not all left, somebody ties the next list to the last one, and nobody waits for orphan_wait: only for the news of the registry
+ * that are still under way.
  */
 static uint64_t limit(const struct sim_world *world, uint64_t start)
 {
