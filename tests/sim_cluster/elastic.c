@@ -1,7 +1,6 @@
 /* Members come and leave, or start anew, while nothing fails: nothing is missed, and no more is moved than has to be. */
 #include <inttypes.h>
 
-#include "core/base/bytes.h"
 #include "core/node/node.h"
 #include "larder/larder.h"
 #include "stages.h"
@@ -21,20 +20,6 @@ static bool takes_part(unsigned key)
     return (key >= SIM_KEYS_READ && key < SIM_KEYS_NONE) || key >= SIM_KEYS_PLAIN;
 }
 
-static unsigned holders_of(const struct sim_world *world, unsigned by, unsigned key)
-{
-    char text[SIM_KEY_TEXT];
-    struct ldr_placement placement;
-    unsigned holders = 0;
-    sim_key_name(key, text);
-    ldr_cluster_place(world->nodes[by].node->context.cluster, ldr_slice_text(sim_key_group(key)), ldr_slice_text(text),
-                      &placement);
-    for (unsigned i = 0; i < placement.count; i++)
-        holders |= 1u << (placement.peers[i] == NULL ? by : sim_node_of(ldr_peer_name(placement.peers[i])));
-    ldr_placement_release(&placement);
-    return holders;
-}
-
 static struct picture take_picture(const struct sim_world *world)
 {
     struct picture picture = {0};
@@ -48,7 +33,7 @@ static struct picture take_picture(const struct sim_world *world)
         by = i;
     }
     for (unsigned key = 0; key < SIM_KEYS; key++) {
-        picture.holders[key] = takes_part(key) ? holders_of(world, by, key) : 0;
+        picture.holders[key] = takes_part(key) ? sim_holders_of(world, key, by) : 0;
         picture.loads += takes_part(key) ? world->origin.loads[key] : 0;
     }
     return picture;

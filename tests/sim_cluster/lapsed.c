@@ -2,17 +2,12 @@
  * A member whose lease has run out goes on by the word of the others. In the moment in which they act under a list without it,
  * and it has not heard of that, what it writes must not be acknowledged.
  */
-#include "core/base/bytes.h"
 #include "core/base/runtime.h"
-#include "core/node/node.h"
 #include "stages.h"
 
 static bool acts_without(const struct sim_world *world, unsigned node, unsigned other)
 {
-    const struct sim_list *list = sim_registry_list(world);
-    struct ldr_cluster *cluster = world->nodes[node].node->context.cluster;
-    return !list->members[other].in && sim_node_epoch(world, node) == list->epoch &&
-           ldr_cluster_acts(cluster, ldr_cluster_serial(cluster));
+    return !sim_registry_list(world)->members[other].in && sim_node_acts(world, node);
 }
 
 static void write_at(struct sim_world *world, unsigned node, unsigned key)

@@ -38,6 +38,14 @@ void sim_link_cut(struct sim_world *world, unsigned from, unsigned to, bool cut)
     sim_tell(world, "the link from %s to %s is %s", sim_node_name(from), sim_node_name(to), cut ? "cut" : "mended");
 }
 
+void sim_link_shut(struct sim_world *world, unsigned from, unsigned to)
+{
+    if (from == to || world->links.shut[from][to])
+        return;
+    world->links.shut[from][to] = true;
+    sim_tell(world, "%s cannot call %s any more", sim_node_name(from), sim_node_name(to));
+}
+
 bool sim_link_any_cut(const struct sim_world *world)
 {
     static const struct sim_links none;
@@ -74,4 +82,5 @@ void sim_links_mend(struct sim_world *world)
     for (unsigned from = 0; from < SIM_PLACES; from++)
         for (unsigned to = 0; to < SIM_PLACES; to++)
             sim_link_cut(world, from, to, false);
+    memset(world->links.shut, 0, sizeof world->links.shut);
 }

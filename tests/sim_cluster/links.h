@@ -24,7 +24,8 @@ struct sim_faults {
 };
 
 struct sim_links {
-    bool cut[SIM_PLACES][SIM_PLACES]; /* from, to */
+    bool cut[SIM_PLACES][SIM_PLACES];  /* from, to */
+    bool shut[SIM_PLACES][SIM_PLACES]; /* it cannot call the other, and answers its calls */
     struct sim_faults faults;
 };
 
@@ -37,11 +38,12 @@ bool sim_link_loses(struct sim_world *world, unsigned from, unsigned to);
 uint64_t sim_link_time(struct sim_world *world);
 
 void sim_link_cut(struct sim_world *world, unsigned from, unsigned to, bool cut);
+void sim_link_shut(struct sim_world *world, unsigned from, unsigned to);
 bool sim_link_any_cut(const struct sim_world *world);
 /* Cuts everything between two or three groups, drawn anew; the registry falls to one of them, or stays with all. */
 void sim_links_split(struct sim_world *world);
 /* One node is cut off from the other nodes, from the registry, or from all; one way or both. */
 void sim_links_isolate(struct sim_world *world, unsigned node);
-void sim_links_mend(struct sim_world *world); /* all cuts; not the other faults */
+void sim_links_mend(struct sim_world *world); /* all that is cut or shut; not the other faults */
 
 #endif

@@ -127,7 +127,7 @@ void sim_network_request(struct sim_world *world, struct sim_call *call, const s
     const struct sim_endpoint *endpoint = &world->network.endpoints[call->to];
     if (world->network.endpoints[call->from].door == NULL)
         return; /* the caller is dead and only does not know it yet */
-    if (is_lost(call, call->from, call->to))
+    if (world->links.shut[call->from][call->to] || is_lost(call, call->from, call->to))
         return;
     if (request->operation == LARDER_OP_FORGET && sim_chance(world, world->links.faults.untold_permille))
         return;

@@ -177,14 +177,43 @@ uint64_t sim_node_epoch(const struct sim_world *world, unsigned node)
     return open == NULL ? 0 : ldr_cluster_ring(open->context.cluster).epoch;
 }
 
-unsigned sim_owner_of(const struct sim_world *world, unsigned key, unsigned by)
+static void place(const struct sim_world *world, unsigned key, unsigned by, struct ldr_placement *placement)
 {
     char text[SIM_KEY_TEXT];
-    struct ldr_placement placement;
     sim_key_name(key, text);
     ldr_cluster_place(world->nodes[by].node->context.cluster, ldr_slice_text(sim_key_group(key)), ldr_slice_text(text),
-                      &placement);
-    unsigned owner = placement.peers[0] == NULL ? by : sim_node_of(ldr_peer_name(placement.peers[0]));
+                      placement);
+}
+
+static unsigned holder(const struct ldr_placement *placement, unsigned i, unsigned by)
+{
+    return placement->peers[i] == NULL ? by : sim_node_of(ldr_peer_name(placement->peers[i]));
+}
+
+unsigned sim_owner_of(const struct sim_world *world, unsigned key, unsigned by)
+{
+    struct ldr_placement placement;
+    place(world, key, by, &placement);
+    unsigned owner = holder(&placement, 0, by);
     ldr_placement_release(&placement);
     return owner;
+}
+
+unsigned sim_holders_of(const struct sim_world *world, unsigned key, unsigned by)
+{
+    struct ldr_placement placement;
+    unsigned holders = 0;
+    place(world, key, by, &placement);
+    for (unsigned i = 0; i < placement.count; i++)
+        holders |= 1u << holder(&placement, i, by);
+    ldr_placement_release(&placement);
+    return holders;
+}
+
+bool sim_node_acts(const struct sim_world *world, unsigned node)
+{
+    if (world->nodes[node].node == NULL || sim_node_epoch(world, node) != sim_registry_list(world)->epoch)
+        return false;
+    struct ldr_cluster *cluster = world->nodes[node].node->context.cluster;
+    return ldr_cluster_acts(cluster, ldr_cluster_serial(cluster));
 }

@@ -54,10 +54,14 @@ unsigned sim_some_node(struct sim_world *world);
 /* Members that run and stay. */
 unsigned sim_members_up(const struct sim_world *world);
 
-/* The owner of a key, as the node sees it. */
+/* The owner of a key, as the node sees it, and all that hold it: a bit for each. */
 unsigned sim_owner_of(const struct sim_world *world, unsigned key, unsigned by);
+unsigned sim_holders_of(const struct sim_world *world, unsigned key, unsigned by);
 
 /* The epoch of the member list that the node goes by; 0: none. */
 uint64_t sim_node_epoch(const struct sim_world *world, unsigned node);
+
+/* Whether it is up and acts under the registry's latest list. */
+bool sim_node_acts(const struct sim_world *world, unsigned node);
 
 #endif

@@ -6,13 +6,6 @@
 
 #define CUT_MS 3000 /* for longer than a leave takes, and less than a lease */
 
-static bool acts_last(const struct sim_world *world, unsigned node)
-{
-    struct ldr_cluster *cluster = world->nodes[node].node->context.cluster;
-    return sim_node_epoch(world, node) == sim_registry_list(world)->epoch &&
-           ldr_cluster_acts(cluster, ldr_cluster_serial(cluster));
-}
-
 static bool is_seasoned(const struct sim_world *world, unsigned node)
 {
     return world->nodes[node].node->context.cluster->seasoned;
@@ -41,9 +34,9 @@ static void part(struct scenario *scenario, unsigned leaver)
     unsigned first = join(world), second = join(world);
     sim_node_leave(world, leaver);
     uint64_t until = larder_now(&world->runtime) + SIM_SETTLED_MS * SIM_MS;
-    while (
-        !(sim_registry_list(world)->members[leaver].leaving && acts_last(world, first) && acts_last(world, second)) &&
-        larder_now(&world->runtime) < until)
+    while (!(sim_registry_list(world)->members[leaver].leaving && sim_node_acts(world, first) &&
+             sim_node_acts(world, second)) &&
+           larder_now(&world->runtime) < until)
         if (!ldr_sim_step(&world->runtime))
             break;
     sim_link_cut(world, first, second, true);

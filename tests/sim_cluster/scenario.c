@@ -61,6 +61,8 @@ static void play(struct scenario *scenario)
         sim_calm(scenario);
     if (world->failure[0] == '\0' && world->plan.kind == SIM_STRICT && !world->plan.small)
         sim_late(scenario);
+    if (world->failure[0] == '\0' && world->plan.kind == SIM_STRICT && !world->plan.small)
+        sim_apart(scenario);
 }
 
 static struct sim_plan draw_plan(struct sim_world *world, enum sim_kind kind)

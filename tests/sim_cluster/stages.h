@@ -56,6 +56,9 @@ void sim_lapsed(struct scenario *scenario);
 /* Copies arrive when newer ones are past their time; in a calm time. Strict. */
 void sim_late(struct scenario *scenario);
 
+/* What was deleted stays so, as long as who has it still cannot be told; in a calm time. Strict. */
+void sim_apart(struct scenario *scenario);
+
 /* Faults of every kind, by chance; the promises that hold all the same are checked by the modules and the checker. */
 void sim_storm(struct scenario *scenario);
 
