@@ -130,6 +130,12 @@ static void thin_out_all(struct ldr_store *store)
     }
 }
 
+/* Of two limits of entries. */
+static bool allows_more(uint64_t max_entries, uint64_t than)
+{
+    return max_entries - 1 > than - 1; /* unsigned: 0, no limit, allows most */
+}
+
 /* Goes over to a setup whose states are open, which cannot fail; takes it. With the setup's lock. */
 static void change(struct ldr_store *store, struct ldr_setup *setup)
 {
@@ -137,8 +143,9 @@ static void change(struct ldr_store *store, struct ldr_setup *setup)
     struct ldr_fit *fit = ldr_fit_new(store->heap, setup->max_bytes >> store->shard_bits);
     if (setup->max_bytes > old->max_bytes)
         atomic_store(&store->limit_told, setup->max_bytes);
-    if (ldr_limit_allows_more(setup->max_entries, old->max_entries))
+    if (allows_more(setup->max_entries, old->max_entries))
         atomic_store(&store->entries_told, setup->max_entries);
+    atomic_fetch_add(&store->raised, 1); /* or not: then what is read just now is read again in vain */
     ldr_store_limit(store, setup);
     atomic_store_explicit(&store->least, ldr_rebuild_least(store), memory_order_relaxed);
     atomic_store_explicit(&store->setup, setup, memory_order_release);

@@ -123,6 +123,7 @@ struct ldr_store {
     _Atomic uint32_t rows, extra_rows; /* of lines, and of extra lines, that are in the budget */
     _Atomic uint64_t limit_told;   /* of the budget; while what a smaller one leaves no room for goes, the larger one */
     _Atomic uint64_t entries_told; /* likewise the limit of entries; 0: there is none */
+    _Atomic uint64_t raised;       /* how often those have been told anew before they held */
     _Atomic uint64_t least;        /* what is held when there is no entry */
     _Atomic uint64_t heap_owed;    /* bytes of the budget for what the heap keeps besides spans */
     _Atomic uint64_t owed;         /* by all shards: the rest of what is held is spans */
@@ -342,12 +343,6 @@ void ldr_rebuild_compact(struct ldr_store *store, struct ldr_shard *shard);
 
 /* Sets what follows from a budget: the limit, what is kept back, and how arrays count. */
 void ldr_store_limit(struct ldr_store *store, const struct ldr_setup *setup);
-
-/* Of two limits of entries. */
-static inline bool ldr_limit_allows_more(uint64_t max_entries, uint64_t than)
-{
-    return max_entries - 1 > than - 1; /* unsigned: 0, no limit, allows most */
-}
 
 /* Whether each shard may have an entry. False: told in larder_last_error(). */
 bool ldr_store_limit_good(const struct ldr_store *store, uint64_t max_entries);

@@ -223,11 +223,11 @@ void ldr_store_close(struct ldr_store *store)
     free(store);
 }
 
-void ldr_store_stats(struct ldr_store *store, struct ldr_store_stats *stats)
+/* All of it, as the shards are one after the other. */
+static void sum_up(struct ldr_store *store, struct ldr_store_stats *stats)
 {
-    *stats = (struct ldr_store_stats){.shards = ldr_store_shards(store)};
     /* In a small store cells share their pages with those that are free: there they are no memory held for entries. */
-    uint64_t free_bytes = 0, entries_before = atomic_load(&store->entries_told);
+    uint64_t free_bytes = 0;
     for (uint32_t i = 0; i < ldr_store_shards(store); i++) {
         struct ldr_shard *shard = &store->shards[i];
         ldr_spin_lock(&shard->lock);
@@ -246,14 +246,21 @@ void ldr_store_stats(struct ldr_store *store, struct ldr_store_stats *stats)
             stats->dropped_hits += atomic_load_explicit(&hits->dropped, memory_order_relaxed);
         ldr_spin_unlock(&shard->lock);
     }
-    /* Nobody waits here for a change that is under way: what is asked for may begin or end to hold in between. */
-    bool steady = pthread_mutex_trylock(&store->setup_lock) == 0;
-    uint64_t before = atomic_load(&store->limit_told), used = ldr_budget_used(&store->budget);
-    uint64_t after = atomic_load(&store->limit_told);
+    uint64_t used = ldr_budget_used(&store->budget);
     stats->bytes_used = used > free_bytes ? used - free_bytes : 0; /* spans may have been given back since */
-    stats->bytes_limit = before > after ? before : after;
-    uint64_t entries_after = atomic_load(&store->entries_told);
-    stats->entries_limit = ldr_limit_allows_more(entries_before, entries_after) ? entries_before : entries_after;
-    if (steady)
-        pthread_mutex_unlock(&store->setup_lock);
+}
+
+void ldr_store_stats(struct ldr_store *store, struct ldr_store_stats *stats)
+{
+    /* A limit that is lowered meanwhile is told when it holds; one that is raised may be made use of at once. */
+    uint64_t raised;
+    do {
+        raised = atomic_load(&store->raised);
+        *stats = (struct ldr_store_stats){
+            .shards = ldr_store_shards(store),
+            .bytes_limit = atomic_load(&store->limit_told),
+            .entries_limit = atomic_load(&store->entries_told),
+        };
+        sum_up(store, stats);
+    } while (atomic_load(&store->raised) != raised);
 }

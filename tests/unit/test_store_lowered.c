@@ -2,11 +2,15 @@
 #include "store_kit.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
+#include <time.h>
 
+#include "core/base/epoch.h"
 #include "core/store/state.h"
 
 enum { WRITERS = 4, MANY = 40000, FEW = 4000, ROUNDS = 5 };
+enum { LARGE = 8 << 20, SMALL = 64 << 10 };
 
 struct world {
     struct ldr_store *store;
@@ -84,6 +88,46 @@ static void a_limit_that_is_lowered_under_load_holds(void **state)
     ldr_store_close(world.store);
 }
 
+/* Looks for long each time. */
+static void *linger(void *arg)
+{
+    struct world *world = arg;
+    const struct timespec pause = {.tv_nsec = 500000};
+    while (!atomic_load(&world->over)) {
+        ldr_epoch_enter(LDR_EPOCH_STORE);
+        atomic_store(&world->next, 1);
+        nanosleep(&pause, NULL);
+        ldr_epoch_exit(LDR_EPOCH_STORE);
+    }
+    return NULL;
+}
+
+/* What a shard has given comes free late: others do not give as much for the same, down to their last entries. */
+static void a_reader_that_is_slow_costs_no_entries(void **state)
+{
+    static const char value[5000];
+    const struct ldr_store_options options = {
+        .max_bytes = LARGE, .max_value = UINT64_MAX, .eviction = LRU, .seed = 42, .shards = 4};
+    struct world world = {.store = ldr_store_open(&options)};
+    pthread_t reader;
+    (void)state;
+    assert_non_null(world.store);
+    for (uint32_t key = 0; key < 100; key++) {
+        const struct ldr_put put = {
+            .key = ldr_slice(&key, sizeof key), .value = ldr_slice(value, sizeof value), .expires = LARDER_NEVER};
+        assert_int_equal(ldr_store_put(world.store, &put, 0, NULL), LARDER_OK);
+    }
+    assert_int_equal(pthread_create(&reader, NULL, linger, &world), 0);
+    while (atomic_load(&world.next) == 0)
+        sched_yield();
+    assert_int_equal(ldr_store_set_max_bytes(world.store, SMALL), LARDER_OK);
+    atomic_store(&world.over, true);
+    assert_int_equal(pthread_join(reader, NULL), 0);
+    assert_in_range(kit_stats(world.store).entries, 5, 12);
+    assert_in_range(kit_stats(world.store).bytes_used, 1, SMALL);
+    ldr_store_close(world.store);
+}
+
 /* A shard that others have given room for may have been filled by somebody else meanwhile. */
 static void a_state_that_is_renewed_keeps_its_entries(void **state)
 {
@@ -104,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_limit_that_is_lowered_under_load_holds),
+        cmocka_unit_test(a_reader_that_is_slow_costs_no_entries),
         cmocka_unit_test(a_state_that_is_renewed_keeps_its_entries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
