@@ -165,13 +165,17 @@ static bool wait_for_retry(struct ldr_call *call)
     return wait;
 }
 
-/* Nothing came in the time of an attempt, and no ping was answered either: it does not load, it stands. */
+/*
+ * Nothing came in the time of an attempt, or no connection in most of it, and no ping was answered either: it does not load,
+ * it stands or cannot be reached.
+ */
 static bool is_silent(const struct ldr_call *call, const struct larder_reply *reply)
 {
     const struct ldr_cluster_options *options = &call->peer->cluster->options;
-    return reply->status == LARDER_DEADLINE && reply->ring.settings == 0 &&
-           call->request.deadline >= call->begun + ldr_ns(options->peer_timeout_ms) - LARDER_NS_PER_MS &&
-           !ldr_peer_is_there(call->peer);
+    uint64_t whole = ldr_ns(options->peer_timeout_ms), took = larder_now(options->runtime) - call->begun;
+    bool late = (reply->status == LARDER_DEADLINE && took + LARDER_NS_PER_MS >= whole) ||
+                (reply->status == LARDER_UNAVAILABLE && took > whole / 2);
+    return late && reply->ring.settings == 0 && !ldr_peer_is_there(call->peer);
 }
 
 static void attempted(void *arg, struct larder_reply *reply)
@@ -193,7 +197,7 @@ static void attempted(void *arg, struct larder_reply *reply)
     snprintf(call->reason, sizeof call->reason, "%.*s", size, (const char *)reason.data);
     larder_reply_release(reply);
     /* Where there are others that have the key, they are better asked than one that stands. */
-    bool repeat = !sent || (is_safe_to_repeat(&call->request) && !(silent && peer->cluster->options.replicas > 1));
+    bool repeat = (!sent || is_safe_to_repeat(&call->request)) && !(silent && peer->cluster->options.replicas > 1);
     if (!repeat || !wait_for_retry(call))
         finish_without(call, LARDER_UNAVAILABLE);
 }

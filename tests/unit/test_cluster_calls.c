@@ -90,23 +90,28 @@ static void suspend_late_with_copies(struct ldr_cluster_options *options)
     options->replicas = 2;
 }
 
-/* One that says nothing is asked again only when nobody else holds the key; one that fails at once is, in any case. */
+/* One that says nothing, or takes no connection, is asked again only when nobody else holds the key; one that fails at once is, in
+   any case. */
 static void one_that_stands_is_not_asked_again_where_there_are_others(void **state)
 {
+    static const enum net_mode silent[] = {NET_HANG, NET_UNSENT};
     (void)state;
-    for (int copies = 0; copies <= 1; copies++) {
+    for (int i = 0; i < 4; i++) {
         struct world world;
+        bool copies = i % 2 == 1;
         world_open(&world, copies ? suspend_late_with_copies : suspend_late);
         join(&world, 1, abc, 3);
         struct net_node *b = net_node(&world.net, "b:1");
-        b->mode = b->ping_mode = NET_HANG;
+        b->mode = silent[i / 2];
+        b->ping_mode = NET_HANG;
+        b->delay_ms = 1000; /* peer_timeout */
         struct larder_request request = get_within(&world, 0);
         request.operation = LARDER_OP_SET;
         struct outcome outcome = call_b(&world, &request);
         assert_int_equal(outcome.status, LARDER_UNAVAILABLE);
         assert_int_equal(b->calls, copies ? 1 : 3);
         b->mode = NET_FAIL;
-        b->calls = 0;
+        b->delay_ms = b->calls = 0;
         call_b(&world, &request);
         assert_int_equal(b->calls, 3);
         world_close(&world);
