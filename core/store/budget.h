@@ -1,7 +1,9 @@
 /*
  * What a store may hold, and what it holds: every byte of it, in whole pages where pages are what the system gives. Taken
  * by whoever is about to hold more, from any thread. Writers touch it when they take a span or lengthen an array, which is
- * seldom; readers never. All counters stand alone, so that relaxed order is enough.
+ * seldom; readers never. The counters stand alone, so that relaxed order is enough, but for this: who sees that bytes are
+ * used which only a new limit allows, sees what was done before that was set (release and acquire, down to
+ * ldr_budget_used()).
  */
 #ifndef LDR_STORE_BUDGET_H
 #define LDR_STORE_BUDGET_H
@@ -22,12 +24,12 @@ static inline bool ldr_budget_take(struct ldr_budget *budget, uint64_t bytes)
 {
     uint64_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);
     do {
-        uint64_t limit = atomic_load_explicit(&budget->limit, memory_order_relaxed);
+        uint64_t limit = atomic_load_explicit(&budget->limit, memory_order_acquire);
         uint64_t kept = atomic_load_explicit(&budget->claimed, memory_order_relaxed) +
                         atomic_load_explicit(&budget->reserve, memory_order_relaxed);
         if (kept > limit || used > limit - kept || limit - kept - used < bytes)
             return false;
-    } while (!atomic_compare_exchange_weak_explicit(&budget->used, &used, used + bytes, memory_order_relaxed,
+    } while (!atomic_compare_exchange_weak_explicit(&budget->used, &used, used + bytes, memory_order_release,
                                                     memory_order_relaxed));
     return true;
 }
@@ -56,7 +58,7 @@ static inline void ldr_budget_unclaim(struct ldr_budget *budget, uint64_t bytes)
 
 static inline uint64_t ldr_budget_used(const struct ldr_budget *budget)
 {
-    return atomic_load_explicit(&budget->used, memory_order_relaxed);
+    return atomic_load_explicit(&budget->used, memory_order_acquire);
 }
 
 static inline uint64_t ldr_budget_limit(const struct ldr_budget *budget)

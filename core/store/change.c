@@ -15,7 +15,7 @@
 void ldr_store_limit(struct ldr_store *store, const struct ldr_setup *setup)
 {
     uint64_t max_bytes = setup->max_bytes;
-    atomic_store_explicit(&store->budget.limit, max_bytes, memory_order_relaxed);
+    atomic_store_explicit(&store->budget.limit, max_bytes, memory_order_release);
     atomic_store_explicit(&store->budget.reserve, max_bytes / RESERVE_PART + RESERVE_LEAST, memory_order_relaxed);
     atomic_store_explicit(&store->paged, max_bytes >> store->shard_bits >= PAGED_FROM, memory_order_relaxed);
 }

@@ -159,18 +159,16 @@ void ldr_room_reclaim(struct ldr_shard *shard)
         ldr_room_wait(&waits);
 }
 
-bool ldr_room_step(struct ldr_store *store, struct ldr_shard *shard, enum ldr_need need, unsigned *waits)
+enum ldr_step ldr_room_step(struct ldr_store *store, struct ldr_shard *shard, enum ldr_need need)
 {
     struct place place = {store, shard};
     const struct ldr_mover mover = {live, moved, &place};
     if (need == LDR_NEED_COMPACT && ldr_slab_compact(shard->slab, MOVED_AT_ONCE, &mover))
-        return true;
+        return LDR_STEP_MADE;
     if (need != LDR_NEED_GRACE && ldr_room_evict(store, shard))
-        return true;
-    if (need != LDR_NEED_GRACE && ldr_slab_bytes(shard->slab).retired == 0)
-        return false;
-    ldr_room_wait(waits);
-    return true;
+        return LDR_STEP_MADE;
+    bool comes = need == LDR_NEED_GRACE || ldr_slab_bytes(shard->slab).retired != 0;
+    return comes ? LDR_STEP_WAITS : LDR_STEP_NONE;
 }
 
 /*
@@ -268,8 +266,11 @@ ldr_ref ldr_room_cell(struct ldr_store *store, struct ldr_shard *shard, size_t s
             return 0;
         if (need == LDR_NEED_ROOM && !alone && is_poor(store, shard))
             return 0;
-        if (!ldr_room_step(store, shard, need, &waits))
+        enum ldr_step step = ldr_room_step(store, shard, need);
+        if (step == LDR_STEP_NONE)
             return 0;
+        if (step == LDR_STEP_WAITS)
+            ldr_room_wait(&waits);
     }
 }
 
@@ -291,9 +292,13 @@ void ldr_room_settle(struct ldr_store *store, struct ldr_shard *shard)
     }
     while (ldr_budget_lacks(&store->budget, 0) &&
            (shard->guard == NULL || shard->guard->slot == LARDER_NO_SLOT || shard->slots.count > 1)) {
-        if (!ldr_slab_collect(shard->slab) &&
-            !ldr_room_step(store, shard, ldr_slab_need_bytes(shard->slab, ldr_budget_excess(&store->budget)), &waits))
+        enum ldr_step step = LDR_STEP_MADE;
+        if (!ldr_slab_collect(shard->slab))
+            step = ldr_room_step(store, shard, ldr_slab_need_bytes(shard->slab, ldr_budget_excess(&store->budget)));
+        if (step == LDR_STEP_NONE)
             break;
+        if (step == LDR_STEP_WAITS)
+            ldr_room_wait(&waits);
         ldr_shard_account(store, shard);
     }
 }

@@ -123,7 +123,7 @@ struct ldr_store {
     _Atomic uint32_t rows, extra_rows; /* of lines, and of extra lines, that are in the budget */
     _Atomic uint64_t limit_told;   /* of the budget; while what a smaller one leaves no room for goes, the larger one */
     _Atomic uint64_t entries_told; /* likewise the limit of entries; 0: there is none */
-    _Atomic uint64_t raised;       /* how often those have been told anew before they held */
+    _Atomic uint64_t raised;       /* changes so far, each counted when those have been raised and nothing holds yet */
     _Atomic uint64_t least;        /* what is held when there is no entry */
     _Atomic uint64_t heap_owed;    /* bytes of the budget for what the heap keeps besides spans */
     _Atomic uint64_t owed;         /* by all shards: the rest of what is held is spans */
@@ -269,8 +269,14 @@ void ldr_room_settle(struct ldr_store *store, struct ldr_shard *shard);
 /* Evicts one entry. False: there is none. */
 bool ldr_room_evict(struct ldr_store *store, struct ldr_shard *shard);
 
-/* Evicts, moves or waits, as the slab says. False: there is nothing left to give. `waits` counts from 0. */
-bool ldr_room_step(struct ldr_store *store, struct ldr_shard *shard, enum ldr_need need, unsigned *waits);
+enum ldr_step {
+    LDR_STEP_NONE,  /* there is nothing left to give */
+    LDR_STEP_WAITS, /* what was given is to come free: see ldr_room_wait() */
+    LDR_STEP_MADE
+};
+
+/* Evicts or moves, as the slab says. */
+enum ldr_step ldr_room_step(struct ldr_store *store, struct ldr_shard *shard, enum ldr_need need);
 
 /* What each shard has of the spans when all have the same. */
 uint64_t ldr_room_fair_share(const struct ldr_store *store);

@@ -80,14 +80,20 @@ static bool join(struct sim_world *world, struct parts *parts)
 {
     unsigned before[SIM_KEYS] = {0};
     for (unsigned key = SIM_KEYS_PLAIN; key < SIM_KEYS; key++) {
-        sim_await(sim_ask(world, SIM_GATEWAY, LARDER_OP_SET, key, SIM_CALM_MS));
+        struct sim_request *write = sim_ask(world, SIM_GATEWAY, LARDER_OP_SET, key, SIM_CALM_MS);
+        sim_await(write);
+        sim_expect(write, LARDER_OK);
         before[key] = sim_holders_of(world, key, SIM_GATEWAY);
     }
     parts->joiner = newcomer(world);
     if (parts->joiner == SIM_MEMBERS)
         return false;
     world->nodes[parts->joiner].belongs = true;
-    return sim_node_start(world, parts->joiner) && await(world, parts, has_joined) && find_parts(world, before, parts);
+    if (!sim_node_start(world, parts->joiner))
+        return false;
+    if (!await(world, parts, has_joined))
+        sim_fail(world, "node %s does not join", sim_node_name(parts->joiner));
+    return world->failure[0] == '\0' && find_parts(world, before, parts);
 }
 
 static void read_everywhere(struct sim_world *world, unsigned key)
@@ -103,7 +109,9 @@ static void sever(struct sim_world *world, const struct parts *parts)
     sim_tell(world, "node %s is to give key k%u to node %s", sim_node_name(parts->giver), parts->key,
              sim_node_name(parts->joiner));
     sim_link_cut(world, parts->giver, parts->joiner, true);
-    sim_await(sim_ask(world, SIM_GATEWAY, LARDER_OP_DELETE, parts->key, SIM_CALM_MS));
+    struct sim_request *write = sim_ask(world, SIM_GATEWAY, LARDER_OP_DELETE, parts->key, SIM_CALM_MS);
+    sim_await(write);
+    sim_expect(write, LARDER_OK);
 }
 
 /* The key is the giver's again, and nobody can tell it of the delete. */

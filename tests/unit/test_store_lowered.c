@@ -128,6 +128,27 @@ static void a_reader_that_is_slow_costs_no_entries(void **state)
     ldr_store_close(world.store);
 }
 
+/* A limit is raised and lowered again while somebody sums up: what is told fits together all the same. */
+static void what_is_told_fits_together(void **state)
+{
+    struct world world = {.store = open_limited(MANY, 8)};
+    pthread_t writer, looker;
+    void *fault;
+    (void)state;
+    assert_int_equal(pthread_create(&writer, NULL, write_on, &world), 0);
+    assert_int_equal(pthread_create(&looker, NULL, look_on, &world), 0);
+    for (unsigned round = 0; round < 100 * ROUNDS; round++) {
+        uint64_t entries = round % 2 == 0 ? FEW / 40 : FEW / 4, bytes = round % 2 == 0 ? SMALL * 4 : LARGE / 8;
+        assert_int_equal(ldr_store_set(world.store, LRU, NULL, bytes, entries), LARDER_OK);
+    }
+    atomic_store(&world.over, true);
+    assert_int_equal(pthread_join(writer, &fault), 0);
+    assert_null(fault);
+    assert_int_equal(pthread_join(looker, &fault), 0);
+    assert_null(fault);
+    ldr_store_close(world.store);
+}
+
 /* A shard that others have given room for may have been filled by somebody else meanwhile. */
 static void a_state_that_is_renewed_keeps_its_entries(void **state)
 {
@@ -148,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_limit_that_is_lowered_under_load_holds),
+        cmocka_unit_test(what_is_told_fits_together),
         cmocka_unit_test(a_reader_that_is_slow_costs_no_entries),
         cmocka_unit_test(a_state_that_is_renewed_keeps_its_entries),
     };
