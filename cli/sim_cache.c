@@ -177,14 +177,14 @@ static bool grow(struct sim_cache *cache)
 
 /* ------------------------------------------------------------------------------------------------ hits */
 
-/* What waits is told. A generation ends when an eighth as many hits were told and entries came as there are entries. */
+/* What waits is told. A generation ends when half as many hits were told as there are entries, or an eighth as many came. */
 static void end_waiting(struct sim_cache *cache)
 {
-    cache->news += cache->waiting;
+    cache->told += cache->waiting;
     cache->waiting = 0;
-    if (cache->news > cache->count / 8) {
+    if (cache->told > cache->count / 2 || cache->news > cache->count / 8) {
         cache->generation = (uint8_t)(cache->generation % 255 + 1);
-        cache->news = 0;
+        cache->told = cache->news = 0;
     }
 }
 

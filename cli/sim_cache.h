@@ -40,7 +40,8 @@ struct sim_cache {
     /* Of a large shard, which tells of a slot once in a generation: */
     uint8_t generation; /* 1 to 255; 0: every hit is told */
     uint32_t waiting;   /* hits that a shard would have told together by now */
-    uint32_t news;      /* hits told before these, and new entries, of this generation */
+    uint32_t told;      /* hits told before these, in this generation */
+    uint32_t news;      /* entries that came in it */
     struct sim_resident *residents;
     uint32_t *slots; /* by key: its slot + 1; 0: not resident */
     uint32_t keys;   /* so many there is room for */

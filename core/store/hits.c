@@ -71,11 +71,11 @@ uint32_t ldr_hits_take(struct ldr_hits *hits, uint32_t entries, uint32_t *slots)
     for (uint32_t i = 0; i < count; i++)
         slots[i] = atomic_load_explicit(&hits->waiting[(first + i) & (hits->ring - 1)], memory_order_relaxed);
     atomic_store_explicit(&hits->first, end, memory_order_relaxed);
-    hits->news += count;
+    hits->told += count;
     if (ldr_hits_is_over(hits, entries)) {
         uint32_t generation = atomic_load_explicit(&hits->generation, memory_order_relaxed);
         atomic_store_explicit(&hits->generation, generation % 255 + 1, memory_order_relaxed);
-        hits->news = 0;
+        hits->told = hits->news = 0;
     }
     return count;
 }

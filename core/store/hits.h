@@ -7,8 +7,9 @@
  * finds the ring full is dropped and counted.
  *
  * Where a shard has many slots, a byte a slot tells the generation in which the slot was last put into the ring; within
- * one generation that happens once, so that keys in constant use cost no write. A generation ends when an eighth as many
- * hits were handed on and entries have come as there are entries: whoever was among them is still among the most recent.
+ * one generation that happens once, so that keys in constant use cost no write. A generation ends when half as many hits
+ * were handed on as there are entries, or an eighth as many entries have come: whoever was in use in it is still far from
+ * the coldest.
  */
 #ifndef LDR_STORE_HITS_H
 #define LDR_STORE_HITS_H
@@ -42,7 +43,7 @@ struct ldr_hits {
      */
     _Alignas(64) _Atomic uint32_t end;
     _Atomic uint32_t first; /* written under the shard's lock */
-    uint32_t news;          /* hits handed on, and new entries, of this generation; under the shard's lock */
+    uint32_t told, news;    /* hits handed on, and new entries, of this generation; under the shard's lock */
     _Atomic uint32_t waiting[];
 };
 
@@ -94,7 +95,7 @@ static inline void ldr_hits_prefetch(const struct ldr_hits *hits, uint32_t slot)
 /* Whether the generation has had as many hits and new entries as it may among so many entries. Under the shard's lock. */
 static inline bool ldr_hits_is_over(const struct ldr_hits *hits, uint32_t entries)
 {
-    return hits->ring > 0 && hits->bytes != NULL && hits->news > entries / 8;
+    return hits->ring > 0 && hits->bytes != NULL && (hits->told > entries / 2 || hits->news > entries / 8);
 }
 
 /* Whether the ring has something in it, or a generation is over. Under the shard's lock. */

@@ -22,7 +22,7 @@ struct reference {
     uint64_t misses;
     /* Of core/store/hits.h: with generations, hits that wait, and those handed on and new entries of this one. */
     bool marks;
-    uint32_t generation, waiting, news;
+    uint32_t generation, waiting, told, news;
 };
 
 static inline bool reference_open(struct reference *reference, const struct larder_eviction *module,
@@ -61,11 +61,11 @@ static inline void reference_close(struct reference *reference)
 
 static inline void reference_hand_on(struct reference *reference)
 {
-    reference->news += reference->waiting;
+    reference->told += reference->waiting;
     reference->waiting = 0;
-    if (reference->news > reference->count / 8) {
+    if (reference->told > reference->count / 2 || reference->news > reference->count / 8) {
         reference->generation = reference->generation % 255 + 1;
-        reference->news = 0;
+        reference->told = reference->news = 0;
     }
 }
 
