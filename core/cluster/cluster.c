@@ -22,23 +22,25 @@ static enum larder_status check_options(const struct ldr_cluster_options *option
     return LARDER_OK;
 }
 
-/* Members must also agree on how many copies there are and when a write is acknowledged. */
+/* Members must also agree on how many copies there are, when a write is acknowledged, and, strict, how long a copy may be on its way. */
 static uint64_t digest_settings(const struct ldr_cluster_options *options)
 {
     uint64_t digest = ldr_ring_settings_digest(&options->ring);
-    return options->replicas <= 1 && !options->strict ? digest
-                                                      : ldr_mix(digest ^ (options->replicas * 2u + options->strict));
+    if (options->replicas > 1 || options->strict)
+        digest = ldr_mix(digest ^ (options->replicas * 2u + options->strict));
+    return options->strict ? ldr_mix(digest ^ options->peer_timeout_ms) : digest;
 }
 
 static bool copy_texts(struct ldr_cluster *cluster, const struct ldr_cluster_options *options)
 {
-    int size = snprintf(cluster->settings_text, sizeof cluster->settings_text,
-                        "hash=%s seed=%" PRIu64 " virtual_nodes=%u", options->ring.hash->head.name, options->ring.seed,
-                        options->ring.virtual_nodes);
+    char copies[64] = "", times[48] = "";
     if (options->replicas > 1 || options->strict)
-        snprintf(cluster->settings_text + size, sizeof cluster->settings_text - (size_t)size,
-                 " replicas=%u write_acks=%s", options->replicas > 1 ? options->replicas : 1u,
+        snprintf(copies, sizeof copies, " replicas=%u write_acks=%s", options->replicas > 1 ? options->replicas : 1u,
                  options->strict ? "all" : "one");
+    if (options->strict)
+        snprintf(times, sizeof times, " peer_timeout=%" PRIu64 "ms", options->peer_timeout_ms);
+    snprintf(cluster->settings_text, sizeof cluster->settings_text, "hash=%s seed=%" PRIu64 " virtual_nodes=%u%s%s",
+             options->ring.hash->head.name, options->ring.seed, options->ring.virtual_nodes, copies, times);
     cluster->self = strdup(options->self);
     cluster->transport_name = strdup(options->transport_name);
     return cluster->self != NULL && cluster->transport_name != NULL;

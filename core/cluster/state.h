@@ -60,7 +60,7 @@ struct ldr_cluster {
     struct ldr_breaker_settings breaker;
     char *self;
     char *transport_name;
-    char settings_text[128];
+    char settings_text[192];
     uint64_t settings_digest;
 
     struct ldr_view *_Atomic view; /* NULL: no list yet, or closing */

@@ -151,6 +151,17 @@ class Refused(Nodes):
             self.assertRegex(text, f'the cluster under {PREFIX} has other settings than this node: got "hash=xxhash .*'
                                    'virtual_nodes=64.*", wanted "hash=xxhash .*virtual_nodes=256')
 
+    def test_with_all_acks_peer_timeout_is_the_clusters(self):
+        etcd = self.etcd()
+        strict = {"replicas": 2, "write_acks": "all", "discovery": self.section(etcd)}
+        nodes = [self.node("a", cluster=strict), self.node("b", cluster=dict(strict, peer_timeout="700ms"))]
+        for node in nodes:
+            node.start()
+            if node is nodes[0]:
+                node.wait_ready()
+        self.assertRegex(self.ended(nodes[1]), 'other settings than this node: got ".* write_acks=all peer_timeout=700ms", '
+                                               'wanted ".* write_acks=all peer_timeout=1000ms"')
+
     def test_an_address_that_nobody_can_reach_is_not_announced(self):
         node = self.member("a", self.etcd())
         node.config["transports"][0]["listen"] = f":{node.port}"
