@@ -141,13 +141,14 @@ static void change(struct ldr_store *store, struct ldr_setup *setup)
 {
     struct ldr_setup *old = atomic_load_explicit(&store->setup, memory_order_relaxed);
     struct ldr_fit *fit = ldr_fit_new(store->heap, setup->max_bytes >> store->shard_bits);
+    uint64_t least = ldr_rebuild_least(store);
     if (setup->max_bytes > old->max_bytes)
         atomic_store(&store->limit_told, setup->max_bytes);
     if (allows_more(setup->max_entries, old->max_entries))
         atomic_store(&store->entries_told, setup->max_entries);
     atomic_fetch_add(&store->raised, 1); /* or not: then what is read just now is read again in vain */
     ldr_store_limit(store, setup);
-    atomic_store_explicit(&store->least, ldr_rebuild_least(store), memory_order_relaxed);
+    ldr_store_set_room(store, least);
     atomic_store_explicit(&store->setup, setup, memory_order_release);
     thin_out_all(store);
     for (uint32_t i = 0; i < ldr_store_shards(store); i++) {

@@ -126,12 +126,11 @@ uint64_t ldr_rebuild_least(struct ldr_store *store)
     return least;
 }
 
-uint64_t ldr_store_room(const struct ldr_store *store)
+void ldr_store_set_room(struct ldr_store *store, uint64_t least)
 {
-    uint64_t limit = ldr_budget_limit(&store->budget),
-             least = atomic_load_explicit(&store->least, memory_order_relaxed);
+    uint64_t limit = ldr_budget_limit(&store->budget);
     least += atomic_load_explicit(&store->budget.reserve, memory_order_relaxed);
-    return limit > least ? limit - least : 0;
+    atomic_store_explicit(&store->room, limit > least ? limit - least : 0, memory_order_relaxed);
 }
 
 /* Where the entries of a shard go. */

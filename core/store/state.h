@@ -124,7 +124,7 @@ struct ldr_store {
     _Atomic uint64_t limit_told;   /* of the budget; while what a smaller one leaves no room for goes, the larger one */
     _Atomic uint64_t entries_told; /* likewise the limit of entries; 0: there is none */
     _Atomic uint64_t raised;       /* changes so far, each counted when those have been raised and nothing holds yet */
-    _Atomic uint64_t least;        /* what is held when there is no entry */
+    _Atomic uint64_t room;         /* the largest cell that fits when everything is evicted */
     _Atomic uint64_t heap_owed;    /* bytes of the budget for what the heap keeps besides spans */
     _Atomic uint64_t owed;         /* by all shards: the rest of what is held is spans */
     _Atomic uint64_t freed;        /* bytes of policies' arrays, since the allocator was last asked to give them back */
@@ -172,6 +172,12 @@ static inline bool ldr_version_after(struct larder_version a, struct larder_vers
 static inline bool ldr_store_has_floors(const struct ldr_store *store)
 {
     return atomic_load_explicit(&store->floors, memory_order_relaxed);
+}
+
+/* Relaxed, likewise. */
+static inline uint64_t ldr_store_room(const struct ldr_store *store)
+{
+    return atomic_load_explicit(&store->room, memory_order_relaxed);
 }
 
 /* How long entries stay that are past their time; relaxed, likewise. */
@@ -318,8 +324,8 @@ void ldr_room_wait(unsigned *waits);
 enum larder_status ldr_rebuild_open(const struct ldr_store *store, const struct ldr_shard *shard,
                                     const struct ldr_setup *setup, uint64_t slots, struct ldr_policy *policy);
 
-/* The largest cell that fits when everything is evicted. */
-uint64_t ldr_store_room(const struct ldr_store *store);
+/* Sets the largest cell that fits when everything is evicted, from the budget and what is held when there is no entry. */
+void ldr_store_set_room(struct ldr_store *store, uint64_t least);
 
 /*
  * Moves all entries of a shard to a new state, coldest first, under new numbers. Closes the old one, but for the hits that

@@ -164,7 +164,7 @@ static enum larder_status open_parts(struct ldr_store *store, const struct ldr_s
     status = open_shards(store);
     if (status == LARDER_OK) {
         store->heap_fresh = ldr_heap_overhead(store->heap);
-        atomic_init(&store->least, ldr_budget_used(&store->budget));
+        ldr_store_set_room(store, ldr_budget_used(&store->budget));
         if (shards_fit(store))
             return LARDER_OK;
         status = ldr_fail(LARDER_NO_ROOM, "max_bytes: %" PRIu64 " are not enough for %" PRIu32 " shards",
