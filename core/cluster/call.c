@@ -172,9 +172,9 @@ static bool wait_for_retry(struct ldr_call *call)
 static bool is_silent(const struct ldr_call *call, const struct larder_reply *reply)
 {
     const struct ldr_cluster_options *options = &call->peer->cluster->options;
-    uint64_t whole = ldr_ns(options->peer_timeout_ms), took = larder_now(options->runtime) - call->begun;
-    bool late = (reply->status == LARDER_DEADLINE && took + LARDER_NS_PER_MS >= whole) ||
-                (reply->status == LARDER_UNAVAILABLE && took > whole / 2);
+    uint64_t whole = ldr_ns(options->peer_timeout_ms), given = call->request.deadline - call->begun;
+    bool late = (reply->status == LARDER_DEADLINE && given + LARDER_NS_PER_MS >= whole) ||
+                (reply->status == LARDER_UNAVAILABLE && larder_now(options->runtime) - call->begun > whole / 2);
     return late && reply->ring.settings == 0 && !ldr_peer_is_there(call->peer);
 }
 
@@ -196,8 +196,11 @@ static void attempted(void *arg, struct larder_reply *reply)
     int size = reason.size < LDR_REASON_MAX ? (int)reason.size : LDR_REASON_MAX - 1;
     snprintf(call->reason, sizeof call->reason, "%.*s", size, (const char *)reason.data);
     larder_reply_release(reply);
-    /* Where there are others that have the key, they are better asked than one that stands. */
-    bool repeat = (!sent || is_safe_to_repeat(&call->request)) && !(silent && peer->cluster->options.replicas > 1);
+    /* Where there are others that have the key, they are better asked than one that stands; a gateway cannot do what was not sent. */
+    const struct ldr_cluster_options *options = &peer->cluster->options;
+    bool safe = is_safe_to_repeat(&call->request);
+    bool others = safe && options->replicas > 1 && (sent || !options->gateway);
+    bool repeat = (!sent || safe) && !(silent && others);
     if (!repeat || !wait_for_retry(call))
         finish_without(call, LARDER_UNAVAILABLE);
 }

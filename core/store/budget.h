@@ -37,7 +37,7 @@ static inline bool ldr_budget_take(struct ldr_budget *budget, uint64_t bytes)
 /* Takes bytes whether they fit or not: what is held already and only now known. */
 static inline void ldr_budget_owe(struct ldr_budget *budget, uint64_t bytes)
 {
-    atomic_fetch_add_explicit(&budget->used, bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&budget->used, bytes, memory_order_release);
 }
 
 static inline void ldr_budget_give(struct ldr_budget *budget, uint64_t bytes)

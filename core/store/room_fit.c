@@ -6,7 +6,7 @@
 #define GIVEN_AT_ONCE 64u
 
 /* So often readers are waited for, that they leave what one shard has evicted, before the next one is asked. */
-#define GRACE_WAITS 512u
+#define GRACE_WAITS 4096u
 
 /* For what somebody needs room, and how far that has come. */
 struct fitting {

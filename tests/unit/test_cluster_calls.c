@@ -90,30 +90,45 @@ static void suspend_late_with_copies(struct ldr_cluster_options *options)
     options->replicas = 2;
 }
 
-/* One that says nothing, or takes no connection, is asked again only when nobody else holds the key; one that fails at once is, in
-   any case. */
+static void a_gateway_with_copies(struct ldr_cluster_options *options)
+{
+    suspend_late_with_copies(options);
+    options->gateway = true;
+}
+
+/* One that says nothing, or takes no connection for long, is asked again only when nobody else holds the key; one that fails at once is,
+   in any case. */
 static void one_that_stands_is_not_asked_again_where_there_are_others(void **state)
 {
-    static const enum net_mode silent[] = {NET_HANG, NET_UNSENT};
     (void)state;
-    for (int i = 0; i < 4; i++) {
+    static const struct {
+        void (*change)(struct ldr_cluster_options *options);
+        enum net_mode mode, ping_mode;
+        uint64_t delay_ms;
+        unsigned calls;
+    } cases[] = {
+        {suspend_late, NET_HANG, NET_HANG, 0, 3},
+        {suspend_late_with_copies, NET_HANG, NET_HANG, 0, 1},
+        {suspend_late, NET_UNSENT, NET_HANG, 1000, 3},
+        {suspend_late_with_copies, NET_UNSENT, NET_HANG, 1000, 1},
+        {suspend_late_with_copies, NET_UNSENT, NET_HANG, 600, 1},
+        {suspend_late_with_copies, NET_UNSENT, NET_HANG, 400, 3},
+        {suspend_late_with_copies, NET_FAIL, NET_HANG, 0, 3},
+        {a_gateway_with_copies, NET_UNSENT, NET_HANG, 1000, 3}, /* nobody else would be asked */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct world world;
-        bool copies = i % 2 == 1;
-        world_open(&world, copies ? suspend_late_with_copies : suspend_late);
+        world_open(&world, cases[i].change);
         join(&world, 1, abc, 3);
         struct net_node *b = net_node(&world.net, "b:1");
-        b->mode = silent[i / 2];
-        b->ping_mode = NET_HANG;
-        b->delay_ms = 1000; /* peer_timeout */
+        b->mode = cases[i].mode;
+        b->ping_mode = cases[i].ping_mode;
+        b->delay_ms = cases[i].delay_ms;
         struct larder_request request = get_within(&world, 0);
         request.operation = LARDER_OP_SET;
         struct outcome outcome = call_b(&world, &request);
         assert_int_equal(outcome.status, LARDER_UNAVAILABLE);
-        assert_int_equal(b->calls, copies ? 1 : 3);
-        b->mode = NET_FAIL;
-        b->delay_ms = b->calls = 0;
-        call_b(&world, &request);
-        assert_int_equal(b->calls, 3);
+        assert_int_equal(b->calls, cases[i].calls);
         world_close(&world);
     }
 }
