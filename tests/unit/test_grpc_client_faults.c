@@ -535,6 +535,39 @@ static void a_connection_on_which_pings_are_not_answered_is_given_up(void **stat
     h2_stop(server);
 }
 
+/* Who tries again does not meet the same silence: the next call has a connection of its own, before the ping is lost. */
+static void calls_leave_a_connection_that_is_silent(void **state)
+{
+    (void)state;
+    struct h2_server *server = h2_start(h2_new(fall_silent));
+    struct grpc_client_options options = usual();
+    options.ping_interval_ms = options.ping_timeout_ms = 2000;
+    struct fixture *fixture = open_client(options);
+    struct tp_peer *peer = open_peer(fixture, server->port);
+    static const struct {
+        const char *key;
+        uint64_t ms;
+        enum larder_status status;
+        unsigned accepts;
+    } calls[] = {
+        {"well", 30000, LARDER_OK, 1},
+        {"silent", 100, LARDER_DEADLINE, 1}, /* too short to tell */
+        {"silent", 1200, LARDER_DEADLINE, 1},
+        {"well", 30000, LARDER_OK, 2},
+    };
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        struct outcome outcome;
+        outcome_init(&outcome, calls[i].key);
+        outcome.request.deadline = in_ms(calls[i].ms);
+        call(peer, &outcome);
+        assert_int_equal(outcome.reply.status, calls[i].status);
+        assert_int_equal(h2_count(server, &server->accepts), calls[i].accepts);
+        larder_reply_release(&outcome.reply);
+    }
+    close_client(fixture);
+    h2_stop(server);
+}
+
 /* ------------------------------------------------------------------------------------------------ broken answers */
 
 static void a_connection_that_breaks_off_anywhere_fails_the_call(void **state)
@@ -837,6 +870,7 @@ int main(void)
         cmocka_unit_test(a_connection_without_numbers_for_streams_is_replaced),
         cmocka_unit_test(a_peer_that_owes_a_reply_is_pinged),
         cmocka_unit_test(a_connection_on_which_pings_are_not_answered_is_given_up),
+        cmocka_unit_test(calls_leave_a_connection_that_is_silent),
         cmocka_unit_test(a_connection_that_breaks_off_anywhere_fails_the_call),
         cmocka_unit_test(an_answer_that_makes_no_sense_fails_the_call_alone),
         cmocka_unit_test(headers_without_end_are_not_taken),

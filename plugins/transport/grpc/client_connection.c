@@ -83,6 +83,7 @@ static bool read_some(struct grpc_client_connection *connection)
         grpc_client_connection_fail(connection, "closed the connection");
     } else {
         connection->heard = true;
+        connection->heard_at = larder_now(connection->lane->base.peer->client->runtime);
         ssize_t taken = nghttp2_session_mem_recv(connection->session, buffer, (size_t)got);
         if (taken < 0)
             grpc_client_connection_fail(connection, nghttp2_strerror((int)taken));
@@ -184,8 +185,19 @@ static void ping(struct grpc_client_connection *connection)
     grpc_client_connection_schedule(connection);
 }
 
-void grpc_client_connection_doubt(struct grpc_client_connection *connection)
+/*
+ * The peer's machine may have been started anew, and other lanes have such connections, too: a caller that tries again on each of them
+ * shall not wait for the answer to a ping besides.
+ */
+void grpc_client_connection_doubt(struct grpc_client_connection *connection, uint64_t given)
 {
+    uint64_t now = larder_now(connection->lane->base.peer->client->runtime);
+    uint64_t since = given > connection->heard_at ? given : connection->heard_at;
+    uint64_t limit = grpc_client_of(connection->lane)->ping_timeout_ms * LARDER_NS_PER_MS / 2;
+    if (connection->state == GRPC_CLIENT_OPEN && now - since > limit) {
+        connection->state = GRPC_CLIENT_DRAINING;
+        grpc_client_lane_retire(connection, "does not answer");
+    }
     if (!connection->pinged)
         ping(connection);
 }

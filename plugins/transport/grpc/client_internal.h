@@ -38,6 +38,7 @@ struct grpc_client_call {
     struct tp_call base;
     struct grpc_client_stream *stream; /* NULL: it has none, or not any more */
     uint32_t number;                   /* among the stream's requests */
+    uint64_t given;                    /* when it got its connection */
     char *bytes;                       /* of the reply's message when it is not small; allocated */
     struct grpc_arena arena;           /* of the request's message, then of the reply's */
     /* What follows is not cleared. */
@@ -92,6 +93,7 @@ struct grpc_client_connection {
     bool watched;       /* the timer runs */
     bool heard;         /* something has come since it was started */
     bool pinged;        /* a ping is not answered yet; when the timer runs out, and nothing has come, it is over */
+    uint64_t heard_at;  /* when something last came */
     bool served;        /* it has answered a call */
     enum larder_status refusal; /* what calls are told that the peer has not seen: UNAVAILABLE, or BUSY */
     bool scheduled;             /* on_writable() will run in this turn of the loop */
@@ -138,8 +140,9 @@ struct grpc_client_connection *grpc_client_connection_new(struct grpc_client_lan
 void grpc_client_connection_greeted(struct grpc_client_connection *connection);
 /* A call was made: from now on it is looked whether the peer still answers. */
 void grpc_client_connection_watch(struct grpc_client_connection *connection);
-/* A call got no answer in time: the peer is pinged at once. */
-void grpc_client_connection_doubt(struct grpc_client_connection *connection);
+/* A call that was given to it then got no answer in time: the peer is pinged at once, and if nothing has come since, new calls go to
+   another connection. */
+void grpc_client_connection_doubt(struct grpc_client_connection *connection, uint64_t given);
 /* A ping was answered. */
 void grpc_client_connection_ponged(struct grpc_client_connection *connection);
 /* What is to be sent is written when this turn of the loop is over, in one piece. */

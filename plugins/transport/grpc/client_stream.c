@@ -67,6 +67,7 @@ static bool add(struct grpc_client_stream *stream, struct grpc_client_call *call
     grpc_arena_reset(&call->arena);
     call->stream = stream;
     call->number = stream->count++;
+    call->given = now;
     TAILQ_INSERT_TAIL(&stream->calls, &call->base, place);
     stream->connection->call_count++;
     return added;
@@ -218,7 +219,7 @@ void grpc_client_stream_expired(struct tp_call *base)
     struct grpc_client_call *call = (struct grpc_client_call *)base;
     struct grpc_client_connection *connection = call->stream->connection;
     grpc_client_stream_leave(call, false);
-    grpc_client_connection_doubt(connection);
+    grpc_client_connection_doubt(connection, call->given);
     grpc_client_connection_settle(connection);
 }
 
