@@ -10,7 +10,7 @@
 
 /* Of core/store/hits.c: slots from which on a shard has generations, and hits that it tells together at most. */
 #define GENERATIONS_FROM 4096
-#define TOGETHER         16
+#define TOGETHER         128
 
 LARDER_PRINTF(2, 3) static bool fail(struct sim_cache *cache, const char *format, ...)
 {

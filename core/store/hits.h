@@ -19,8 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The most elements of a ring: so many hits a get may have to hand on. */
-#define LDR_HITS_RING 16u
+/* The most elements of a ring. */
+#define LDR_HITS_RING 128u
 
 /* The most that hit_max may be for hits to be counted in bytes. */
 #define LDR_HIT_MAX 15u

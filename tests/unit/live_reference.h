@@ -9,7 +9,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "core/store/hits.h"
 #include "larder/plugin/eviction.h"
 
 struct reference {
@@ -76,7 +75,7 @@ static inline bool reference_is_marked(struct reference *reference, uint32_t slo
     if (reference->hits[slot] == reference->generation)
         return true;
     reference->hits[slot] = (uint8_t)reference->generation;
-    if (++reference->waiting == LDR_HITS_RING)
+    if (++reference->waiting == 128)
         reference_hand_on(reference);
     return false;
 }
