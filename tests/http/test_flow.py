@@ -124,10 +124,14 @@ class Gone(Case):
                 if reset:
                     connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
                 connection.socket.close()
-        wait_until(lambda: self.host.stats()["connections"] == 0, "all connections are closed")
-        wait_until(lambda: self.host.stats()["pins"] == 0, "all pins are released")
-        stats = self.host.stats()
-        wait_until(lambda: self.host.stats()["completed"] == stats["submitted"], "all requests are completed")
+        with self.connect() as last:  # connections are accepted in their order: those before are
+            last.send(request("GET", KEYS + "gone"))
+            last.response()
+
+        def settled():
+            stats = self.host.stats()
+            return stats["connections"] == stats["pins"] == 0 and stats["completed"] == stats["submitted"]
+        wait_until(settled, "all connections are closed, all pins released, and all requests completed")
 
     def test_clients_that_close_their_side_at_once(self):
         """The end may arrive together with the last bytes, and is then told of once."""
