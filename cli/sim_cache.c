@@ -8,9 +8,9 @@
 
 #define AHEAD 16 /* requests between fetching what is known of a key and using it */
 
-/* Of core/store/hits.c: slots from which on a shard has generations, and hits that it tells together at most. */
-#define GENERATIONS_FROM 4096
-#define TOGETHER         128
+/* Of core/store/hits.c: slots from which on a shard marks them, and hits that it tells together at most. */
+#define MARKS_FROM 2048
+#define TOGETHER   128
 
 LARDER_PRINTF(2, 3) static bool fail(struct sim_cache *cache, const char *format, ...)
 {
@@ -55,7 +55,7 @@ bool sim_cache_open(struct sim_cache *cache, const struct larder_eviction *modul
                     bool shard)
 {
     *cache = (struct sim_cache){.module = module, .params = params, .capacity = capacity, .max_slots = slots};
-    cache->generation = shard && module->hit_max == 0 && slots >= GENERATIONS_FROM;
+    cache->marks = shard && module->hit_max == 0 && slots >= MARKS_FROM;
     return open_state(cache, expected);
 }
 
@@ -183,7 +183,7 @@ static void end_waiting(struct sim_cache *cache)
     cache->told += cache->waiting;
     cache->waiting = 0;
     if (cache->told > cache->count / 2 || cache->news > cache->count / 8) {
-        cache->generation = (uint8_t)(cache->generation % 255 + 1);
+        memset(cache->hits, 0, cache->used);
         cache->told = cache->news = 0;
     }
 }
@@ -191,10 +191,10 @@ static void end_waiting(struct sim_cache *cache)
 /* At once, as nothing else would come between: only whether it is told is as in a shard. */
 static void tell(struct sim_cache *cache, uint32_t slot)
 {
-    if (cache->generation != 0) {
-        if (cache->hits[slot] == cache->generation)
+    if (cache->marks) {
+        if (cache->hits[slot] != 0)
             return;
-        cache->hits[slot] = cache->generation;
+        cache->hits[slot] = 1;
         if (++cache->waiting == TOGETHER)
             end_waiting(cache);
     }
@@ -207,7 +207,7 @@ static bool miss(struct sim_cache *cache, const struct sim_request *request)
 {
     const struct larder_object object = {digest_of(request->key), request->charge > 0 ? request->charge : 1};
     cache->misses++;
-    if (cache->generation != 0)
+    if (cache->marks)
         end_waiting(cache);
     if (object.charge > cache->capacity)
         return true;

@@ -33,15 +33,14 @@ struct sim_cache {
     void *state;
     uint64_t capacity, charged;
     uint32_t max_slots;
-    uint32_t used;  /* slots that were ever used: those below */
-    uint32_t freed; /* the one that was freed last, + 1; 0: none is free below `used` */
-    uint32_t count; /* of resident slots */
-    uint8_t *hits;  /* by slot; or the generation in which the policy was told of the slot */
-    /* Of a large shard, which tells of a slot once in a generation: */
-    uint8_t generation; /* 1 to 255; 0: every hit is told */
-    uint32_t waiting;   /* hits that a shard would have told together by now */
-    uint32_t told;      /* hits told before these, in this generation */
-    uint32_t news;      /* entries that came in it */
+    uint32_t used;    /* slots that were ever used: those below */
+    uint32_t freed;   /* the one that was freed last, + 1; 0: none is free below `used` */
+    uint32_t count;   /* of resident slots */
+    uint8_t *hits;    /* by slot; or whether the policy was told of the slot in this generation */
+    bool marks;       /* as a large shard has: the policy is told of a slot once in a generation */
+    uint32_t waiting; /* hits that a shard would have told together by now */
+    uint32_t told;    /* hits told before these, in this generation */
+    uint32_t news;    /* entries that came in it */
     struct sim_resident *residents;
     uint32_t *slots; /* by key: its slot + 1; 0: not resident */
     uint32_t keys;   /* so many there is room for */

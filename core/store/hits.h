@@ -6,8 +6,8 @@
  * new into the shard, or evicts, hands them on first. A reader that fills the ring takes the lock itself if it is free; what
  * finds the ring full is dropped and counted.
  *
- * Where a shard has many slots, a byte a slot tells the generation in which the slot was last put into the ring; within
- * one generation that happens once, so that keys in constant use cost no write. A generation ends when half as many hits
+ * Where a shard has many slots, a bit a slot marks those that were put into the ring in this generation; within one
+ * generation that happens once, so that keys in constant use cost no write. A generation ends when half as many hits
  * were handed on as there are entries, or an eighth as many entries have come: whoever was in use in it is still far from
  * the coldest.
  */
@@ -27,11 +27,17 @@
 
 /* Of one state of a policy. Readers reach it through the shard; it lives until the sections that might have are over. */
 struct ldr_hits {
-    uint8_t *bytes;              /* one a slot; NULL: none. All accesses are relaxed atomics: each byte stands alone */
-    uint32_t slots;              /* an entry that is gone may show any number as its slot */
-    uint32_t ring;               /* elements, a power of two; 0: hits are counted in the bytes */
-    uint8_t most;                /* hits that are counted */
-    _Atomic uint32_t generation; /* 1 to 255 */
+    uint8_t
+        *bytes; /* one a slot; NULL where there is a ring. All accesses are relaxed atomics: each byte stands alone */
+    /*
+     * One bit a slot, in a ring's large shard only, else NULL. A word is changed by a load and a store, as an atomic OR would
+     * cost as much as what it saves: who is late sets it back. Marks that others set meanwhile are lost, and those slots
+     * told again; marks that were cleared meanwhile are back until the generation ends.
+     */
+    _Atomic uint64_t *marks;
+    uint32_t slots; /* an entry that is gone may show any number as its slot */
+    uint32_t ring;  /* elements, a power of two; 0: hits are counted in the bytes */
+    uint8_t most;   /* hits that are counted */
     _Atomic uint64_t dropped;
     struct ldr_hits *left; /* what the shard had before this one; set when this one, too, is not in use any more */
     uint64_t tag;          /* which has passed when no reader sees it; set likewise */
@@ -51,51 +57,62 @@ struct ldr_hits {
 struct ldr_hits *ldr_hits_open(uint32_t hit_max, uint32_t slots);
 void ldr_hits_close(struct ldr_hits *hits); /* and all that were left before; NULL is fine */
 
-/* What its bytes cost. */
+/* What its bytes or marks cost. */
 uint64_t ldr_hits_bytes(uint32_t hit_max, uint32_t slots);
+
+/* Puts a hit into the ring, if it has room. How many waited before it; as many as the ring holds, or more: it was dropped. */
+static inline uint32_t ldr_hits_wait(struct ldr_hits *hits, uint32_t slot)
+{
+    uint32_t end = atomic_load_explicit(&hits->end, memory_order_relaxed);
+    uint32_t waiting = end - atomic_load_explicit(&hits->first, memory_order_relaxed);
+    if (waiting >= hits->ring) {
+        atomic_fetch_add_explicit(&hits->dropped, 1, memory_order_relaxed);
+        return waiting;
+    }
+    atomic_store_explicit(&hits->waiting[end & (hits->ring - 1)], slot, memory_order_relaxed);
+    atomic_store_explicit(&hits->end, end + 1, memory_order_relaxed);
+    return waiting;
+}
 
 /* One hit. False: the ring is full now, and whoever can take the shard's lock should empty it. */
 static inline bool ldr_hits_add(struct ldr_hits *hits, uint32_t slot)
 {
     if (slot >= hits->slots)
         return true;
-    uint8_t *mark = NULL, generation = 0;
-    if (hits->bytes != NULL) {
+    if (hits->ring == 0) {
         uint8_t byte = __atomic_load_n(&hits->bytes[slot], __ATOMIC_RELAXED);
-        if (hits->ring == 0) {
-            if (byte < hits->most)
-                __atomic_store_n(&hits->bytes[slot], (uint8_t)(byte + 1), __ATOMIC_RELAXED);
-            return true;
-        }
-        generation = (uint8_t)atomic_load_explicit(&hits->generation, memory_order_relaxed);
-        if (byte == generation)
-            return true;
-        mark = &hits->bytes[slot];
+        if (byte < hits->most)
+            __atomic_store_n(&hits->bytes[slot], (uint8_t)(byte + 1), __ATOMIC_RELAXED);
+        return true;
     }
-    uint32_t end = atomic_load_explicit(&hits->end, memory_order_relaxed);
-    uint32_t waiting = end - atomic_load_explicit(&hits->first, memory_order_relaxed);
-    if (waiting >= hits->ring) {
-        atomic_fetch_add_explicit(&hits->dropped, 1, memory_order_relaxed);
+    _Atomic uint64_t *word = hits->marks != NULL ? &hits->marks[slot / 64] : NULL;
+    uint64_t marks = word != NULL ? atomic_load_explicit(word, memory_order_relaxed) : 0;
+    uint64_t mark = UINT64_C(1) << slot % 64;
+    if ((marks & mark) != 0)
+        return true;
+    uint32_t waiting = ldr_hits_wait(hits, slot);
+    if (waiting >= hits->ring) /* without a mark: it is to be told the next time */
         return false;
-    }
-    atomic_store_explicit(&hits->waiting[end & (hits->ring - 1)], slot, memory_order_relaxed);
-    atomic_store_explicit(&hits->end, end + 1, memory_order_relaxed);
-    if (mark != NULL) /* only now: one that was dropped is to be told the next time */
-        __atomic_store_n(mark, generation, __ATOMIC_RELAXED);
+    if (word != NULL)
+        atomic_store_explicit(word, marks | mark, memory_order_relaxed);
     return waiting + 1 < hits->ring;
 }
 
 /* Asks for what ldr_hits_add() looks at. NULL is fine. */
 static inline void ldr_hits_prefetch(const struct ldr_hits *hits, uint32_t slot)
 {
-    if (hits != NULL && hits->bytes != NULL)
+    if (hits == NULL)
+        return;
+    if (hits->bytes != NULL)
         __builtin_prefetch(&hits->bytes[slot], 1);
+    else if (hits->marks != NULL)
+        __builtin_prefetch(&hits->marks[slot / 64], 1);
 }
 
 /* Whether the generation has had as many hits and new entries as it may among so many entries. Under the shard's lock. */
 static inline bool ldr_hits_is_over(const struct ldr_hits *hits, uint32_t entries)
 {
-    return hits->ring > 0 && hits->bytes != NULL && (hits->told > entries / 2 || hits->news > entries / 8);
+    return hits->marks != NULL && (hits->told > entries / 2 || hits->news > entries / 8);
 }
 
 /* Whether the ring has something in it, or a generation is over. Under the shard's lock. */
@@ -106,9 +123,11 @@ static inline bool ldr_hits_due(const struct ldr_hits *hits, uint32_t entries)
            ldr_hits_is_over(hits, entries);
 }
 
-/* Takes what is in the ring out of it, oldest first: slots, up to LDR_HITS_RING. Begins a generation if one is over. Under the
-   shard's lock. */
-uint32_t ldr_hits_take(struct ldr_hits *hits, uint32_t entries, uint32_t *slots);
+/*
+ * Takes what is in the ring out of it, oldest first: slots, up to LDR_HITS_RING, into `taken`. Begins a generation if one is
+ * over, among slots of which those from `used` on never had an entry. Under the shard's lock.
+ */
+uint32_t ldr_hits_take(struct ldr_hits *hits, uint32_t entries, uint32_t used, uint32_t *taken);
 
 /* A slot has a new entry, which was not used yet. Under the shard's lock. */
 static inline void ldr_hits_reset(struct ldr_hits *hits, uint32_t slot)
@@ -116,6 +135,10 @@ static inline void ldr_hits_reset(struct ldr_hits *hits, uint32_t slot)
     hits->news++;
     if (hits->bytes != NULL)
         __atomic_store_n(&hits->bytes[slot], 0, __ATOMIC_RELAXED);
+    if (hits->marks != NULL) {
+        uint64_t marks = atomic_load_explicit(&hits->marks[slot / 64], memory_order_relaxed);
+        atomic_store_explicit(&hits->marks[slot / 64], marks & ~(UINT64_C(1) << slot % 64), memory_order_relaxed);
+    }
 }
 
 #endif

@@ -110,7 +110,7 @@ uint32_t ldr_policy_evict(struct ldr_policy *policy, const struct ldr_slots *slo
 /* An entry may have gone since, and its slot with it: a module must not hear of a slot that it does not know. */
 static void tell_hits(struct ldr_policy *policy, const struct ldr_slots *slots)
 {
-    uint32_t hits[LDR_HITS_RING], count = ldr_hits_take(policy->hits, slots->count, hits);
+    uint32_t hits[LDR_HITS_RING], count = ldr_hits_take(policy->hits, slots->count, slots->used, hits);
     for (uint32_t i = 0; i < count && policy->state != NULL; i++) {
         if (i + AHEAD < count)
             __builtin_prefetch(&slots->refs[hits[i + AHEAD]]);

@@ -43,7 +43,7 @@ void ldr_policy_fault(struct ldr_policy *policy);
 void ldr_policy_close(struct ldr_policy *policy);
 
 /*
- * What a state with arrays of max_slots costs, hit bytes included, without extra_bytes. All of it, whether it has been
+ * What a state with arrays of max_slots costs, hit bytes or marks included, without extra_bytes. All of it, whether it has been
  * touched or not: nobody knows what the module's allocator does.
  */
 uint64_t ldr_policy_array_bytes(const struct larder_eviction *module, uint32_t max_slots);

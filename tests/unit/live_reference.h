@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "larder/plugin/eviction.h"
 
@@ -20,15 +21,15 @@ struct reference {
     uint32_t *slots; /* of each key, by its number; LARDER_NO_SLOT: not resident */
     uint32_t *keys;  /* of each slot */
     uint64_t misses;
-    /* Of core/store/hits.h: with generations, hits that wait, and those handed on and new entries of this one. */
+    /* Of core/store/hits.h: with marks, hits that wait, and those handed on and new entries of this generation. */
     bool marks;
-    uint32_t generation, waiting, told, news;
+    uint32_t waiting, told, news;
 };
 
 static inline bool reference_open(struct reference *reference, const struct larder_eviction *module,
                                   const struct larder_param_value *params, uint32_t capacity, uint32_t keys)
 {
-    *reference = (struct reference){.module = module, .capacity = capacity, .generation = 1};
+    *reference = (struct reference){.module = module, .capacity = capacity};
     reference->hits = calloc(capacity, 1);
     reference->free = calloc(capacity, sizeof *reference->free);
     reference->keys = calloc(capacity, sizeof *reference->keys);
@@ -64,7 +65,7 @@ static inline void reference_hand_on(struct reference *reference)
     reference->told += reference->waiting;
     reference->waiting = 0;
     if (reference->told > reference->count / 2 || reference->news > reference->count / 8) {
-        reference->generation = reference->generation % 255 + 1;
+        memset(reference->hits, 0, reference->used);
         reference->told = reference->news = 0;
     }
 }
@@ -72,9 +73,9 @@ static inline void reference_hand_on(struct reference *reference)
 /* Whether the shard has put the slot into its ring in this generation already; else it does. */
 static inline bool reference_is_marked(struct reference *reference, uint32_t slot)
 {
-    if (reference->hits[slot] == reference->generation)
+    if (reference->hits[slot] != 0)
         return true;
-    reference->hits[slot] = (uint8_t)reference->generation;
+    reference->hits[slot] = 1;
     if (++reference->waiting == 128)
         reference_hand_on(reference);
     return false;
