@@ -129,16 +129,21 @@ static inline bool ldr_hits_due(const struct ldr_hits *hits, uint32_t entries)
  */
 uint32_t ldr_hits_take(struct ldr_hits *hits, uint32_t entries, uint32_t used, uint32_t *taken);
 
-/* A slot has a new entry, which was not used yet. Under the shard's lock. */
+/*
+ * A slot has a new entry, which was not used yet. Under the shard's lock. Seldom is there anything to clear, as what was evicted
+ * was not in use: a line that other readers look at is not to be written without need.
+ */
 static inline void ldr_hits_reset(struct ldr_hits *hits, uint32_t slot)
 {
     hits->news++;
-    if (hits->bytes != NULL)
+    if (hits->bytes != NULL && __atomic_load_n(&hits->bytes[slot], __ATOMIC_RELAXED) != 0)
         __atomic_store_n(&hits->bytes[slot], 0, __ATOMIC_RELAXED);
-    if (hits->marks != NULL) {
-        uint64_t marks = atomic_load_explicit(&hits->marks[slot / 64], memory_order_relaxed);
-        atomic_store_explicit(&hits->marks[slot / 64], marks & ~(UINT64_C(1) << slot % 64), memory_order_relaxed);
-    }
+    if (hits->marks == NULL)
+        return;
+    uint64_t marks = atomic_load_explicit(&hits->marks[slot / 64], memory_order_relaxed);
+    uint64_t mark = UINT64_C(1) << slot % 64;
+    if ((marks & mark) != 0)
+        atomic_store_explicit(&hits->marks[slot / 64], marks & ~mark, memory_order_relaxed);
 }
 
 #endif
