@@ -13,31 +13,60 @@ struct spread {
     double median, least, most;
 };
 
-/* Of the double at `offset` in each round's outcome. */
-static struct spread spread_of(const struct run *run, const struct lane *lane, size_t row, size_t offset)
+/* Sorts the values. */
+static struct spread spread_of_values(double *values, unsigned count)
 {
-    double values[ROUNDS_MAX];
-    unsigned count = run->settings->rounds;
-    for (unsigned i = 0; i < count; i++)
-        memcpy(&values[i], (const char *)&lane->outcomes[row][i] + offset, sizeof values[i]);
     qsort(values, count, sizeof values[0], compare);
     double median = count % 2 == 1 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
     return (struct spread){median, values[0], values[count - 1]};
 }
 
+/* The double at `offset` in a round's outcome. */
+static double value_at(const struct lane *lane, size_t row, unsigned round, size_t offset)
+{
+    double value;
+    memcpy(&value, (const char *)&lane->outcomes[row][round] + offset, sizeof value);
+    return value;
+}
+
+static struct spread spread_of(const struct run *run, const struct lane *lane, size_t row, size_t offset)
+{
+    double values[ROUNDS_MAX];
+    for (unsigned i = 0; i < run->settings->rounds; i++)
+        values[i] = value_at(lane, row, i, offset);
+    return spread_of_values(values, run->settings->rounds);
+}
+
 #define SPREAD(run, lane, row, member) spread_of(run, lane, row, offsetof(struct outcome, member))
 
-/* The best median of the contenders of a kind: the most operations, or the least CPU time. NAN: none. */
-static double best_of(const struct run *run, size_t row, enum contender_kind kind, bool cpu)
+/* The median of the ratios that two lanes had to each other in each round, as machines change their speed. NAN without `than`. */
+static double ratio_of(const struct run *run, const struct lane *lane, const struct lane *than, size_t row,
+                       size_t offset)
 {
-    double best = (double)NAN;
+    double values[ROUNDS_MAX];
+    if (lane == NULL || than == NULL)
+        return (double)NAN;
+    for (unsigned i = 0; i < run->settings->rounds; i++)
+        values[i] = value_at(lane, row, i, offset) / value_at(than, row, i, offset);
+    return spread_of_values(values, run->settings->rounds).median;
+}
+
+#define RATIO(run, lane, than, row, member) ratio_of(run, lane, than, row, offsetof(struct outcome, member))
+
+/* The contender of a kind that has the best median: the most operations, or the least CPU time. NULL: there is none. */
+static const struct lane *best_of(const struct run *run, size_t row, enum contender_kind kind, bool cpu)
+{
+    const struct lane *best = NULL;
+    double most = 0;
     for (size_t l = 0; l < run->lane_count; l++) {
         const struct lane *lane = &run->lanes[l];
         if (!lane->alive || lane->contender->kind != kind || !row_takes(&run->section->rows[row], lane->contender))
             continue;
-        double value = cpu ? SPREAD(run, lane, row, cpu_ns).median : SPREAD(run, lane, row, mops).median;
-        if (isnan(best) || (cpu ? value < best : value > best))
-            best = value;
+        double value = cpu ? 1 / SPREAD(run, lane, row, cpu_ns).median : SPREAD(run, lane, row, mops).median;
+        if (best == NULL || value > most) {
+            best = lane;
+            most = value;
+        }
     }
     return best;
 }
@@ -55,9 +84,9 @@ static void report_speed(const struct run *run, const struct lane *lane, size_t 
         {"mops_max", "max", 2, mops.most},
         {"cpu_ns", "CPU ns/op", 1, cpu_ns},
         {"hit_ratio", "hits", 4, gets && real ? SPREAD(run, lane, r, hit_ratio).median : (double)NAN},
-        {"ratio", "x best peer", 2, mops.median / best_of(run, r, CONTENDER_PEER, false)},
-        {"cpu_ratio", "by CPU", 2, best_of(run, r, CONTENDER_PEER, true) / cpu_ns},
-        {"over_floor", "over floor", 2, best_of(run, r, CONTENDER_FLOOR, false) / mops.median},
+        {"ratio", "x best peer", 2, RATIO(run, lane, best_of(run, r, CONTENDER_PEER, false), r, mops)},
+        {"cpu_ratio", "by CPU", 2, RATIO(run, best_of(run, r, CONTENDER_PEER, true), lane, r, cpu_ns)},
+        {"over_floor", "over floor", 2, RATIO(run, best_of(run, r, CONTENDER_FLOOR, false), lane, r, mops)},
         {"", "", 2, (double)NAN},
     };
     size_t count = sizeof fields / sizeof *fields - 1;
