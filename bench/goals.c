@@ -94,8 +94,8 @@ bool goals_report(const struct settings *settings, struct report *report)
 {
     bool met = true;
     report_note(report, "\nRatios are of throughput, to the best of the packaged peers that evict, unless named "
-                        "otherwise; taken within a "
-                        "round, medians over the rounds.");
+                        "otherwise; to peers, to "
+                        "the floor and to one reader they are taken within a round, medians over the rounds.");
 #ifdef BENCH_CLOCK
     met = report_some(settings, report, &contender_larder_clock, "clock", common, COUNT(common)) && met;
     met = report_some(settings, report, &contender_larder_clock, "clock", clock_only, COUNT(clock_only)) && met;

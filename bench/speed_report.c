@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int compare(const void *left, const void *right)
 {
@@ -39,36 +40,50 @@ static struct spread spread_of(const struct run *run, const struct lane *lane, s
 
 #define SPREAD(run, lane, row, member) spread_of(run, lane, row, offsetof(struct outcome, member))
 
-/* The median of the ratios that two lanes had to each other in each round, as machines change their speed. NAN without `than`. */
-static double ratio_of(const struct run *run, const struct lane *lane, const struct lane *than, size_t row,
-                       size_t offset)
+/* One row of one contender. */
+struct part {
+    const struct lane *lane; /* NULL: there is none */
+    size_t row;
+};
+
+/* The median of the ratios that two had to each other in each round, as machines change their speed. NAN when one is missing. */
+static double ratio_of(const struct run *run, struct part part, struct part than, size_t offset)
 {
     double values[ROUNDS_MAX];
-    if (lane == NULL || than == NULL)
+    if (part.lane == NULL || than.lane == NULL)
         return (double)NAN;
     for (unsigned i = 0; i < run->settings->rounds; i++)
-        values[i] = value_at(lane, row, i, offset) / value_at(than, row, i, offset);
+        values[i] = value_at(part.lane, part.row, i, offset) / value_at(than.lane, than.row, i, offset);
     return spread_of_values(values, run->settings->rounds).median;
 }
 
-#define RATIO(run, lane, than, row, member) ratio_of(run, lane, than, row, offsetof(struct outcome, member))
+#define RATIO(run, part, than, member) ratio_of(run, part, than, offsetof(struct outcome, member))
 
-/* The contender of a kind that has the best median: the most operations, or the least CPU time. NULL: there is none. */
-static const struct lane *best_of(const struct run *run, size_t row, enum contender_kind kind, bool cpu)
+/* Of the contender of a kind that has the best median: the most operations, or the least CPU time. */
+static struct part best_of(const struct run *run, size_t row, enum contender_kind kind, bool cpu)
 {
-    const struct lane *best = NULL;
-    double most = 0;
+    struct part best = {NULL, row};
+    double best_speed = 0;
     for (size_t l = 0; l < run->lane_count; l++) {
         const struct lane *lane = &run->lanes[l];
         if (!lane->alive || lane->contender->kind != kind || !row_takes(&run->section->rows[row], lane->contender))
             continue;
-        double value = cpu ? 1 / SPREAD(run, lane, row, cpu_ns).median : SPREAD(run, lane, row, mops).median;
-        if (best == NULL || value > most) {
-            best = lane;
-            most = value;
+        double speed = cpu ? 1 / SPREAD(run, lane, row, cpu_ns).median : SPREAD(run, lane, row, mops).median;
+        if (best.lane == NULL || speed > best_speed) {
+            best.lane = lane;
+            best_speed = speed;
         }
     }
     return best;
+}
+
+/* The row with one reader of the hot key. */
+static struct part one_reader(const struct run *run, const struct lane *lane)
+{
+    for (size_t r = 0; r < run->section->count; r++)
+        if (strcmp(run->section->rows[r].name, "hot-1") == 0 && settings_row(run->settings, "hot-1"))
+            return (struct part){lane, r};
+    return (struct part){NULL, 0};
 }
 
 static void report_speed(const struct run *run, const struct lane *lane, size_t r)
@@ -77,6 +92,7 @@ static void report_speed(const struct run *run, const struct lane *lane, size_t 
     const struct cell *cell = &row->cell;
     struct spread mops = SPREAD(run, lane, r, mops);
     double cpu_ns = SPREAD(run, lane, r, cpu_ns).median;
+    const struct part part = {lane, r};
     bool gets = cell->get_percent > 0, real = lane->contender->kind != CONTENDER_NONE;
     struct field fields[] = {
         {"mops", "Mop/s", 2, mops.median},
@@ -84,18 +100,16 @@ static void report_speed(const struct run *run, const struct lane *lane, size_t 
         {"mops_max", "max", 2, mops.most},
         {"cpu_ns", "CPU ns/op", 1, cpu_ns},
         {"hit_ratio", "hits", 4, gets && real ? SPREAD(run, lane, r, hit_ratio).median : (double)NAN},
-        {"ratio", "x best peer", 2, RATIO(run, lane, best_of(run, r, CONTENDER_PEER, false), r, mops)},
-        {"cpu_ratio", "by CPU", 2, RATIO(run, best_of(run, r, CONTENDER_PEER, true), lane, r, cpu_ns)},
-        {"over_floor", "over floor", 2, RATIO(run, best_of(run, r, CONTENDER_FLOOR, false), lane, r, mops)},
+        {"ratio", "x best peer", 2, RATIO(run, part, best_of(run, r, CONTENDER_PEER, false), mops)},
+        {"cpu_ratio", "by CPU", 2, RATIO(run, best_of(run, r, CONTENDER_PEER, true), part, cpu_ns)},
+        {"over_floor", "over floor", 2, RATIO(run, best_of(run, r, CONTENDER_FLOOR, false), part, mops)},
         {"", "", 2, (double)NAN},
     };
     size_t count = sizeof fields / sizeof *fields - 1;
     if (cell->writer)
         fields[count - 1] = (struct field){"writer_mops", "writer's", 2, SPREAD(run, lane, r, writer_mops).median};
     else if (cell->hot)
-        fields[count - 1] = (struct field){"over_one", "over one", 2,
-                                           mops.median /
-                                               report_figure(run->report, "hot-1", lane->contender->name, "mops")};
+        fields[count - 1] = (struct field){"over_one", "over one", 2, RATIO(run, part, one_reader(run, lane), mops)};
     report_line(run->report, lane->contender->name, fields, count);
 }
 

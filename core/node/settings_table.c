@@ -262,7 +262,7 @@ const struct larder_param ldr_settings_group_table[] = {
      .type = LARDER_PARAM_BOOL,
      .default_text = "false",
      .help = "tell the policy every hit, in order, which makes gets wait for each other; without it policies like lru "
-             "hear of most hits, a moment later"},
+             "hear of hits a moment later, and of a key in constant use once in a while"},
     {.name = "ttl",
      .type = LARDER_PARAM_DURATION,
      .default_text = "0",

@@ -27,12 +27,12 @@
 
 /* Of one state of a policy. Readers reach it through the shard; it lives until the sections that might have are over. */
 struct ldr_hits {
-    uint8_t
-        *bytes; /* one a slot; NULL where there is a ring. All accesses are relaxed atomics: each byte stands alone */
+    /* One a slot; NULL where there is a ring. All accesses are relaxed atomics: each byte stands alone. */
+    uint8_t *bytes;
     /*
-     * One bit a slot, in a ring's large shard only, else NULL. A word is changed by a load and a store, as an atomic OR would
-     * cost as much as what it saves: who is late sets it back. Marks that others set meanwhile are lost, and those slots
-     * told again; marks that were cleared meanwhile are back until the generation ends.
+     * One bit a slot, of a ring that has many, else NULL. A word is changed by a load and a store, as an atomic OR would wait
+     * for all that is under way. Between the two another reader's mark may be lost, and its slot is told again; or a mark may
+     * come back that was cleared, of a newcomer, too, whose hits are then not told until the generation ends.
      */
     _Atomic uint64_t *marks;
     uint32_t slots; /* an entry that is gone may show any number as its slot */
@@ -86,15 +86,14 @@ static inline bool ldr_hits_add(struct ldr_hits *hits, uint32_t slot)
         return true;
     }
     _Atomic uint64_t *word = hits->marks != NULL ? &hits->marks[slot / 64] : NULL;
-    uint64_t marks = word != NULL ? atomic_load_explicit(word, memory_order_relaxed) : 0;
     uint64_t mark = UINT64_C(1) << slot % 64;
-    if ((marks & mark) != 0)
+    if (word != NULL && (atomic_load_explicit(word, memory_order_relaxed) & mark) != 0)
         return true;
     uint32_t waiting = ldr_hits_wait(hits, slot);
     if (waiting >= hits->ring) /* without a mark: it is to be told the next time */
         return false;
-    if (word != NULL)
-        atomic_store_explicit(word, marks | mark, memory_order_relaxed);
+    if (word != NULL) /* loaded again, as the ring may have taken its time */
+        atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) | mark, memory_order_relaxed);
     return waiting + 1 < hits->ring;
 }
 
@@ -104,9 +103,9 @@ static inline void ldr_hits_prefetch(const struct ldr_hits *hits, uint32_t slot)
     if (hits == NULL)
         return;
     if (hits->bytes != NULL)
-        __builtin_prefetch(&hits->bytes[slot], 1);
+        __builtin_prefetch(&hits->bytes[slot]);
     else if (hits->marks != NULL)
-        __builtin_prefetch(&hits->marks[slot / 64], 1);
+        __builtin_prefetch(&hits->marks[slot / 64]);
 }
 
 /* Whether the generation has had as many hits and new entries as it may among so many entries. Under the shard's lock. */

@@ -75,6 +75,39 @@ static void new_entries_end_a_generation(void **state)
     ldr_hits_close(hits);
 }
 
+/* Slots that were never in use are not wiped: what a late reader left there goes when an entry comes. */
+static void only_slots_that_were_in_use_are_wiped(void **state)
+{
+    (void)state;
+    struct ldr_hits *hits = opened(0, SLOTS);
+    uint32_t taken[LDR_HITS_RING];
+    for (uint32_t slot = 64; slot <= 128; slot += 64)
+        assert_true(ldr_hits_add(hits, slot));
+    assert_int_equal(ldr_hits_take(hits, 1, 65, taken), 2); /* of which one lies in the last word that was in use */
+    assert_true(ldr_hits_add(hits, 64));
+    assert_true(ldr_hits_add(hits, 128));
+    take(hits, MANY, 1, (uint32_t[]){64});
+    ldr_hits_reset(hits, 128);
+    assert_true(ldr_hits_add(hits, 128));
+    take(hits, MANY, 1, (uint32_t[]){128});
+    ldr_hits_close(hits);
+}
+
+/* By a reader that was held up between its load and its store. */
+static void marks_that_were_set_back_last_for_a_generation(void **state)
+{
+    (void)state;
+    struct ldr_hits *hits = opened(0, SLOTS);
+    atomic_store(&hits->marks[0], UINT64_MAX);
+    assert_true(ldr_hits_add(hits, 3));
+    take(hits, MANY, 0, NULL);
+    ldr_hits_reset(hits, 100);
+    take(hits, 1, 0, NULL); /* one newcomer is more than an eighth of one entry */
+    assert_true(ldr_hits_add(hits, 3));
+    take(hits, MANY, 1, (uint32_t[]){3});
+    ldr_hits_close(hits);
+}
+
 static void small_shards_tell_of_every_hit(void **state)
 {
     (void)state;
@@ -128,6 +161,8 @@ static void slots_that_do_not_exist_are_ignored(void **state)
         assert_true(ldr_hits_add(hits, SLOTS));
         assert_true(ldr_hits_add(hits, UINT32_MAX));
         take(hits, MANY, 0, NULL);
+        for (uint32_t slot = 0; kinds[i] != 0 && slot < SLOTS; slot++)
+            assert_int_equal(hits->bytes[slot], 0);
         ldr_hits_close(hits);
     }
 }
@@ -162,6 +197,8 @@ int main(void)
         cmocka_unit_test(a_slot_is_told_of_once_in_a_generation),
         cmocka_unit_test(a_new_entry_is_not_marked_and_its_neighbours_are),
         cmocka_unit_test(new_entries_end_a_generation),
+        cmocka_unit_test(only_slots_that_were_in_use_are_wiped),
+        cmocka_unit_test(marks_that_were_set_back_last_for_a_generation),
         cmocka_unit_test(small_shards_tell_of_every_hit),
         cmocka_unit_test(what_was_dropped_is_not_marked),
         cmocka_unit_test(a_ring_whose_end_was_set_back_is_emptied),
