@@ -93,9 +93,9 @@ static bool report_some(const struct settings *settings, struct report *report, 
 bool goals_report(const struct settings *settings, struct report *report)
 {
     bool met = true;
-    report_note(report, "\nRatios are of throughput, to the best of the packaged peers that evict, unless named "
-                        "otherwise; to peers, to "
-                        "the floor and to one reader they are taken within a round, medians over the rounds.");
+    report_note(report,
+                "\nRatios are of throughput, to the best of the packaged peers that evict, unless named otherwise.\n"
+                "To peers, to the floor and to one reader they are medians of the ratios within each round.");
 #ifdef BENCH_CLOCK
     met = report_some(settings, report, &contender_larder_clock, "clock", common, COUNT(common)) && met;
     met = report_some(settings, report, &contender_larder_clock, "clock", clock_only, COUNT(clock_only)) && met;
