@@ -95,13 +95,18 @@ uint32_t ldr_policy_coldest(struct ldr_policy *policy, const struct ldr_slots *s
     return LARDER_NO_SLOT;
 }
 
-uint32_t ldr_policy_evict(struct ldr_policy *policy, const struct ldr_slots *slots)
+uint32_t ldr_policy_evict_next(struct ldr_policy *policy, const struct ldr_slots *slots)
 {
     if (slots->count == 0)
         return LARDER_NO_SLOT;
-    ldr_policy_hand_on(policy, slots);
     uint32_t slot = ldr_policy_coldest(policy, slots);
     return slot != LARDER_NO_SLOT ? slot : sweep(policy, slots);
+}
+
+uint32_t ldr_policy_evict(struct ldr_policy *policy, const struct ldr_slots *slots)
+{
+    ldr_policy_hand_on(policy, slots);
+    return ldr_policy_evict_next(policy, slots);
 }
 
 /* The slots of so many hits are asked for ahead of the one that is told. */

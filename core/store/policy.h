@@ -63,8 +63,14 @@ uint64_t ldr_policy_extra_bytes(const struct ldr_policy *policy);
  */
 uint32_t ldr_policy_coldest(struct ldr_policy *policy, const struct ldr_slots *slots);
 
-/* Takes a victim out of the policy and returns its slot, which is still resident. LARDER_NO_SLOT when nothing is. */
+/*
+ * Takes a victim out of the policy and returns its slot, which is still resident. LARDER_NO_SLOT when nothing is. Hands on
+ * hits first.
+ */
 uint32_t ldr_policy_evict(struct ldr_policy *policy, const struct ldr_slots *slots);
+
+/* The same without the hits: what was taken out before and is resident still must not be told of as used. */
+uint32_t ldr_policy_evict_next(struct ldr_policy *policy, const struct ldr_slots *slots);
 
 /* Hands on the hits that readers have recorded. */
 void ldr_policy_hand_on(struct ldr_policy *policy, const struct ldr_slots *slots);

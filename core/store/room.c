@@ -27,11 +27,11 @@ static void readmit(struct ldr_store *store, struct ldr_shard *shard, uint32_t s
 /* Another victim in the place of the one that shall stay. */
 static uint32_t another(struct ldr_store *store, struct ldr_shard *shard)
 {
-    uint32_t kept = shard->guard->slot, slot = ldr_policy_evict(&shard->policy, &shard->slots);
+    uint32_t kept = shard->guard->slot, slot = ldr_policy_evict_next(&shard->policy, &shard->slots);
     if (slot == kept)
         ldr_policy_fault(&shard->policy); /* it was given up already */
     while (slot == kept)
-        slot = ldr_policy_evict(&shard->policy, &shard->slots);
+        slot = ldr_policy_evict_next(&shard->policy, &shard->slots);
     readmit(store, shard, kept);
     return slot;
 }

@@ -273,6 +273,50 @@ static void a_rewritten_entry_is_not_evicted_twice(void **unused)
     ldr_store_close(store);
 }
 
+/* A policy during whose answer, as by another thread, an entry is used. */
+static struct ldr_store *read_meanwhile;
+
+static uint32_t read_evict(void *state)
+{
+    last_victim = LRU->evict(state);
+    kit_use_number(read_meanwhile, 0);
+    return last_victim;
+}
+
+static void read_insert(void *state, uint32_t slot, const struct larder_object *object)
+{
+    if (slot == last_victim)
+        last_victim = LARDER_NO_SLOT;
+    LRU->insert(state, slot, object);
+}
+
+static void read_hit(void *state, uint32_t slot)
+{
+    assert_int_not_equal(slot, last_victim);
+    LRU->hit(state, slot);
+}
+
+static void a_policy_hears_no_hit_of_what_it_has_given_up(void **unused)
+{
+    (void)unused;
+    struct larder_eviction table = *LRU;
+    table.evict = read_evict;
+    table.insert = read_insert;
+    table.hit = read_hit;
+    last_victim = LARDER_NO_SLOT;
+    struct ldr_store *store = read_meanwhile = kit_open(&table, 1 << 15);
+    char large[1 << 14] = {0};
+    unsigned count = 0;
+    while (kit_stats(store).bytes_used < 30000)
+        kit_put_number(store, count++);
+    assert_int_equal(kit_put(store, "000000", large, sizeof large), LARDER_OK); /* the coldest goes, and comes back */
+    struct ldr_store_stats stats = kit_stats(store);
+    assert_true(stats.evictions > 0);
+    assert_int_equal(stats.entries + stats.evictions, count);
+    assert_int_equal(stats.policy_faults, 0);
+    ldr_store_close(store);
+}
+
 static uint64_t absurd_extra(const void *state)
 {
     (void)state;
@@ -307,6 +351,7 @@ int main(void)
         cmocka_unit_test(nonsense_is_caught_and_counted),
         cmocka_unit_test(nonsense_during_a_change_of_policy_loses_nothing),
         cmocka_unit_test(a_rewritten_entry_is_not_evicted_twice),
+        cmocka_unit_test(a_policy_hears_no_hit_of_what_it_has_given_up),
         cmocka_unit_test(an_absurd_size_of_a_policy_is_caught),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
