@@ -179,11 +179,9 @@ static void trim_shard(struct ldr_shard *shard, struct touched *lines, struct to
  * The lines of bucket b of all shards lie side by side, so that pages can only be given back from the greatest number of
  * buckets of any shard on. While it is looked for, no shard may split a bucket: one that is asked to waits for a moment.
  */
-void ldr_ranges_trim(struct ldr_store *store)
+static void trim(struct ldr_store *store)
 {
     struct touched lines = {0}, extra = {0};
-    if (pthread_mutex_trylock(&store->trim_lock) != 0)
-        return; /* somebody is at it */
     for (uint32_t i = 0; i < ldr_store_shards(store); i++)
         trim_shard(&store->shards[i], &lines, &extra);
     discard_lines(store, store->shards[0].index.lines, &lines);
@@ -198,5 +196,19 @@ void ldr_ranges_trim(struct ldr_store *store)
         ldr_shard_account(store, shard);
         ldr_spin_unlock(&shard->lock);
     }
+}
+
+void ldr_ranges_trim(struct ldr_store *store)
+{
+    pthread_mutex_lock(&store->trim_lock);
+    trim(store);
+    pthread_mutex_unlock(&store->trim_lock);
+}
+
+void ldr_ranges_try_trim(struct ldr_store *store)
+{
+    if (pthread_mutex_trylock(&store->trim_lock) != 0)
+        return;
+    trim(store);
     pthread_mutex_unlock(&store->trim_lock);
 }

@@ -397,6 +397,9 @@ static inline bool ldr_ranges_sparse(const struct ldr_shard *shard)
 /* Gives back the pages of lines that no shard needs any more. No shard's lock may be held. */
 void ldr_ranges_trim(struct ldr_store *store);
 
+/* The same unless another thread is at it: for whoever does not need the bytes. */
+void ldr_ranges_try_trim(struct ldr_store *store);
+
 /* ---- inline */
 
 /* The caller's clock may be read by one thread before another, and told after it. */
