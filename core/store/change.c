@@ -162,10 +162,11 @@ static void change(struct ldr_store *store, struct ldr_setup *setup)
     free(old);
     ldr_fit_free(store->heap, store->fit);
     store->fit = fit;
-    ldr_ranges_trim(store); /* before more is evicted: of a small budget the lines of a larger one can be most */
+    ldr_ranges_fit(store); /* else entries are evicted for lines that nobody needs any more */
     ldr_room_fit(store, 0);
     atomic_store(&store->limit_told, setup->max_bytes);
     atomic_store(&store->entries_told, setup->max_entries);
+    ldr_ranges_trim(store);
     collect_all(store);
     ldr_rebuild_trim(store);
 }

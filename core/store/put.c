@@ -277,7 +277,7 @@ static enum ldr_put_outcome locked_put(struct ldr_store *store, struct ldr_shard
         ldr_rebuild_compact(store, shard);
     ldr_shard_leave(shard);
     if (trim)
-        ldr_ranges_try_trim(store);
+        ldr_ranges_trim(store);
     ldr_rebuild_trim(store);
     if (outcome == LDR_PUT_DONE && ldr_budget_lacks(&store->budget, 0))
         ldr_put_fit(store, shard, newcomer->now);

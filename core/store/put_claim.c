@@ -1,22 +1,11 @@
 /* What a put does seldom: it has other shards give room, and says why it failed. */
 #include <inttypes.h>
-#include <time.h>
 
 #include "core/base/fail.h"
 #include "core/store/put.h"
 
-/*
- * Others may take the room that was made, and readers may hold what is all around it for a moment: so often one has to be
- * unlucky before it is said that there is none, which takes up to a tenth of a second when readers do not let go.
- */
+/* Others may take the room that was made; so often one has to be unlucky before it is said that there is none. */
 #define CLAIMS 1000u
-
-/* Everything has gone, but for what lies around entries that readers hold, most of which do so for a moment. */
-static void wait_for_holders(void)
-{
-    const struct timespec pause = {.tv_nsec = 50000};
-    nanosleep(&pause, NULL);
-}
 
 void ldr_put_fit(struct ldr_store *store, struct ldr_shard *shard, uint64_t now)
 {
@@ -43,8 +32,6 @@ enum ldr_put_outcome ldr_put_claim(struct ldr_store *store, struct ldr_shard *sh
         }
         uint64_t claim = ldr_room_claim(store, &(struct ldr_claimant){shard, &newcomer->guard}, newcomer->span_size,
                                         newcomer->now);
-        if (claim == 0)
-            wait_for_holders();
         outcome = ldr_put_try(store, shard, newcomer, claim, status);
     }
     pthread_mutex_unlock(&store->claim_lock);

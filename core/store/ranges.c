@@ -200,15 +200,16 @@ static void trim(struct ldr_store *store)
 
 void ldr_ranges_trim(struct ldr_store *store)
 {
-    pthread_mutex_lock(&store->trim_lock);
+    if (pthread_mutex_trylock(&store->trim_lock) != 0)
+        return; /* somebody is at it */
     trim(store);
     pthread_mutex_unlock(&store->trim_lock);
 }
 
-void ldr_ranges_try_trim(struct ldr_store *store)
+void ldr_ranges_fit(struct ldr_store *store)
 {
-    if (pthread_mutex_trylock(&store->trim_lock) != 0)
-        return;
-    trim(store);
+    pthread_mutex_lock(&store->trim_lock);
+    if (ldr_budget_lacks(&store->budget, 0)) /* still */
+        trim(store);
     pthread_mutex_unlock(&store->trim_lock);
 }

@@ -51,7 +51,7 @@ static void collect(struct ldr_store *store, struct ldr_shard *shard)
     bool trim = ldr_ranges_sparse(shard);
     ldr_shard_leave(shard);
     if (trim)
-        ldr_ranges_try_trim(store);
+        ldr_ranges_trim(store);
 }
 
 uint64_t ldr_store_expire(struct ldr_store *store, uint64_t now, size_t limit)

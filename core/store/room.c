@@ -28,7 +28,7 @@ static void readmit(struct ldr_store *store, struct ldr_shard *shard, uint32_t s
 static uint32_t another(struct ldr_store *store, struct ldr_shard *shard)
 {
     uint32_t kept = shard->guard->slot, slot = ldr_policy_evict_next(&shard->policy, &shard->slots);
-    if (slot == kept)
+    if (slot == kept && shard->policy.state != NULL)
         ldr_policy_fault(&shard->policy); /* it was given up already */
     while (slot == kept)
         slot = ldr_policy_evict_next(&shard->policy, &shard->slots);

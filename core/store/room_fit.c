@@ -110,7 +110,7 @@ static bool fit(struct ldr_store *store, const struct ldr_claimant *claimant, ui
             ldr_room_wait(&fitting.waits);
     }
     if (ldr_budget_lacks(&store->budget, 0))
-        ldr_ranges_trim(store);
+        ldr_ranges_fit(store);
     return !ldr_budget_lacks(&store->budget, 0);
 }
 

@@ -394,11 +394,13 @@ static inline bool ldr_ranges_sparse(const struct ldr_shard *shard)
     return shard->writer.high > LDR_TRIM_FROM && shard->slots.count / LDR_LINE_REFS < shard->writer.high / 4;
 }
 
-/* Gives back the pages of lines that no shard needs any more. No shard's lock may be held. */
+/*
+ * Gives back the pages of lines that no shard needs any more, unless another thread is at it. No shard's lock may be held.
+ */
 void ldr_ranges_trim(struct ldr_store *store);
 
-/* The same unless another thread is at it: for whoever does not need the bytes. */
-void ldr_ranges_try_trim(struct ldr_store *store);
+/* The same where the budget lacks room, and a thread that is at it is waited for. */
+void ldr_ranges_fit(struct ldr_store *store);
 
 /* ---- inline */
 

@@ -147,8 +147,8 @@ struct ldr_put {
 /*
  * Stores a new entry in the place of the one there, evicting until it fits. *created (may be NULL) tells that no entry
  * (or only a negative or expired one) was there. LARDER_INVALID (key of 0 bytes), LARDER_TOO_LARGE, LARDER_NO_ROOM (over half
- * the budget and it can never fit), LARDER_PRECONDITION, LARDER_NO_MEMORY; then the old entry is still there. A rewrite
- * counts as a use.
+ * the budget and it can never fit, or not beside what readers hold), LARDER_PRECONDITION, LARDER_NO_MEMORY; then the old entry
+ * is still there. A rewrite counts as a use.
  */
 enum larder_status ldr_store_put(struct ldr_store *store, const struct ldr_put *put, uint64_t now, bool *created);
 

@@ -165,7 +165,8 @@ LARDER_API enum larder_status larder_group_set_eviction(struct larder_group *gro
 
 /*
  * Changes the budget of the running group, in the same way; entries over a smaller one, the coldest, are evicted before it
- * returns.
+ * returns. Values that are held are outside the budget, but the memory around them may keep the group over a smaller one until
+ * they are released.
  */
 LARDER_API enum larder_status larder_group_set_max_bytes(struct larder_group *group, uint64_t max_bytes);
 

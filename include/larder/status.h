@@ -25,7 +25,7 @@ enum larder_status {
     LARDER_NOT_FOUND = 1,    /* the key is not there and the origin does not know it; an answer, not a failure */
     LARDER_INVALID = 2,      /* an argument, a configuration or a request is malformed */
     LARDER_TOO_LARGE = 3,    /* key over 65,535 bytes, or value over the limit `max_value` */
-    LARDER_NO_ROOM = 4,      /* the entry does not fit into the budget, empty or beside what is held */
+    LARDER_NO_ROOM = 4,      /* the entry does not fit into the budget, be it empty or beside values held */
     LARDER_NO_MEMORY = 5,    /* an allocation failed */
     LARDER_PRECONDITION = 6, /* the expected version, presence or absence did not hold */
     LARDER_DEADLINE = 7,     /* the request's deadline passed before an answer was there */
