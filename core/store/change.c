@@ -164,9 +164,10 @@ static void change(struct ldr_store *store, struct ldr_setup *setup)
     store->fit = fit;
     ldr_ranges_fit(store); /* else entries are evicted for lines that nobody needs any more */
     ldr_room_fit(store, 0);
+    ldr_ranges_trim(store);
+    ldr_room_fit(store, 0); /* it may have told what writers have added meanwhile */
     atomic_store(&store->limit_told, setup->max_bytes);
     atomic_store(&store->entries_told, setup->max_entries);
-    ldr_ranges_trim(store);
     collect_all(store);
     ldr_rebuild_trim(store);
 }

@@ -208,6 +208,8 @@ void ldr_ranges_trim(struct ldr_store *store)
 
 void ldr_ranges_fit(struct ldr_store *store)
 {
+    if (!ldr_budget_lacks(&store->budget, 0))
+        return;
     pthread_mutex_lock(&store->trim_lock);
     if (ldr_budget_lacks(&store->budget, 0)) /* still */
         trim(store);

@@ -73,19 +73,19 @@ bool ldr_shard_expire(struct ldr_store *store, struct ldr_shard *shard, ldr_ref 
 
 /*
  * Maps of grains and structs of spans, which any shard may have made longer or shorter. Every exchange owes the difference
- * to the one before it: unsigned, so that one below zero comes out right. What was summed up before another thread told
- * its sum is summed up anew, so that none that is out of date stays.
+ * to the one before it: unsigned, so that one below zero comes out right. It is summed up anew after each, as a sum that was
+ * out of date may have taken the place of a later one.
  */
 static void account_heap(struct ldr_store *store)
 {
     uint64_t owed = atomic_load_explicit(&store->heap_owed, memory_order_acquire), now;
-    do {
-        now = ldr_heap_overhead(store->heap) - store->heap_fresh;
-        if (now == owed)
-            return;
-    } while (!atomic_compare_exchange_weak_explicit(&store->heap_owed, &owed, now, memory_order_acq_rel,
-                                                    memory_order_acquire));
-    ldr_budget_owe(&store->budget, now - owed);
+    while ((now = ldr_heap_overhead(store->heap) - store->heap_fresh) != owed) {
+        if (!atomic_compare_exchange_weak_explicit(&store->heap_owed, &owed, now, memory_order_acq_rel,
+                                                   memory_order_acquire))
+            continue;
+        ldr_budget_owe(&store->budget, now - owed);
+        owed = now;
+    }
 }
 
 static inline struct ldr_extent extent(const struct ldr_shard *shard)
