@@ -159,8 +159,12 @@ bool ldr_cluster_done_by(struct ldr_cluster *cluster, const struct ldr_peer *pee
 /* All other members, with references; how many there are, which may be more than `capacity`. */
 size_t ldr_cluster_others(struct ldr_cluster *cluster, struct ldr_peer **peers, size_t capacity, uint64_t *serial);
 
-/* Those that may have a copy of what moved here, the likeliest first, with references. At most `wanted`. */
-size_t ldr_cluster_holders(struct ldr_cluster *cluster, uint64_t digest, struct ldr_peer **peers, size_t wanted);
+/*
+ * Those that may have a copy of a key, the likeliest first, with references; at most `wanted`. `moved`: of one that moved here: also
+ * the next member on the ring, and none that has given this node everything.
+ */
+size_t ldr_cluster_holders(struct ldr_cluster *cluster, uint64_t digest, bool moved, struct ldr_peer **peers,
+                           size_t wanted);
 
 /*
  * The hand-off to a peer. wants_pass(): it does not have all that this node has for it, and is up; *boot tells its process,

@@ -154,10 +154,11 @@ size_t ldr_cluster_others(struct ldr_cluster *cluster, struct ldr_peer **peers, 
 }
 
 /*
- * Whom to ask for a key that moved here, the likeliest first: members that leave, then those that follow on the ring, which
- * had it before this node came. None that has given everything, or is suspended.
+ * Whom to ask: members that leave, then those that hold the key; for one that moved here also the next one on the ring, which may
+ * have had it before this node came. None that is suspended.
  */
-size_t ldr_cluster_holders(struct ldr_cluster *cluster, uint64_t digest, struct ldr_peer **peers, size_t wanted)
+size_t ldr_cluster_holders(struct ldr_cluster *cluster, uint64_t digest, bool moved, struct ldr_peer **peers,
+                           size_t wanted)
 {
     size_t count = 0;
     ldr_epoch_enter(LDR_EPOCH_NODE);
@@ -166,7 +167,8 @@ size_t ldr_cluster_holders(struct ldr_cluster *cluster, uint64_t digest, struct 
         if (view->members[i].leaving && view->members[i].peer != NULL)
             peers[count++] = view->members[i].peer;
     size_t found[LDR_REPLICAS_MAX + 1];
-    size_t near = view == NULL ? 0 : ldr_view_replicas(view, digest, found, cluster->options.replicas + 1u);
+    size_t most = cluster->options.replicas + (moved ? 1u : 0u);
+    size_t near = view == NULL ? 0 : ldr_view_replicas(view, digest, found, most);
     for (size_t i = 0; i < near && count < wanted; i++) {
         struct ldr_peer *peer = view->members[found[i]].peer;
         if (peer != NULL && !view->members[found[i]].leaving)
@@ -174,7 +176,7 @@ size_t ldr_cluster_holders(struct ldr_cluster *cluster, uint64_t digest, struct 
     }
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!ldr_peer_is_up(peers[i]) || ldr_cluster_done_by(cluster, peers[i], view->serial))
+        if (!ldr_peer_is_up(peers[i]) || (moved && ldr_cluster_done_by(cluster, peers[i], view->serial)))
             continue;
         ldr_peer_hold(peers[i]);
         peers[kept++] = peers[i];

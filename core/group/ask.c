@@ -128,23 +128,9 @@ static void ask(struct asking *asking, struct question *question, struct ldr_pee
     ldr_cluster_call_once(context->cluster, peer, &question->request, answered, question);
 }
 
-/* Those that hold the key and are up; takes their references. */
-static size_t its_holders(struct ldr_placement *placement, struct ldr_peer **peers)
-{
-    size_t kept = 0;
-    for (unsigned i = 0; i < placement->count; i++) {
-        if (!ldr_peer_is_up(placement->peers[i]))
-            continue;
-        ldr_peer_hold(placement->peers[i]);
-        peers[kept++] = placement->peers[i];
-    }
-    ldr_placement_release(placement);
-    return kept;
-}
-
 /*
- * Strict: everybody who has not said that he has given all. Else those that had the key before, as far as they are up; or those
- * that hold it, if this node does not.
+ * Strict: everybody who has not said that he has given all. Else those that had the key before and have not given all, as far as they
+ * are up; or, if this node does not hold it, those that do, and those that leave, as the others may not have been given it yet.
  */
 static size_t whom(struct ldr_context *context, struct ldr_flight *flight, struct ldr_peer **peers, bool *elsewhere)
 {
@@ -154,10 +140,8 @@ static size_t whom(struct ldr_context *context, struct ldr_flight *flight, struc
         struct ldr_placement placement;
         ldr_cluster_place(cluster, flight->name, flight->key, &placement);
         *elsewhere = placement.self == placement.count && placement.serial != 0;
-        if (*elsewhere)
-            return its_holders(&placement, peers);
         ldr_placement_release(&placement);
-        return ldr_cluster_holders(cluster, placement.digest, peers, ASKED_MOST);
+        return ldr_cluster_holders(cluster, placement.digest, !*elsewhere, peers, ASKED_MOST);
     }
     uint64_t serial;
     size_t count = ldr_cluster_others(cluster, peers, ASKED_MOST, &serial), kept = 0;
