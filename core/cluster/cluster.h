@@ -144,6 +144,9 @@ enum ldr_part { LDR_TO_WRITE, LDR_TO_GET, LDR_TO_STAND_IN };
 bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *peer, uint64_t epoch, uint64_t since,
                            enum ldr_part part);
 
+/* Strict: whether all members have said that they may act under the list in use, and this node may, if it is one. */
+bool ldr_cluster_is_sealed_by_all(struct ldr_cluster *cluster);
+
 /*
  * Strict: the list was sealed less than twice peer_timeout ago, or came less than that ago and is not yet; who may answer will be
  * known in a moment: others may seal it when this node has.

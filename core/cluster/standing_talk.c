@@ -119,19 +119,23 @@ void ldr_cluster_heard(struct ldr_cluster *cluster, struct ldr_peer *peer, const
 uint64_t ldr_standing_interval_ms(struct ldr_cluster *cluster, struct ldr_peer *peer)
 {
     uint64_t usual = cluster->options.probe_ms, eager = usual < EAGER_MS ? usual : EAGER_MS;
-    if (cluster->options.strict && eager > cluster->options.fence_peer_ms / 3)
-        eager = cluster->options.fence_peer_ms / 3 + 1;
     uint64_t now = larder_now(cluster->options.runtime);
-    bool open = false;
+    bool open = false, changing = cluster->options.strict && ldr_cluster_is_changing(cluster);
     ldr_epoch_enter(LDR_EPOCH_NODE);
     const struct ldr_view *view = ldr_cluster_view(cluster);
-    if (view != NULL && view->self < view->count) {
-        if (cluster->options.strict)
-            open = ldr_standing_read(&cluster->sealed) != view->serial ||
-                   ldr_standing_read(&cluster->lease_until) <= now + ldr_ns(usual);
+    bool member = view != NULL && view->self < view->count;
+    if (member && cluster->options.strict) {
+        if (eager > cluster->options.fence_peer_ms / 3)
+            eager = cluster->options.fence_peer_ms / 3 + 1;
+        open = ldr_standing_read(&cluster->sealed) != view->serial ||
+               ldr_standing_read(&cluster->lease_until) <= now + ldr_ns(usual);
+    }
+    if (view != NULL && ldr_peer_is_up(peer)) {
         pthread_mutex_lock(&cluster->standing_lock);
         const struct ldr_standing *standing = &peer->standing;
-        if (ldr_peer_may_owe(peer, view) && ldr_peer_is_up(peer))
+        /* Requests wait here until the peer is known to act. */
+        open |= changing && standing->sealed != view->seen.epoch;
+        if (member && ldr_peer_may_owe(peer, view))
             open |= !ldr_peer_is_passed(peer, view) || !(standing->done && standing->done_serial == view->serial);
         pthread_mutex_unlock(&cluster->standing_lock);
     }
@@ -150,6 +154,22 @@ bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *p
     bool since_then = standing->heard >= since || (part != LDR_TO_WRITE && standing->answered >= since);
     pthread_mutex_unlock(&cluster->standing_lock);
     return said == epoch && since_then;
+}
+
+bool ldr_cluster_is_sealed_by_all(struct ldr_cluster *cluster)
+{
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    bool member = view != NULL && view->self < view->count;
+    bool sealed = view != NULL && (!member || ldr_standing_read(&cluster->sealed) == view->serial);
+    pthread_mutex_lock(&cluster->standing_lock);
+    for (size_t i = 0; sealed && i < view->count; i++) {
+        const struct ldr_peer *peer = view->members[i].peer;
+        sealed = peer == NULL || peer->standing.sealed == view->seen.epoch;
+    }
+    pthread_mutex_unlock(&cluster->standing_lock);
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    return sealed;
 }
 
 /* The longest pause between two pings, and as much again as the answer to one may be expected to take. */

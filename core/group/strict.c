@@ -200,13 +200,28 @@ static bool is_there(const struct ldr_strict_ask *ask, const struct ldr_placemen
 }
 
 /*
- * The last request is kept until the list has stood for a while, as one change often follows another; or until there is just
+ * Whether the owner asks all members for what is there before it writes. Whether another one does so this node does not know: it
+ * is asked at once, as most keys stay where they are, and is taken to do so from then on.
+ */
+static bool asks_all(const struct ldr_strict_ask *ask, const struct ldr_placement *placement)
+{
+    if (is_get(ask) || !ldr_strict_depends(ask->request))
+        return false;
+    return placement->self == 0 ? !placement->was_mine && ldr_group_must_ask(ask->group) : ask->sent > 0;
+}
+
+/*
+ * The last request is kept while the list changes, as one change often follows another: that of a write until all have sealed
+ * the list. So is one for which all are asked, since who has not sealed the list tells nobody what it has. Or until there is just
  * time for it.
  */
-static bool is_kept(const struct ldr_strict_ask *ask)
+static bool is_kept(const struct ldr_strict_ask *ask, const struct ldr_placement *placement)
 {
     struct ldr_context *context = ask->group->context;
-    return ask->sent > 0 && ask->sent + 1 >= context->sends_most && ldr_cluster_is_changing(context->cluster) &&
+    bool last = ask->sent > 0 && ask->sent + 1 >= context->sends_most;
+    if ((!last && !asks_all(ask, placement)) || !ldr_cluster_is_changing(context->cluster))
+        return false;
+    return (is_get(ask) || !ldr_cluster_is_sealed_by_all(context->cluster)) &&
            larder_deadline_in(context->runtime, context->peer_timeout_ms) < ask->deadline;
 }
 
@@ -220,7 +235,7 @@ static bool is_promising(const struct ldr_strict_ask *ask, const struct ldr_plac
     bool own = ask->rank == placement->self;
     if (!own && (!ldr_peer_is_up(placement->peers[ask->rank]) || ask->sent >= context->sends_most))
         return false;
-    if (!(own && is_get(ask)) && is_kept(ask))
+    if (!(own && is_get(ask)) && is_kept(ask, placement))
         return false;
     for (unsigned i = 0; i < placement->count && !is_get(ask); i++)
         if (!is_there(ask, placement, i))

@@ -114,7 +114,7 @@ static void pull_done(void *arg, struct larder_reply *reply)
     free(pull);
 }
 
-static bool depends(const struct larder_request *request)
+bool ldr_strict_depends(const struct larder_request *request)
 {
     const uint32_t conditions = LARDER_REQUEST_IF_ABSENT | LARDER_REQUEST_IF_PRESENT | LARDER_REQUEST_IF_VERSION;
     return (request->flags & conditions) != 0 || request->operation != LARDER_OP_SET;
@@ -166,7 +166,7 @@ void ldr_strict_write(struct ldr_group *group, const struct larder_request *requ
         .done = done,
         .arg = arg,
     };
-    if (depends(request) && !placement->was_mine && ldr_group_must_ask(group)) {
+    if (ldr_strict_depends(request) && !placement->was_mine && ldr_group_must_ask(group)) {
         pull_first(write, placement);
         return;
     }

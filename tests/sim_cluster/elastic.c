@@ -66,37 +66,62 @@ static void look_for_lists(struct scenario *scenario)
     }
 }
 
-/* Clients read all the time at nodes that say that they are ready. */
-static void read_something(struct scenario *scenario)
+/* Clients ask all the time at nodes that say that they are ready: what takes part is read, some of the rest written. */
+static void ask_something(struct scenario *scenario)
 {
     struct sim_world *world = scenario->world;
     unsigned key = (unsigned)sim_draw(world, SIM_KEYS), node = sim_some_node(world);
-    if (takes_part(key) && larder_node_ready(world->nodes[node].node) == LARDER_OK)
+    enum larder_operation write = sim_chance(world, 500) ? LARDER_OP_SET : LARDER_OP_DELETE;
+    bool ready = larder_node_ready(world->nodes[node].node) == LARDER_OK;
+    if (ready && takes_part(key))
         sim_ask(world, node, LARDER_OP_GET, key, SIM_CALM_MS);
+    else if (ready && scenario->writing && key < SIM_KEYS_READ)
+        sim_ask(world, node, write, key, SIM_CALM_MS);
     sim_wait(world, sim_draw(world, 20));
     sim_nodes_look(world);
     look_for_lists(scenario);
 }
 
 /* From the request of this number on. */
-static size_t begin_reading(struct scenario *scenario)
+static size_t begin_asking(struct scenario *scenario)
 {
     for (unsigned i = 0; i < SIM_NODES; i++)
         scenario->heard_at[i] = larder_now(&scenario->world->runtime);
     return scenario->world->clients.count;
 }
 
+static void look_at_get(struct sim_world *world, const struct sim_request *get)
+{
+    if (get->status != LARDER_OK || !get->value.written)
+        sim_fail(world, "%s was answered %s from %s, while members came or left and the cluster had it",
+                 sim_request_text(get), larder_status_name(get->status), larder_source_name(get->source));
+}
+
+static void look_at_write(struct scenario *scenario, const struct sim_request *write)
+{
+    bool done = write->status == LARDER_OK ||
+                (write->operation == LARDER_OP_DELETE && write->status == LARDER_NOT_FOUND);
+    if (!done)
+        sim_fail(scenario->world, "%s was answered %s, while members came or left", sim_request_text(write),
+                 larder_status_name(write->status));
+    scenario->writes += scenario->world->plan.strict;
+    scenario->writes_ns += scenario->world->plan.strict ? write->completed - write->invoked : 0;
+}
+
 /* Until all is in order. */
-static void end_reading(struct scenario *scenario, size_t first)
+static void end_asking(struct scenario *scenario, size_t first)
 {
     struct sim_world *world = scenario->world;
     sim_await_order(scenario);
     sim_settle(world);
     for (size_t i = first; i < world->clients.count; i++) {
-        const struct sim_request *read = world->clients.requests[i];
-        if (read->completions > 0 && (read->status != LARDER_OK || !read->value.written))
-            sim_fail(world, "%s was answered %s from %s, while members came or left and the cluster had it",
-                     sim_request_text(read), larder_status_name(read->status), larder_source_name(read->source));
+        const struct sim_request *request = world->clients.requests[i];
+        if (request->completions == 0)
+            continue; /* its node ended */
+        if (request->operation == LARDER_OP_GET)
+            look_at_get(world, request);
+        else
+            look_at_write(scenario, request);
     }
 }
 
@@ -152,20 +177,20 @@ static void change(struct scenario *scenario)
     } else {
         sim_node_leave(world, some_member(world, true));
     }
-    size_t first = begin_reading(scenario);
+    size_t first = begin_asking(scenario);
     for (unsigned i = 0; i < 4 * SIM_KEYS; i++) /* for longer than a change takes */
-        read_something(scenario);
-    end_reading(scenario, first);
+        ask_something(scenario);
+    end_asking(scenario, first);
     compare(scenario, &before);
 }
 
-static void read_until(struct scenario *scenario, unsigned node, bool (*is_reached)(const struct sim_node *node),
-                       const char *what)
+static void ask_until(struct scenario *scenario, unsigned node, bool (*is_reached)(const struct sim_node *node),
+                      const char *what)
 {
     struct sim_world *world = scenario->world;
     uint64_t until = larder_now(&world->runtime) + SIM_SETTLED_MS * SIM_MS;
     while (world->failure[0] == '\0' && !is_reached(&world->nodes[node])) {
-        read_something(scenario);
+        ask_something(scenario);
         if (larder_now(&world->runtime) > until)
             sim_fail(world, "node %s %s in %d ms, as one after the other starts anew", sim_node_name(node), what,
                      SIM_SETTLED_MS);
@@ -195,21 +220,23 @@ static void restart_all(struct scenario *scenario)
     const struct picture before = take_picture(world);
     sim_tell(world, "all start anew, one after the other");
     world->registry.lag_ns = 100 * SIM_MS;
-    size_t first = begin_reading(scenario);
+    scenario->writing = true;
+    size_t first = begin_asking(scenario);
     for (unsigned i = 0; i < SIM_MEMBERS && world->failure[0] == '\0'; i++) {
         if (!world->nodes[i].belongs)
             continue;
         sim_node_leave(world, i);
-        read_until(scenario, i, has_gone, "does not leave");
+        ask_until(scenario, i, has_gone, "does not leave");
         world->nodes[i].belongs = true;
         if (world->failure[0] != '\0' || !sim_node_start(world, i))
             break;
         if (sim_chance(world, 500))
-            read_until(scenario, i, has_its_keys, "is not given its keys");
+            ask_until(scenario, i, has_its_keys, "is not given its keys");
         else if (sim_chance(world, 500))
-            read_until(scenario, i, is_ready, "is not ready");
+            ask_until(scenario, i, is_ready, "is not ready");
     }
-    end_reading(scenario, first);
+    end_asking(scenario, first);
+    scenario->writing = false;
     compare_loads(scenario, &before);
 }
 

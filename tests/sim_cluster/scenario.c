@@ -109,6 +109,8 @@ static void count(struct scenario *scenario, struct sim_result *result)
         .slowest_ns = scenario->slowest_ns,
         .moved = scenario->moved,
         .had_to_move = scenario->had_to_move,
+        .writes = scenario->writes,
+        .writes_ns = scenario->writes_ns,
     };
     for (unsigned key = 0; key < SIM_KEYS; key++)
         result->loads += world->origin.loads[key];
@@ -129,6 +131,8 @@ void sim_result_add(struct sim_result *total, const struct sim_result *one)
     total->settling_ns += one->settling_ns;
     total->moved += one->moved;
     total->had_to_move += one->had_to_move;
+    total->writes += one->writes;
+    total->writes_ns += one->writes_ns;
     if (total->stalest_ns < one->stalest_ns)
         total->stalest_ns = one->stalest_ns;
     if (total->slowest_ns < one->slowest_ns)

@@ -16,6 +16,7 @@ struct sim_result {
     uint64_t stale, resurrected, lost; /* where no more than the best is promised */
     uint64_t stalest_ns;
     uint64_t moved, had_to_move; /* copies of entries, when members came and left */
+    uint64_t writes, writes_ns;  /* with write_acks: all, and how long they took, while all started anew in turn */
     uint64_t settlings, settling_ns,
         slowest_ns; /* how often all was in order again after faults, and how long it took */
 };

@@ -11,11 +11,13 @@ struct scenario {
     uint64_t down_since[SIM_NODES];
     uint64_t stopped_until[SIM_NODES];
     uint64_t away_until;             /* the registry */
+    bool writing;                    /* clients write, too, while members come and leave */
     uint64_t heard_at[SIM_NODES];    /* when a node last knew the latest list that any knows */
     unsigned next_key;               /* the next key that nobody has asked for yet */
     uint64_t settling_ns, settlings; /* how long it took until all was in order after faults, and how often */
     uint64_t slowest_ns;
     uint64_t moved, had_to_move; /* copies of entries, when members came and left */
+    uint64_t writes, writes_ns;  /* with write_acks: all, and how long they took, while all started anew in turn */
 };
 
 /*
