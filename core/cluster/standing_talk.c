@@ -120,22 +120,21 @@ uint64_t ldr_standing_interval_ms(struct ldr_cluster *cluster, struct ldr_peer *
 {
     uint64_t usual = cluster->options.probe_ms, eager = usual < EAGER_MS ? usual : EAGER_MS;
     uint64_t now = larder_now(cluster->options.runtime);
-    bool open = false, changing = cluster->options.strict && ldr_cluster_is_changing(cluster);
+    /* While the list changes requests wait here until they hear, or hear again, that who shall do them may act. */
+    bool open = cluster->options.strict && ldr_cluster_is_changing(cluster);
     ldr_epoch_enter(LDR_EPOCH_NODE);
     const struct ldr_view *view = ldr_cluster_view(cluster);
     bool member = view != NULL && view->self < view->count;
     if (member && cluster->options.strict) {
         if (eager > cluster->options.fence_peer_ms / 3)
             eager = cluster->options.fence_peer_ms / 3 + 1;
-        open = ldr_standing_read(&cluster->sealed) != view->serial ||
-               ldr_standing_read(&cluster->lease_until) <= now + ldr_ns(usual);
+        open |= ldr_standing_read(&cluster->sealed) != view->serial ||
+                ldr_standing_read(&cluster->lease_until) <= now + ldr_ns(usual);
     }
-    if (view != NULL && ldr_peer_is_up(peer)) {
+    if (member) {
         pthread_mutex_lock(&cluster->standing_lock);
         const struct ldr_standing *standing = &peer->standing;
-        /* Requests wait here until the peer is known to act. */
-        open |= changing && standing->sealed != view->seen.epoch;
-        if (member && ldr_peer_may_owe(peer, view))
+        if (ldr_peer_may_owe(peer, view) && ldr_peer_is_up(peer))
             open |= !ldr_peer_is_passed(peer, view) || !(standing->done && standing->done_serial == view->serial);
         pthread_mutex_unlock(&cluster->standing_lock);
     }

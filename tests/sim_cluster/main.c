@@ -130,17 +130,16 @@ static double seconds(uint64_t ns)
     return (double)ns / 1e9;
 }
 
-/* How long they waited for the lists of members, and not for others: it is the simulation's time, and the same each time. */
+/* How long they waited while lists changed: the simulation's time, and the same each time. */
 static bool tell_writes(const struct sim_result *total)
 {
-    if (total->writes < ENOUGH_WRITES)
-        return true;
-    double ms = 1000 * seconds(total->writes_ns) / (double)total->writes;
-    printf("goal sim_writes: got %.1f ms for a write with write_acks: all while all started anew in turn, wanted at "
-           "most %d: "
-           "%s\n",
-           ms, WANTED_WRITE_MS, ms <= WANTED_WRITE_MS ? "met" : "missed");
-    return ms <= WANTED_WRITE_MS;
+    double ms = total->writes > 0 ? 1000 * seconds(total->writes_ns) / (double)total->writes : 0;
+    bool good = total->writes >= ENOUGH_WRITES && ms <= WANTED_WRITE_MS;
+    printf("goal sim_writes: got %.1f ms for each of %" PRIu64
+           " writes with write_acks: all while all started anew in turn, wanted "
+           "at most %d for %d or more: %s\n",
+           ms, total->writes, WANTED_WRITE_MS, ENOUGH_WRITES, good ? "met" : "missed");
+    return good;
 }
 
 static bool tell(const struct options *options, const struct sim_report *report)
@@ -158,11 +157,11 @@ static bool tell(const struct options *options, const struct sim_report *report)
            seconds(total->slowest_ns));
     printf("%" PRIu64 " copies were moved when members came and left while nothing failed, %" PRIu64 " had to be\n",
            total->moved, total->had_to_move);
-    bool good = tell_writes(total);
+    bool good = true;
     printf("goal sim_cluster: got %" PRIu64 " failed seeds of %" PRIu64 ", wanted 0: %s\n", report->failed, total->runs,
            report->failed == 0 ? "met" : "missed");
     if (options->speed) {
-        good &= speed >= WANTED_SPEED;
+        good = tell_writes(total) && speed >= WANTED_SPEED;
         printf("goal sim_speed: got %.0f simulated seconds for each second of a core, wanted %d: %s\n", speed,
                WANTED_SPEED, speed >= WANTED_SPEED ? "met" : "missed");
     } else {

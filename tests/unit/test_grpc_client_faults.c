@@ -523,8 +523,8 @@ static bool is_given_up_later(struct h2_server *server, const struct grpc_client
     outcome_init(&outcome, "silent");
     outcome.request.deadline = in_ms(100);
     call(peer, &outcome);
-    assert_int_equal(outcome.reply.status, LARDER_DEADLINE);
-    bool given_up = is_ended(&server->connections[h2_count(server, &server->accepts) - 1]);
+    bool given_up = outcome.reply.status == LARDER_DEADLINE && /* else the ping was lost before */
+                    is_ended(&server->connections[h2_count(server, &server->accepts) - 1]);
     close_client(fixture);
     return given_up;
 }
