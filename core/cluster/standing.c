@@ -184,6 +184,22 @@ bool ldr_cluster_may_pass(struct ldr_cluster *cluster, uint64_t serial)
     return !cluster->options.strict || ldr_standing_read(&cluster->sealed) == serial;
 }
 
+bool ldr_cluster_is_sealed_by_all(struct ldr_cluster *cluster)
+{
+    ldr_epoch_enter(LDR_EPOCH_NODE);
+    const struct ldr_view *view = ldr_cluster_view(cluster);
+    bool member = view != NULL && view->self < view->count;
+    bool sealed = view != NULL && (!member || ldr_standing_read(&cluster->sealed) == view->serial);
+    pthread_mutex_lock(&cluster->standing_lock);
+    for (size_t i = 0; sealed && i < view->count; i++) {
+        const struct ldr_peer *peer = view->members[i].peer;
+        sealed = peer == NULL || peer->standing.sealed == view->seen.epoch;
+    }
+    pthread_mutex_unlock(&cluster->standing_lock);
+    ldr_epoch_exit(LDR_EPOCH_NODE);
+    return sealed;
+}
+
 bool ldr_cluster_is_changing(struct ldr_cluster *cluster)
 {
     uint64_t limit = ldr_ns(cluster->options.peer_timeout_ms), serial = ldr_cluster_serial(cluster);

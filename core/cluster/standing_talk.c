@@ -155,22 +155,6 @@ bool ldr_cluster_peer_acts(struct ldr_cluster *cluster, const struct ldr_peer *p
     return said == epoch && since_then;
 }
 
-bool ldr_cluster_is_sealed_by_all(struct ldr_cluster *cluster)
-{
-    ldr_epoch_enter(LDR_EPOCH_NODE);
-    const struct ldr_view *view = ldr_cluster_view(cluster);
-    bool member = view != NULL && view->self < view->count;
-    bool sealed = view != NULL && (!member || ldr_standing_read(&cluster->sealed) == view->serial);
-    pthread_mutex_lock(&cluster->standing_lock);
-    for (size_t i = 0; sealed && i < view->count; i++) {
-        const struct ldr_peer *peer = view->members[i].peer;
-        sealed = peer == NULL || peer->standing.sealed == view->seen.epoch;
-    }
-    pthread_mutex_unlock(&cluster->standing_lock);
-    ldr_epoch_exit(LDR_EPOCH_NODE);
-    return sealed;
-}
-
 /* The longest pause between two pings, and as much again as the answer to one may be expected to take. */
 uint64_t ldr_cluster_patience_ms(const struct ldr_cluster *cluster)
 {

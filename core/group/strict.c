@@ -205,9 +205,10 @@ static bool is_there(const struct ldr_strict_ask *ask, const struct ldr_placemen
  */
 static bool asks_all(const struct ldr_strict_ask *ask, const struct ldr_placement *placement)
 {
-    if (is_get(ask) || !ldr_strict_depends(ask->request))
+    if (is_get(ask))
         return false;
-    return placement->self == 0 ? !placement->was_mine && ldr_group_must_ask(ask->group) : ask->sent > 0;
+    return placement->self == 0 ? ldr_strict_asks_all(ask->group, ask->request, placement)
+                                : ask->sent > 0 && ldr_strict_depends(ask->request);
 }
 
 /*

@@ -28,8 +28,10 @@ void ldr_strict_get(struct ldr_group *group, const struct larder_request *reques
 void ldr_strict_write(struct ldr_group *group, const struct larder_request *request, struct ldr_placement *placement,
                       larder_reply_fn done, void *arg);
 
-/* Whether a write depends on what is there: an owner that does not have it yet asks all other members for it. */
-bool ldr_strict_depends(const struct larder_request *request);
+/* Whether a write depends on what is there; and whether this node, as the owner, asks all other members for that first. */
+bool ldr_strict_depends(const struct larder_request *write);
+bool ldr_strict_asks_all(struct ldr_group *group, const struct larder_request *write,
+                         const struct ldr_placement *placement);
 
 /* From the origin, without storing it, whoever the owner is. */
 void ldr_strict_load(struct ldr_group *group, const struct larder_request *request, larder_reply_fn done, void *arg);

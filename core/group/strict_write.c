@@ -114,10 +114,16 @@ static void pull_done(void *arg, struct larder_reply *reply)
     free(pull);
 }
 
-bool ldr_strict_depends(const struct larder_request *request)
+bool ldr_strict_depends(const struct larder_request *write)
 {
     const uint32_t conditions = LARDER_REQUEST_IF_ABSENT | LARDER_REQUEST_IF_PRESENT | LARDER_REQUEST_IF_VERSION;
-    return (request->flags & conditions) != 0 || request->operation != LARDER_OP_SET;
+    return (write->flags & conditions) != 0 || write->operation != LARDER_OP_SET;
+}
+
+bool ldr_strict_asks_all(struct ldr_group *group, const struct larder_request *write,
+                         const struct ldr_placement *placement)
+{
+    return ldr_strict_depends(write) && !placement->was_mine && ldr_group_must_ask(group);
 }
 
 /* Takes the placement. */
@@ -166,7 +172,7 @@ void ldr_strict_write(struct ldr_group *group, const struct larder_request *requ
         .done = done,
         .arg = arg,
     };
-    if (ldr_strict_depends(request) && !placement->was_mine && ldr_group_must_ask(group)) {
+    if (ldr_strict_asks_all(group, request, placement)) {
         pull_first(write, placement);
         return;
     }

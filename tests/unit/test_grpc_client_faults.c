@@ -507,10 +507,13 @@ static bool is_ended(const struct h2_connection *connection)
     struct tcp_info info = {0};
     socklen_t size = sizeof info;
     uint64_t until = in_ms(2000);
-    while (getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_state == TCP_ESTABLISHED &&
-           clock_now(NULL) < until)
+    for (;;) {
+        if (getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+            abort();
+        if (info.tcpi_state != TCP_ESTABLISHED || clock_now(NULL) >= until)
+            return info.tcpi_state != TCP_ESTABLISHED;
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    return info.tcpi_state != TCP_ESTABLISHED;
+    }
 }
 
 /* Whether a connection is given up whose call has ended by then. */
